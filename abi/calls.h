@@ -1,0 +1,86 @@
+/* System calls: what each does. Programs include runtime/program/kp.h, which declares one function
+   `kp_NAME` per call with these parameters. Numbers, handle types and rights: abi/calls.def.
+
+   Common errors, not repeated below: ERR_BAD_HANDLE, ERR_WRONG_TYPE, ERR_ACCESS_DENIED (argument 0),
+   ERR_BAD_ADDRESS (a buffer outside the caller's memory), ERR_INVALID_ARGUMENT, ERR_NO_MEMORY,
+   ERR_QUOTA. A call that fails has had no effect, unless said. "mem" marks an offset into the
+   caller's linear memory. Calls that create something return the new handle (> 0) or an error.
+
+   handle_close(handle)
+   handle_duplicate(handle, rights) -> handle    rights: a subset of the handle's, or KP_RIGHTS_SAME.
+   handle_replace(handle, rights) -> handle      The old handle is gone on success, kept on error.
+   object_info(handle, mem kp_object_info_t *)   type, rights, koid.
+   object_signal(handle, clear, set)             Event: KP_SIGNAL_SIGNALED and user bits. Others: user bits.
+   object_wait_one(handle, signals, deadline, mem kp_signals_t *observed)
+       Waits until one of signals is set. ERR_TIMED_OUT at the deadline (observed is written then
+       too). ERR_CANCELLED when the handle is closed meanwhile. observed may be 0 (not wanted).
+   object_wait_many(mem kp_wait_item_t *items, count, deadline)
+       Waits until an item has one of its signals; fills every observed. count <= KP_WAIT_MANY_MAX;
+       0 items is a sleep. Each handle needs KP_RIGHT_WAIT.
+   channel_create(mem kp_handle_t out[2])
+   channel_write(channel, mem bytes, byte_count, mem kp_handle_t *handles, handle_count)
+       Queues one message on the other end and moves the handles (each needs KP_RIGHT_TRANSFER).
+       Never blocks: ERR_SHOULD_WAIT when the receiver's queue is full (signal WRITABLE tells),
+       ERR_PEER_CLOSED. On any error all handles stay with the caller.
+   channel_read(channel, mem bytes, byte_capacity, mem kp_handle_t *handles, handle_capacity,
+                mem uint32_t actual[2])
+       Takes the oldest message; actual = {bytes, handles}. ERR_SHOULD_WAIT when none,
+       ERR_PEER_CLOSED when none and the peer is gone, ERR_BUFFER_TOO_SMALL (actual written, message
+       kept).
+   vmo_create(byte_size) -> handle               Zeroed, committed on demand; size rounded up to pages.
+   vmo_size(vmo) -> bytes
+   vmo_read(vmo, offset, mem bytes, count), vmo_write(vmo, offset, mem bytes, count)
+       ERR_OUT_OF_RANGE unless offset + count <= size.
+   vmo_map(vmo, offset, mem address, length, flags)
+       Replaces the caller's pages [address, address + length) by the VMO's pages from offset. All
+       three page-aligned; needs KP_RIGHT_MAP and KP_RIGHT_READ, with KP_VMO_MAP_WRITE also
+       KP_RIGHT_WRITE. The range must lie in the caller's current linear memory. The mapping holds a
+       reference to the VMO.
+   vmo_unmap(mem address, length)                The range becomes private zero memory again.
+   event_create() -> handle
+   memory_grow(delta) -> old size                Both in 64 KiB pages; ERR_NO_MEMORY past the maximum.
+   clock_get(clock, mem uint64_t *ns)
+   random_get(mem bytes, count)                  Cryptographic. count <= 64 KiB.
+   debug_log(mem bytes, count)                   One line to the kernel's log, prefixed with the process's
+                                                 name; count <= 1024.
+   startup_channel() -> handle                   Once per process; later calls: ERR_NOT_FOUND.
+   process_exit(code), process_trap(trap, address)   Do not return.
+   process_info(process, mem kp_process_info_t *)
+   process_kill(process)
+   service_register(service) -> channel          The caller becomes the server: each message on the
+       channel carries one handle, the server's end of a new connection. ERR_ALREADY_EXISTS.
+   service_connect(service) -> channel           Never blocks: when there is no server yet, requests
+       queue in the channel until one registers (it reads them then).
+   device_read(device, mem bytes, capacity) -> bytes read     One record (packet) or as many whole
+       records as fit (input) or bytes (console). ERR_SHOULD_WAIT.
+   device_write(device, mem bytes, count) -> bytes written    ERR_SHOULD_WAIT.
+   device_control(device, op, mem in, in_count, mem out, out_capacity) -> bytes written to out
+       abi/device.h says what each op takes; a handle within `in` (gpu SET_SCANOUT) stays the
+       caller's: the kernel takes its own reference.
+   tab_create(coordinator, mem kp_tab_created_t *out)
+       A new tab process. out: channel (abi/tab.h) and process handle (inspect, wait, manage).
+   boot_mark(mem name, count)                    Stamps a boot phase for the benchmark; count <= 32. */
+#ifndef KP_ABI_CALLS_H
+#define KP_ABI_CALLS_H
+
+#include "abi/types.h"
+
+enum {
+#define KP_CALL(number, name, argc, type, rights) KP_CALL_##name = (number),
+#include "abi/calls.def"
+#undef KP_CALL
+    KP_CALL_LIMIT = 128 /* numbers are below this */
+};
+
+typedef struct kp_object_info {
+    uint64_t koid; /* unique for the life of the system */
+    uint32_t type; /* KP_TYPE_* */
+    kp_rights_t rights;
+} kp_object_info_t;
+
+typedef struct kp_tab_created {
+    kp_handle_t channel;
+    kp_handle_t process;
+} kp_tab_created_t;
+
+#endif

@@ -1,0 +1,112 @@
+/* The narrow layer under the kernel core. Two machines implement it: machine/x86_64 and
+   machine/hosted. The core never includes anything else of a machine but machine/<m>/state.h through
+   this header (sizes of embedded state; found by -Ikernel/machine/<m>).
+
+   Lock order: object locks are leaves; nothing that may block (park, kalloc is fine) is called
+   with a spin lock held. */
+#ifndef KP_KERNEL_MACHINE_H
+#define KP_KERNEL_MACHINE_H
+
+#include "kernel/base/base.h"
+#include "state.h" /* kp_spinlock_t, kp_machine_thread_t, kp_machine_space_t, kp_machine_vmo_t */
+
+/* ---- Locks: x86_64 disables interrupts while held; hosted uses an adaptive futex lock. ---- */
+void kp_spin_init(kp_spinlock_t *lock);
+void kp_spin_lock(kp_spinlock_t *lock);
+void kp_spin_unlock(kp_spinlock_t *lock);
+
+/* ---- Time and entropy ---- */
+kp_time_t kp_machine_now(void);      /* ns since boot (hosted: since the kernel process started) */
+uint64_t kp_machine_realtime(void);  /* ns since 1970 */
+kp_status_t kp_machine_random(void *bytes, size_t count);
+
+/* ---- Threads ----
+   A thread of the kernel core: the kernel half of a process's thread, or a kernel worker. Each has
+   one wake token: unpark sets it (from any context, also interrupts), park consumes it. */
+typedef struct kp_thread kp_thread_t;   /* kernel/object/thread.h; embeds kp_machine_thread_t */
+typedef struct kp_process kp_process_t; /* kernel/object/process.h; embeds kp_machine_space_t */
+typedef struct kp_vmo kp_vmo_t;         /* kernel/object/vmo.h; embeds kp_machine_vmo_t */
+
+kp_thread_t *kp_machine_thread_current(void);
+/* Returns when the token was set (and clears it) or at the deadline; false: the deadline passed.
+   May also return early (true) when the thread is being killed: callers loop over conditions and
+   check kp_thread_is_dying(). */
+bool kp_machine_thread_park(kp_time_t deadline);
+void kp_machine_thread_unpark(kp_thread_t *thread);
+/* Starts fn(argument) as a kernel thread; when fn returns the thread ends and the machine calls
+   kp_thread_ended(thread) (core). */
+kp_status_t kp_machine_thread_start(kp_thread_t *thread, void (*fn)(void *), void *argument);
+/* Starts the process's only (first) user thread at the image's entry. System calls of that thread
+   arrive in kp_syscall_dispatch (below) on the same kp_thread_t. */
+kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *process);
+/* Makes the thread leave as soon as it can: out of user mode at the next opportunity, out of park
+   at once. The machine calls kp_thread_ended(thread) when it has gone. */
+void kp_machine_thread_kill(kp_thread_t *thread);
+
+/* ---- Address spaces: image + stack + linear memory of a process ---- */
+typedef struct kp_image kp_image_t; /* kernel/object/image.h: parsed program image */
+
+/* Builds the space: image mapped (text shared, data private), stack with guard, linear memory of
+   initial_pages (64 KiB each), zeroed on demand, reservation for 2^32 bytes plus guard. */
+kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t *image,
+                                    uint32_t initial_pages, uint32_t maximum_pages);
+/* Only after the process's threads have ended. */
+void kp_machine_space_destroy(kp_machine_space_t *space);
+/* old_pages and new_pages in 64 KiB; the core has checked maximum and quota. */
+kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages,
+                                  uint32_t new_pages);
+/* [address, address + length) is inside linear memory, page-aligned, checked by the core. */
+kp_status_t kp_machine_space_map(kp_machine_space_t *space, uint32_t address, kp_vmo_t *vmo,
+                                 uint64_t offset, uint32_t length, bool writable);
+kp_status_t kp_machine_space_unmap(kp_machine_space_t *space, uint32_t address, uint32_t length);
+/* Copies between kernel memory and linear memory; the core has checked the range against the
+   memory's size. ERR_NO_MEMORY when a page cannot be committed, ERR_BAD_ADDRESS when the range has a
+   read-only mapping (copy_out). Never faults the kernel. */
+kp_status_t kp_machine_space_copy_in(kp_machine_space_t *space, void *to, uint32_t address,
+                                     size_t count);
+kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t address,
+                                      const void *from, size_t count);
+/* Committed bytes that only this space holds, and resident shared bytes. */
+void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,
+                            uint64_t *shared_bytes);
+
+/* ---- VMO backing ---- size is page-aligned; pages are zero and committed on demand. */
+kp_status_t kp_machine_vmo_init(kp_machine_vmo_t *vmo, uint64_t size);
+/* A read-only VMO over memory that stays (a page-aligned file of the boot archive); size is
+   rounded up to pages by the caller. */
+kp_status_t kp_machine_vmo_init_static(kp_machine_vmo_t *vmo, const void *bytes, uint64_t size);
+void kp_machine_vmo_destroy(kp_machine_vmo_t *vmo);
+kp_status_t kp_machine_vmo_read(kp_machine_vmo_t *vmo, uint64_t offset, void *to, size_t count);
+kp_status_t kp_machine_vmo_write(kp_machine_vmo_t *vmo, uint64_t offset, const void *from,
+                                 size_t count);
+/* Commits and lends the kernel address of the page at offset (page-aligned); stays valid until the
+   VMO is destroyed. Drivers use it (x86_64: with kp_x86_physical()). NULL: no memory. */
+void *kp_machine_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset);
+uint64_t kp_machine_vmo_committed(const kp_machine_vmo_t *vmo);
+
+/* ---- The core's functions that machines call ---- */
+/* A system call of the current thread. number and arguments as the program passed them. Never called
+   with locks held. When the call ended the process it does not return on x86_64; hosted checks
+   kp_thread_is_dying() after it. */
+int64_t kp_syscall_dispatch(uint32_t number, const uint64_t arguments[6]);
+/* A user thread faulted: ends its process with the reason. address: linear-memory offset if inside
+   the reservation, else the raw address. */
+void kp_process_fault(kp_process_t *process, uint32_t exit_reason, int32_t code,
+                      uint64_t address);
+void kp_thread_ended(kp_thread_t *thread);
+bool kp_thread_is_dying(const kp_thread_t *thread);
+/* Called once by the machine on its first kernel thread, when memory, time and threads work and all
+   devices have been registered (kernel/drivers/device.h). arguments: the kernel command line
+   ("url=http://10.0.2.2/ dump=text"). Returns when the system should shut down (hosted) or never. */
+typedef struct kp_boot {
+    const void *bundle; /* the boot archive, page-aligned, stays mapped; NULL: none */
+    uint64_t bundle_size;
+    const char *command_line;
+} kp_boot_t;
+void kp_kernel_main(const kp_boot_t *boot);
+
+/* Ends the machine: power off (x86_64: QEMU exit code through isa-debug-exit when present, else
+   ACPI/port), hosted: exit the kernel process. */
+_Noreturn void kp_machine_shutdown(int code);
+
+#endif
