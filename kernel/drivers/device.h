@@ -1,5 +1,5 @@
-/* A device as a kernel object: what a driver (virtio, hosted) fills in and registers; processes reach
-   it by the device_* calls (abi/device.h), the core holds it as an object of type DEVICE. */
+/* A device as a kernel object: what a driver (virtio, hosted) fills in and registers; processes
+   reach it by the device_* calls (abi/device.h), the core holds it as an object of type DEVICE. */
 #ifndef KP_KERNEL_DEVICE_H
 #define KP_KERNEL_DEVICE_H
 
@@ -23,15 +23,17 @@ struct kp_device {
     uint32_t kind;    /* KP_DEVICE_* */
     const char *name; /* "net0", "gpu0", "input0", ... static */
     const kp_device_ops_t *ops;
-    void *driver;  /* the driver's own state */
-    void *object;  /* the core's object wrapper, set by kp_device_register */
+    void *driver; /* the driver's own state */
+    void *object; /* the core's object wrapper, set by kp_device_register */
 };
 
 /* Before kp_kernel_main or at any time later, in thread context. The device stays for ever. */
 kp_status_t kp_device_register(kp_device_t *device);
-/* Sets and clears signals (READABLE, WRITABLE) of the device's object; also from interrupt handlers. */
+/* Sets and clears signals (READABLE, WRITABLE) of the device's object; also from interrupt
+ * handlers. */
 void kp_device_signal(kp_device_t *device, kp_signals_t clear, kp_signals_t set);
-/* VMO access for drivers (kernel/object/vmo.h has the object); release drops the driver's reference. */
+/* VMO access for drivers (kernel/object/vmo.h has the object); release drops the driver's
+ * reference. */
 uint64_t kp_vmo_size(const kp_vmo_t *vmo);
 void *kp_vmo_page(kp_vmo_t *vmo, uint64_t offset);
 void kp_vmo_release(kp_vmo_t *vmo);

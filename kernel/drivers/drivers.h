@@ -16,7 +16,8 @@ typedef struct kp_boot_framebuffer {
 
 typedef struct kp_drivers_boot {
     kp_boot_framebuffer_t framebuffer;
-    const char *command_line; /* "selftest=drivers" runs kp_drivers_selftest after the drivers start */
+    const char
+        *command_line; /* "selftest=drivers" runs kp_drivers_selftest after the drivers start */
 } kp_drivers_boot_t;
 
 /* Finds the PCI devices, starts their drivers and registers them (kernel/drivers/device.h): net0,
@@ -25,8 +26,8 @@ typedef struct kp_drivers_boot {
 void kp_drivers_init(const kp_drivers_boot_t *boot);
 
 /* Runs when the command line has selftest=drivers: called by kp_drivers_init on a system whose
-   devices are up; prints "selftest: ok NAME" / "selftest: not ok NAME" lines to the log and shuts the
-   machine down with the number of failures. */
+   devices are up; prints "selftest: ok NAME" / "selftest: not ok NAME" lines to the log and shuts
+   the machine down with the number of failures. */
 _Noreturn void kp_drivers_selftest(void);
 
 #endif
