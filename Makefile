@@ -1,0 +1,172 @@
+# KPIO. `make run` boots it in QEMU, `make test` proves it; `make help` lists the rest.
+#
+# Every folder says what it adds in its module.mk (variables below); the rules are here, those for
+# programs (.c -> .wasm -> native image) in runtime/image/module.mk, those for third-party parts in
+# deps/module.mk. Lists grow in files that are read later than the rules that use them, so such rules
+# name their prerequisites with $$ (second expansion).
+#
+#   KERNEL_SRC   portable kernel core, compiled for both machines
+#   X86_SRC      only machine x86_64 (.c, .S)          HOSTED_SRC  only machine hosted
+#   PROGRAMS     wasm programs; NAME_SRC, NAME_LIBS (deps names), NAME_CFLAGS
+#   PROGRAM_SRC  linked into every program             IMAGE_SRC, IMAGE_X86_SRC, IMAGE_HOSTED_SRC
+#   HOST_TOOLS   NAME_HOST_SRC, NAME_HOST_CFLAGS, NAME_HOST_LDFLAGS      -> build/tools/NAME
+#   UNIT_TESTS   NAME_TEST_SRC, NAME_TEST_CFLAGS, NAME_TEST_LIBS, NAME_TEST_LDFLAGS -> build/test/NAME
+#   FUZZ_TARGETS NAME_FUZZ_SRC, NAME_FUZZ_CFLAGS, NAME_FUZZ_LIBS, NAME_FUZZ_CORPUS  -> build/fuzz/NAME
+#   BUNDLE_FILES bundle/path=source/path
+#   TEST_SCRIPTS scripts that print "ok NAME"/"not ok NAME" lines, run by `make test` after the build
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDEXPANSION:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+, := ,
+
+BUILD := build
+CC := gcc
+FUZZ_CC := clang-19
+CCACHE := $(shell command -v ccache)
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow=local -Wstrict-prototypes -Wmissing-prototypes
+BASE_CFLAGS := -std=c17 -I. $(WARNINGS) -g -MMD -MP
+HOSTED_CFLAGS := $(subst c17,gnu17,$(BASE_CFLAGS)) -O2 -fno-omit-frame-pointer -D_GNU_SOURCE \
+    -Ikernel/machine/hosted
+X86_CFLAGS := $(BASE_CFLAGS) -O2 -ffreestanding -fno-builtin-printf -mcmodel=kernel -mno-red-zone \
+    -mgeneral-regs-only -fno-pic -fno-pie -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
+    -fcf-protection=none -Ikernel/machine/x86_64
+TEST_CFLAGS := $(subst c17,gnu17,$(BASE_CFLAGS)) -Wno-missing-prototypes -O1 -D_GNU_SOURCE \
+    -fno-omit-frame-pointer
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+KERNEL_SRC :=
+X86_SRC :=
+HOSTED_SRC :=
+PROGRAMS :=
+PROGRAM_SRC :=
+IMAGE_SRC :=
+IMAGE_X86_SRC :=
+IMAGE_HOSTED_SRC :=
+HOST_TOOLS :=
+UNIT_TESTS :=
+FUZZ_TARGETS :=
+BUNDLE_FILES :=
+TEST_SCRIPTS :=
+
+include $(sort $(wildcard */module.mk */*/module.mk */*/*/module.mk))
+
+# ---- the kernel ----
+objects = $(addprefix $(BUILD)/$(1)/,$(addsuffix .o,$(basename $(2))))
+X86_OBJ = $(call objects,x86_64,$(X86_SRC))
+KERNEL_X86_OBJ = $(call objects,x86_64,$(KERNEL_SRC))
+HOSTED_OBJ = $(call objects,hosted,$(HOSTED_SRC))
+KERNEL_HOSTED_OBJ = $(call objects,hosted,$(KERNEL_SRC))
+
+$(BUILD)/x86_64/%.o: %.c
+	$(call say,CC x86,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CCACHE) $(CC) $(X86_CFLAGS) -c $< -o $@
+
+$(BUILD)/x86_64/%.o: %.S
+	$(call say,AS x86,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(X86_CFLAGS) -c $< -o $@
+
+$(BUILD)/hosted/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CCACHE) $(CC) $(HOSTED_CFLAGS) -c $< -o $@
+
+$(BUILD)/hosted/%.o: %.S
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOSTED_CFLAGS) -c $< -o $@
+
+$(BUILD)/kpio: $$(HOSTED_OBJ) $$(KERNEL_HOSTED_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $^ -pthread -ldl -rdynamic
+
+# ---- native tools of the build and of the tests ----
+# $(call NATIVE,directory,name,sources variable,compiler and flags,link flags,order-only prerequisites)
+define NATIVE
+$(BUILD)/obj/$(1)/$(2)/%.o: %.c | $(6)
+	$$(call say,CC $(1),$$<)
+	@mkdir -p $$(@D)
+	$$(Q)$(CCACHE) $(4) -c $$< -o $$@
+
+$(BUILD)/obj/$(1)/$(2)/%.o: %.S
+	@mkdir -p $$(@D)
+	$$(Q)$(4) -c $$< -o $$@
+
+$(BUILD)/$(1)/$(2): $$$$(addprefix $(BUILD)/obj/$(1)/$(2)/,$$$$(addsuffix .o,$$$$(basename $$$$($(3)))))
+	$$(call say,LD $(1),$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$(4) $$^ -o $$@ $(5)
+endef
+$(foreach tool,$(HOST_TOOLS),$(eval $(call NATIVE,tools,$(tool),$(tool)_HOST_SRC,\
+    $(CC) $(TEST_CFLAGS) -O2 $($(tool)_HOST_CFLAGS),$($(tool)_HOST_LDFLAGS),$($(tool)_HOST_DEPS))))
+
+# ---- programs ----
+$(foreach program,$(PROGRAMS),$(eval $(call KP_PROGRAM,$(program))))
+
+# ---- the boot archive, one for each machine ----
+bundle_sources = $(foreach file,$(BUNDLE_FILES),$(lastword $(subst =, ,$(file))))
+define BUNDLE
+$(2): $(BUILD)/tools/bundle $$$$(bundle_sources) $$(PROGRAMS:%=$(BUILD)/image/$(1)/%.kpi)
+	$$(call say,BUNDLE,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$(BUILD)/tools/bundle $$@ $$(BUNDLE_FILES) \
+	    $$(foreach program,$$(PROGRAMS),programs/$$(program).kpi=$(BUILD)/image/$(1)/$$(program).kpi)
+endef
+$(eval $(call BUNDLE,x86_64,$(BUILD)/x86_64/kpio.bundle))
+$(eval $(call BUNDLE,hosted,$(BUILD)/kpio.bundle))
+
+# ---- unit tests and fuzz targets ----
+upper = $(shell echo '$(1)' | tr a-z A-Z)
+library_list = $(foreach library,$(1),$($(call upper,$(library))_NATIVE_LIB))
+library_flags = $(foreach library,$(1),$($(call upper,$(library))_NATIVE_CFLAGS))
+
+
+$(foreach test,$(UNIT_TESTS),$(eval $(call NATIVE,test,$(test),$(test)_TEST_SRC,\
+    $(CC) $(TEST_CFLAGS) $(SANITIZE) $(call library_flags,$($(test)_TEST_LIBS)) $($(test)_TEST_CFLAGS),\
+    $(call library_list,$($(test)_TEST_LIBS)) $($(test)_TEST_LDFLAGS),\
+    $(call library_list,$($(test)_TEST_LIBS)) $($(test)_TEST_DEPS))))
+$(foreach target,$(FUZZ_TARGETS),$(eval $(call NATIVE,fuzz,$(target),$(target)_FUZZ_SRC,\
+    $(FUZZ_CC) $(TEST_CFLAGS) -fsanitize=fuzzer$(,)address$(,)undefined \
+    $(call library_flags,$($(target)_FUZZ_LIBS)) $($(target)_FUZZ_CFLAGS),\
+    $(call library_list,$($(target)_FUZZ_LIBS)) $($(target)_FUZZ_LDFLAGS),\
+    $(call library_list,$($(target)_FUZZ_LIBS)) $($(target)_FUZZ_DEPS))))
+
+-include $(shell find $(BUILD) -path $(BUILD)/deps -prune -o -name '*.d' -print 2>/dev/null)
+
+# ---- what people type ----
+.PHONY: all run test test-unit test-fuzz bench clean help iso screenshots
+all: $(BUILD)/kpio $(BUILD)/kpio.bundle $(BUILD)/x86_64/kpio.elf $(BUILD)/x86_64/kpio.bundle
+
+run: all
+	$(Q)$(BUILD)/kpio run $(URL)
+
+test-unit: $(UNIT_TESTS:%=$(BUILD)/test/%)
+	$(Q)tests/run --unit $^
+
+test-fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+	$(Q)tests/run $(foreach target,$(FUZZ_TARGETS),--fuzz $(BUILD)/fuzz/$(target) $($(target)_FUZZ_CORPUS))
+
+test: all $(HOST_TOOLS:%=$(BUILD)/tools/%) $(UNIT_TESTS:%=$(BUILD)/test/%) \
+    $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+	$(Q)tests/run $(foreach test,$(UNIT_TESTS),--unit $(BUILD)/test/$(test)) \
+	    $(foreach target,$(FUZZ_TARGETS),--fuzz $(BUILD)/fuzz/$(target) $($(target)_FUZZ_CORPUS)) \
+	    $(foreach script,$(TEST_SCRIPTS),--script $(script))
+
+clean:
+	$(Q)rm -rf $(BUILD)
+
+help:
+	@sed -n 's/^# *make /make /p' Makefile
+# make               everything: build/kpio (hosted command), build/x86_64/kpio.elf, boot archives
+# make run [URL=...] boot KPIO in QEMU and show the page
+# make test          all tests; the last line is "N passed, N failed"
+# make bench         measurements, as tables
+# make iso           build/kpio.iso for BIOS and UEFI machines
+# make screenshots   the pictures of README.md
+# make clean         removes build/ (third-party parts stay cached outside)
