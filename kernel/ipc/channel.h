@@ -1,0 +1,67 @@
+/* Channels: two ends; what is written to one is read from the other, in order. A message is bytes
+   and capabilities in one allocation.
+
+   Every end has exactly one capability at any time (channels cannot be duplicated), so an end
+   inside a queued message has one container. Cycles (an end that waits in its own queue, directly
+   or through others) could never be freed; a send that would make one is refused with
+   ERR_INVALID_ARGUMENT, and so is one that nests ends deeper than KP_CHANNEL_NESTING_MAX. So
+   closing both ends always frees everything: the queue of an end dies with the end. */
+#ifndef KP_KERNEL_CHANNEL_H
+#define KP_KERNEL_CHANNEL_H
+
+#include "kernel/object/object.h"
+#include "kernel/object/quota.h"
+
+#define KP_CHANNEL_QUEUE_BYTES ((size_t)1 << 20) /* receiver's limits: WRITABLE goes at either */
+#define KP_CHANNEL_QUEUE_MESSAGES 256u
+#define KP_CHANNEL_NESTING_MAX 64u
+
+typedef struct kp_channel kp_channel_t; /* one end */
+
+typedef struct kp_message {
+    kp_list_t link;
+    kp_quota_t *quota; /* the sender's, charged with the size until it is read; may be NULL */
+    uint32_t byte_count;
+    uint32_t capability_count;
+    kp_capability_t *capabilities; /* in the same allocation */
+    uint8_t *bytes;                /* in the same allocation */
+} kp_message_t;
+
+/* Two capabilities with all rights of a channel. */
+kp_status_t kp_channel_create(kp_capability_t ends[2]);
+
+/* ---- For kernel code: with capabilities. end is one that the caller holds. ---- */
+/* Never blocks: ERR_SHOULD_WAIT, ERR_PEER_CLOSED, ERR_NO_MEMORY, ERR_TOO_LARGE,
+   ERR_INVALID_ARGUMENT. The capabilities are taken on success and stay the caller's on error. */
+kp_status_t kp_channel_send(kp_capability_t end, const void *bytes, size_t byte_count,
+                            kp_capability_t *capabilities, size_t capability_count);
+/* Takes the oldest message: kp_message_destroy it (capabilities that were taken out of it are
+   skipped). Waits until deadline (KP_TIME_POLL: not at all): ERR_TIMED_OUT, ERR_SHOULD_WAIT when
+   polled, ERR_PEER_CLOSED, ERR_CANCELLED when the thread is dying. */
+kp_status_t kp_channel_receive(kp_capability_t end, kp_time_t deadline, kp_message_t **message);
+
+/* ---- For the calls: a message is filled first, then pushed; popped, then delivered. ---- */
+/* Charges the quota. Bytes are not initialised by contract. */
+kp_status_t kp_message_create(size_t byte_count, size_t capability_count, kp_quota_t *quota,
+                              kp_message_t **out);
+/* Closes what capabilities are left in it. */
+void kp_message_destroy(kp_message_t *message);
+
+kp_channel_t *kp_channel_from_object(kp_object_t *object);
+/* Cheap look: would a push be refused now? KP_OK, ERR_SHOULD_WAIT, ERR_PEER_CLOSED. */
+kp_status_t kp_channel_may_push(kp_channel_t *end);
+/* Queues on the peer; on error the message is still the caller's. */
+kp_status_t kp_channel_push(kp_channel_t *end, kp_message_t *message);
+/* Takes the oldest message if it fits; counts (may be NULL) get its {bytes, capabilities}, also
+   with ERR_BUFFER_TOO_SMALL. */
+kp_status_t kp_channel_pop(kp_channel_t *end, size_t byte_capacity, size_t capability_capacity,
+                           uint32_t counts[2], kp_message_t **message);
+/* Puts a popped message back to the front (delivery failed). */
+void kp_channel_unpop(kp_channel_t *end, kp_message_t *message);
+
+/* When the last capability of `end` goes, fn runs instead of closing it and owns the end again by a
+   new capability (services keep unread requests so). fn runs without locks. */
+void kp_channel_set_abandoned(kp_channel_t *end, void (*fn)(kp_capability_t end, void *context),
+                              void *context);
+
+#endif

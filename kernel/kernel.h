@@ -1,0 +1,37 @@
+/* The kernel's face for code that lives in the kernel itself: the kpio command, hosted services and
+   tests (hosted), drivers' helpers. They act with kernel capabilities (objects with rights) instead
+   of handles, from kernel threads (kernel/object/thread.h). */
+#ifndef KP_KERNEL_KERNEL_H
+#define KP_KERNEL_KERNEL_H
+
+#include "kernel/browser/coordinator.h" /* kp_coordinator_tab_create */
+#include "kernel/ipc/channel.h"         /* kp_channel_create, _send, _receive */
+#include "kernel/ipc/services.h"        /* kp_service_find, _register, _connect */
+#include "kernel/object/device.h"       /* kp_device_find */
+#include "kernel/object/event.h"        /* kp_event_create */
+#include "kernel/object/process.h"
+#include "kernel/object/thread.h" /* kp_thread_create */
+#include "kernel/object/vmo.h"    /* kp_vmo_create, _read, _write */
+#include "kernel/object/wait.h"   /* kp_wait_one, kp_wait_many */
+
+/* Starts everything of the boot table that the command line allows, and the supervisor thread that
+   restarts services. Options (kernel/init/boot.c): "shell=off", "display=off", "http=off",
+   "net=stack" (default), "net=kernel" (the machine's own code serves `net`; no netstack),
+   "net=off", "url=URL", "report=memory". Words without '=' and unknown options go to the shell's
+   arguments. kp_kernel_main is start + run. ERR_BAD_FORMAT: the boot archive is damaged. */
+kp_status_t kp_kernel_start(const kp_boot_t *boot);
+/* Blocks until kp_kernel_stop. */
+void kp_kernel_run(void);
+/* Ends every process and the supervisor; kp_kernel_run returns when all are gone. Any thread; may
+   be called instead of kp_kernel_run, then blocks until all are gone (at most `deadline`). */
+kp_status_t kp_kernel_stop(kp_time_t deadline);
+
+/* Prints a line per process to the log, area "memory":
+     process NAME ID private=BYTES shared=BYTES linear=BYTES
+   and, where the machine can tell, "total used=BYTES size=BYTES". */
+void kp_kernel_report_memory(void);
+
+/* Optional, by the machine (weak): physical memory in use and there. */
+void kp_machine_memory_usage(uint64_t *used, uint64_t *size) __attribute__((weak));
+
+#endif

@@ -1,0 +1,74 @@
+/* A process: address space, handle table, quota, one thread, and how it ended. */
+#ifndef KP_KERNEL_PROCESS_H
+#define KP_KERNEL_PROCESS_H
+
+#include "kernel/object/handle.h"
+#include "kernel/object/image.h"
+#include "kernel/object/object.h"
+#include "kernel/object/quota.h"
+#include "kernel/object/thread.h"
+#include "kernel/object/vmo.h"
+
+typedef struct kp_mapping kp_mapping_t; /* kernel/object/mapping.h */
+
+struct kp_process {
+    kp_object_t object;
+    kp_machine_space_t space; /* valid from kp_machine_space_create to kp_machine_space_destroy */
+    const kp_image_t *image;  /* stays for ever */
+    char name[32];
+    kp_quota_t *quota;
+    kp_handle_table_t handles;
+
+    _Atomic uint32_t memory_pages; /* linear memory now, 64 KiB pages; only ever grows */
+    uint32_t memory_maximum;
+    kp_mapping_t *mappings; /* sorted by address; only the process's own thread touches it */
+
+    kp_thread_t *thread;     /* holds a reference until the thread has ended; guarded by: lock */
+    kp_capability_t startup; /* startup channel until the program takes it; guarded by: lock */
+    bool has_space;          /* guarded by: lock (statistics against destruction) */
+    uint32_t exit_reason;    /* KP_EXIT_*; first writer wins; guarded by: lock */
+    int32_t exit_code;       /* guarded by: lock */
+    uint64_t fault_address;  /* guarded by: lock */
+    uint32_t inspectors;     /* statistics calls in progress, which delay the space's destruction */
+    bool thread_gone;        /* guarded by: lock */
+
+    _Atomic uint64_t messages_sent;
+    _Atomic uint64_t calls;
+    _Atomic uint64_t cpu_time_ns; /* of threads that have ended */
+    kp_list_t link;               /* list of all processes; guarded by its lock (process.c) */
+};
+
+typedef struct kp_process_options {
+    const char *name; /* cut to 31 bytes */
+    const kp_image_t *image;
+    uint64_t limits[KP_QUOTA_KINDS];
+    kp_capability_t startup; /* the process's end of its bootstrap channel; taken on success */
+} kp_process_options_t;
+
+/* Creates and starts a process. The caller gets one reference. On error nothing stays and
+   options->startup is still the caller's. ERR_NO_MEMORY, ERR_QUOTA. */
+kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out);
+
+/* Ends the process: the first reason given stays. Returns at once; KP_SIGNAL_TERMINATED tells when
+   its thread has left and everything it held is freed. */
+void kp_process_end(kp_process_t *process, uint32_t exit_reason, int32_t code, uint64_t address);
+
+void kp_process_info(kp_process_t *process, kp_process_info_t *out);
+
+/* Calls fn for every living process, without locks held (each referenced meanwhile). */
+void kp_process_each(void (*fn)(kp_process_t *process, void *context), void *context);
+
+/* Linear memory in bytes, now. */
+static inline uint64_t kp_process_memory_size(kp_process_t *process)
+{
+    return (uint64_t)atomic_load_explicit(&process->memory_pages, memory_order_acquire) *
+           KP_WASM_PAGE_SIZE;
+}
+
+static inline kp_process_t *kp_process_from_object(kp_object_t *object)
+{
+    KP_ASSERT(object->type == KP_TYPE_PROCESS);
+    return KP_CONTAINER_OF(object, kp_process_t, object);
+}
+
+#endif

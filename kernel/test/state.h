@@ -1,0 +1,35 @@
+/* The test machine's embedded state: the core runs for real inside one Linux process, on pthreads,
+   malloc'ed VMOs and byte arrays as linear memories. */
+#ifndef KP_KERNEL_TEST_STATE_H
+#define KP_KERNEL_TEST_STATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct kp_spinlock {
+    pthread_mutex_t mutex;
+} kp_spinlock_t;
+
+typedef struct kp_machine_thread {
+    pthread_mutex_t mutex;
+    pthread_cond_t condition;
+    bool token;  /* guarded by: mutex */
+    bool killed; /* guarded by: mutex */
+    void (*fn)(void *);
+    void *argument;
+} kp_machine_thread_t;
+
+typedef struct kp_machine_space {
+    uint8_t *memory; /* linear memory, maximum_pages long */
+    uint64_t size;   /* bytes of it that exist now */
+    uint8_t *read_only; /* one byte per 4 KiB page: 1 under a read-only mapping */
+} kp_machine_space_t;
+
+typedef struct kp_machine_vmo {
+    uint8_t *bytes;
+    uint64_t size;
+    bool is_static;
+} kp_machine_vmo_t;
+
+#endif
