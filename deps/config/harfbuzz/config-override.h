@@ -1,0 +1,25 @@
+/* HarfBuzz for shaping only: FreeType draws, and the fonts come from memory. */
+#define HB_DISABLE_DEPRECATED
+#define HB_NO_AAT
+#define HB_NO_ATEXIT
+#define HB_NO_BITMAP
+#define HB_NO_BUFFER_MESSAGE
+#define HB_NO_BUFFER_SERIALIZE
+#define HB_NO_BUFFER_VERIFY
+#define HB_NO_CFF
+#define HB_NO_COLOR
+#define HB_NO_DRAW
+#define HB_NO_GETENV
+#define HB_NO_HINTING
+#define HB_NO_LAYOUT_COLLECT_GLYPHS
+#define HB_NO_LAYOUT_FEATURE_PARAMS
+#define HB_NO_LAYOUT_UNUSED
+#define HB_NO_MATH
+#define HB_NO_META
+#define HB_NO_MMAP
+#define HB_NO_NAME
+#define HB_NO_OT_FONT_GLYPH_NAMES
+#define HB_NO_PAINT
+#define HB_NO_SETLOCALE
+#define HB_NO_STYLE
+#define HB_NO_SUBSET_LAYOUT
