@@ -1,0 +1,33 @@
+/* What one program brings to its image: compiled once per program and machine, after the module's
+   own header (-include) and with what tool/wasm_info.c found in the module:
+   KP_MODULE_INITIAL_PAGES, KP_MODULE_MAXIMUM_PAGES, KP_MODULE_TABLE_ELEMENTS; and
+   KP_MODULE_MACHINE. */
+#include "abi/image.h"
+#include "runtime/image/internal.h"
+
+__attribute__((section(".note.kpio"), used, aligned(4))) static const kp_image_note_t note =
+    KP_IMAGE_NOTE(KP_MODULE_MACHINE, KP_MODULE_INITIAL_PAGES, KP_MODULE_MAXIMUM_PAGES);
+
+static w2c_program instance;
+static wasm_rt_funcref_t table[KP_MODULE_TABLE_ELEMENTS];
+
+void *const kp_image_table_memory = table;
+const uint32_t kp_image_table_capacity = KP_MODULE_TABLE_ELEMENTS;
+
+/* The module's only import. */
+u64 w2c_kpio_call(struct w2c_kpio *unused, u32 number, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4,
+                  u64 a5)
+{
+    (void)unused;
+    uint64_t arguments[6] = {a0, a1, a2, a3, a4, a5};
+    /* A program grows its memory by the instruction: done here it would not know its own size. */
+    if (number == KP_CALL_memory_grow)
+        return (u64)(int64_t)KP_ERR_NOT_SUPPORTED;
+    return (u64)kp_image_call(number, arguments);
+}
+
+void kp_image_module_run(void)
+{
+    wasm2c_program_instantiate(&instance, 0);
+    w2c_program_0x5Fstart(&instance);
+}

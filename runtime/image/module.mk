@@ -1,0 +1,122 @@
+# Programs: C -> wasm object -> NAME.wasm -> C again (wasm2c) -> objects -> two images NAME.kpi.
+#
+#   PROGRAMS += NAME     and for each:
+#   NAME_SRC             .c files of this repository; absolute paths (third-party sources of deps/) too,
+#                        these are compiled without warnings
+#   NAME_CFLAGS          more flags for NAME_SRC           NAME_LIBS  deps names: lexbor freetype ...
+#   NAME_MEMORY          largest linear memory in MiB (default 512)
+#   NAME_SPLIT           how many C files wasm2c writes (default 4; more for large programs)
+#
+#   build/wasm/NAME.wasm                     the module; imports only kpio.call (checked)
+#   build/image/{x86_64,hosted}/NAME.kpi     the images
+#   build/image/hosted/NAME.sym              "offset function" lines: what an address in it means
+
+IMAGE_SRC += runtime/image/memory.c runtime/image/runtime.c runtime/image/start.S
+IMAGE_X86_SRC += runtime/image/call_x86_64.S
+IMAGE_HOSTED_SRC += runtime/image/call_hosted.S
+
+HOST_TOOLS += wasm_info
+wasm_info_HOST_SRC := runtime/image/tool/wasm_info.c
+
+PROGRAM_CFLAGS = $(WASM_CFLAGS) -std=gnu17 -I. -mbulk-memory -mnontrapping-fptoint -MMD -MP \
+    -D_WASI_EMULATED_SIGNAL
+PROGRAM_WARNINGS = $(filter-out -Wshadow=local,$(WARNINGS))
+PROGRAM_LDFLAGS = $(WASM_LDFLAGS) -Wno-unused-command-line-argument -Wl,--stack-first \
+    -Wl,--fatal-warnings
+
+# gcc and clang give the same speed here (-O2); -fPIE, not -fPIC: nothing is ever interposed.
+IMAGE_CC := $(CC)
+IMAGE_CFLAGS = -std=gnu17 -O2 -fPIE -fvisibility=hidden -march=x86-64-v2 -mtune=generic \
+    -fno-strict-aliasing -fno-math-errno -fno-stack-protector -fcf-protection=none \
+    -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -DNDEBUG \
+    -DWASM_RT_SKIP_SIGNAL_RECOVERY=1 -DWASM_RT_NONCONFORMING_UNCHECKED_STACK_EXHAUSTION=1 \
+    -I. -Iruntime/image/include -isystem $(WASM_RT_INCLUDE)
+IMAGE_LDFLAGS := -pie --no-dynamic-linker -z separate-code -z norelro -z noexecstack -z text \
+    -z max-page-size=4096 --build-id=none --hash-style=gnu --no-undefined --gc-sections \
+    -e kp_image_start
+
+IMAGE_OBJ = $(addprefix $(BUILD)/image/obj/,$(addsuffix .o,$(basename $(1))))
+PROGRAM_OBJ = $(addprefix $(BUILD)/wasm/obj/,$(addsuffix .o,$(basename $(PROGRAM_SRC))))
+
+$(BUILD)/wasm/obj/%.o: %.c | $$(WASM_READY)
+	$(call say,WASMCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CCACHE) $(WASM_CC) $(PROGRAM_CFLAGS) $(PROGRAM_WARNINGS) -c $< -o $@
+
+# Not part of the loops that it would recognise; wasm2c's own output is compiled without warnings.
+$(BUILD)/image/obj/runtime/image/memory.o: IMAGE_EXTRA := -fno-builtin \
+    -fno-tree-loop-distribute-patterns
+$(BUILD)/image/obj/%.o: %.c | $$(WASM_READY)
+	$(call say,CC image,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CCACHE) $(IMAGE_CC) $(IMAGE_CFLAGS) $(WARNINGS) -MMD -MP $(IMAGE_EXTRA) -c $< -o $@
+
+$(BUILD)/image/obj/%.o: %.S
+	@mkdir -p $(@D)
+	$(Q)$(IMAGE_CC) -c $< -o $@
+
+KP_UPPER = $(shell printf '%s' '$(1)' | tr a-z- A-Z_)
+# Absolute sources have objects below third/, for two files of one name in different trees.
+KP_PROGRAM_OBJ = $(addprefix $(BUILD)/wasm/obj/$(1)/,$(addsuffix .o,$(basename \
+    $(patsubst /%,third/%,$($(1)_SRC)))))
+
+# $(call KP_IMAGE,program,machine,machine number,stub sources variable)
+define KP_IMAGE
+$(BUILD)/image/$(2)/obj/$(1).o: runtime/image/module.c $(BUILD)/image/c/$(1)/module.h \
+    $(BUILD)/image/c/$(1)/$(1)_0.c runtime/image/internal.h abi/image.h
+	@mkdir -p $$(@D)
+	$$(Q)$$(CCACHE) $$(IMAGE_CC) $$(IMAGE_CFLAGS) -include $(BUILD)/image/c/$(1)/$(1).h \
+	    -include $(BUILD)/image/c/$(1)/module.h -DKP_MODULE_MACHINE=$(3) -c $$< -o $$@
+
+$(BUILD)/image/$(2)/$(1).kpi: $(BUILD)/image/$(2)/obj/$(1).o $$($(1)_IMAGE_OBJ) \
+    $$$$(call IMAGE_OBJ,$$$$(IMAGE_SRC) $$$$($(4))) runtime/image/check
+	$$(call say,IMAGE,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)ld $$(IMAGE_LDFLAGS) $$(filter %.o,$$^) -o $$@.elf
+	$$(Q)runtime/image/check $$@.elf
+	$$(Q)nm -n --defined-only $$@.elf | sed -n -f runtime/image/symbols.sed \
+	    >$(BUILD)/image/$(2)/$(1).sym
+	$$(Q)strip -o $$@ $$@.elf
+endef
+
+define KP_PROGRAM
+$(1)_LIB_FILES := $$(foreach library,$$($(1)_LIBS),$$($$(call KP_UPPER,$$(library))_WASM_LIB))
+$(1)_LIB_CFLAGS := $$(foreach library,$$($(1)_LIBS),$$($$(call KP_UPPER,$$(library))_WASM_CFLAGS))
+$(1)_OUTPUTS := $$(or $$($(1)_SPLIT),4)
+$(1)_IMAGE_C := $$(foreach n,$$(shell seq 0 $$$$(($$($(1)_OUTPUTS)-1))),$(BUILD)/image/c/$(1)/$(1)_$$(n).c)
+$(1)_IMAGE_OBJ := $$($(1)_IMAGE_C:.c=.o)
+
+$(BUILD)/wasm/obj/$(1)/%.o: %.c | $$(WASM_READY) $$($(1)_LIB_FILES)
+	$$(call say,WASMCC,$$<)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CCACHE) $$(WASM_CC) $$(PROGRAM_CFLAGS) $$(PROGRAM_WARNINGS) $$($(1)_LIB_CFLAGS) \
+	    $$($(1)_CFLAGS) -c $$< -o $$@
+
+$(BUILD)/wasm/obj/$(1)/third/%.o: /%.c | $$(WASM_READY) $$($(1)_LIB_FILES)
+	$$(call say,WASMCC,$$(notdir $$<))
+	@mkdir -p $$(@D)
+	$$(Q)$$(CCACHE) $$(WASM_CC) $$(PROGRAM_CFLAGS) -w $$($(1)_LIB_CFLAGS) $$($(1)_CFLAGS) -c $$< \
+	    -o $$@
+
+$(BUILD)/wasm/$(1).wasm: $$(call KP_PROGRAM_OBJ,$(1)) $$$$(PROGRAM_OBJ) $$($(1)_LIB_FILES)
+	$$(call say,WASMLD,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(WASM_CC) $$(PROGRAM_LDFLAGS) -Wl,--max-memory=$$(shell echo $$$$(($$(or \
+	    $$($(1)_MEMORY),512)*1048576))) $$^ -o $$@
+
+$(BUILD)/image/c/$(1)/module.h: $(BUILD)/wasm/$(1).wasm $(BUILD)/tools/wasm_info
+	@mkdir -p $$(@D)
+	$$(Q)$(BUILD)/tools/wasm_info $$< >$$@
+
+$$($(1)_IMAGE_C) &: $(BUILD)/wasm/$(1).wasm | $(BUILD)/image/c/$(1)/module.h
+	$$(call say,WASM2C,$$<)
+	@mkdir -p $(BUILD)/image/c/$(1)
+	$$(Q)$$(WASM2C) -n program --num-outputs=$$($(1)_OUTPUTS) -o $(BUILD)/image/c/$(1)/$(1).c $$<
+
+$(BUILD)/image/c/$(1)/%.o: $(BUILD)/image/c/$(1)/%.c
+	$$(call say,CC image,$$<)
+	$$(Q)$$(CCACHE) $$(IMAGE_CC) $$(IMAGE_CFLAGS) -w -c $$< -o $$@
+
+$(call KP_IMAGE,$(1),x86_64,1,IMAGE_X86_SRC)
+$(call KP_IMAGE,$(1),hosted,2,IMAGE_HOSTED_SRC)
+endef
