@@ -1,5 +1,5 @@
 # Fonts of the boot archive, in one flat directory: *.ttf
-parts='fonts-dejavu-core fonts-dejavu-extra fonts-liberation'
+parts='fonts-dejavu-core fonts-dejavu-mono fonts-dejavu-extra fonts-liberation'
 flavours=src
 recipe() {
     for _part in $parts; do
