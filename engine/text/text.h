@@ -76,8 +76,9 @@ void kp_text_run_clear(kp_text_run_t *run);
 kp_status_t kp_text_measure(kp_text_t *text, const kp_text_style_t *style, const char *bytes,
                             size_t size, float *width);
 
-/* UAX #14: breaks[i] says what may happen after byte i (only set at the last byte of a
-   character). language may be NULL. */
+/* breaks[i] (size bytes) says what may happen after byte i; set at the last byte of a character, else
+   NONE. As Chromium breaks: its own table between ASCII characters, after (never before) spaces,
+   UAX #14 beside others. The end of the text counts as if a letter followed. language may be NULL. */
 enum { KP_TEXT_BREAK_NONE = 0, KP_TEXT_BREAK_ALLOWED = 1, KP_TEXT_BREAK_MUST = 2 };
 void kp_text_line_breaks(const char *bytes, size_t size, const char *language, uint8_t *breaks);
 
