@@ -3,6 +3,7 @@
 #ifndef KP_KERNEL_DEVICE_H
 #define KP_KERNEL_DEVICE_H
 
+#include "abi/device.h"
 #include "kernel/machine/machine.h"
 
 typedef struct kp_device kp_device_t;

@@ -1,0 +1,12 @@
+# PCI and virtio drivers of machine x86_64; the queue logic is also tested and fuzzed on the host.
+X86_SRC += kernel/drivers/drivers.c kernel/drivers/framebuffer.c kernel/drivers/gpu_cursor.c \
+    kernel/drivers/pci.c kernel/drivers/selftest.c kernel/drivers/virtio.c \
+    kernel/drivers/virtio_gpu.c kernel/drivers/virtio_input.c kernel/drivers/virtio_net.c \
+    kernel/drivers/virtio_rng.c kernel/drivers/virtqueue.c
+
+UNIT_TESTS += virtqueue
+virtqueue_TEST_SRC := kernel/drivers/test/test_virtqueue.c kernel/drivers/virtqueue.c
+
+FUZZ_TARGETS += virtqueue
+virtqueue_FUZZ_SRC := kernel/drivers/fuzz/fuzz_virtqueue.c kernel/drivers/virtqueue.c
+virtqueue_FUZZ_CORPUS := kernel/drivers/fuzz/corpus
