@@ -7,12 +7,9 @@ DEPS_BUILD_DIR := $(or $(BUILD),build)/deps
 DEPS_BUILD := $(if $(V),,@)nice deps/build
 DEPS_DPKG_STATUS := $(wildcard /var/lib/dpkg/status)
 
-.PHONY: deps test-deps
+.PHONY: deps
 deps:
 	$(DEPS_BUILD) --all >/dev/null
-
-test-deps:
-	@sh deps/test/run
 
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 $(DEPS_BUILD_DIR)/system.ok: deps/manifest.tsv deps/install-system $(DEPS_DPKG_STATUS)
@@ -27,3 +24,5 @@ $(DEPS_BUILD_DIR)/paths.mk: $(DEPS_BUILD_DIR)/system.ok deps/manifest.tsv deps/p
 
 include $(DEPS_BUILD_DIR)/paths.mk
 endif
+
+TEST_SCRIPTS += deps/test/run

@@ -1,12 +1,13 @@
 # FreeType for TrueType and CFF outlines from memory, in sfnt, WOFF and WOFF2 wrappings, hinted by
 # their own programs; the anti-aliasing raster only. No auto-hinter, no bitmap or Type 1 formats, no
 # files (use FT_New_Memory_Face). Link with zlib and brotli.
-parts=freetype
+parts='freetype freetype-patches'
 needs='zlib brotli'
 flavours='wasm native'
 recipe() {
     unpack freetype "$WORK/src" include src
     cd "$WORK/src" || return 1
+    patch_with freetype-patches 'CVE-*'
     cp "$CONFIG/ftmodule.h" include/freetype/config/ftmodule.h || return 1
     _on='FT_CONFIG_OPTION_SYSTEM_ZLIB FT_CONFIG_OPTION_USE_BROTLI
         FT_CONFIG_OPTION_DISABLE_STREAM_SUPPORT'

@@ -1,10 +1,12 @@
 # Text shaping over HarfBuzz's own OpenType functions (hb-ot.h); config-override.h says what is left
 # out. For size: at -O2 the wasm code is a third larger. C++ inside, but its library needs none at link.
-parts=harfbuzz
+parts='harfbuzz harfbuzz-patches'
 flavours='wasm native'
 recipe() {
     unpack harfbuzz "$WORK/src" src
-    cd "$WORK/src/src" || return 1
+    cd "$WORK/src" || return 1
+    patch_with harfbuzz-patches '*-malloc-fail-*'
+    cd src || return 1
     compile -Os -std=c++17 -I"$CONFIG" -DHAVE_CONFIG_OVERRIDE_H -DHB_NO_MT -- harfbuzz.cc
     archive
     headers . hb.h hb-ot.h 'hb-ot-*.h' hb-blob.h hb-buffer.h hb-common.h hb-deprecated.h hb-draw.h \
