@@ -1,0 +1,50 @@
+/* Sizes and fields of the machine state that kernel objects embed (hosted). Only this machine looks
+   inside. A zeroed struct is a valid "not started" state. */
+#ifndef KP_HOSTED_STATE_H
+#define KP_HOSTED_STATE_H
+
+#include "kernel/base/base.h"
+
+/* A futex lock: 0 free, 1 held, 2 held and somebody sleeps. */
+typedef struct kp_spinlock {
+    _Atomic uint32_t value;
+} kp_spinlock_t;
+
+typedef struct kp_machine_thread {
+    _Atomic uint32_t token;   /* futex: 0 nothing, 1 unparked, 2 sleeping */
+    void (*function)(void *); /* kernel threads */
+    void *argument;
+    struct kp_process *process;    /* user threads */
+    struct kp_hosted_child *child; /* its Linux process; see child.h. NULL: kernel thread */
+} kp_machine_thread_t;
+
+typedef struct kp_hosted_mapping {
+    uint32_t address;
+    uint32_t length;
+    bool is_writable;
+} kp_hosted_mapping_t;
+
+typedef struct kp_machine_space {
+    int memory_fd;   /* memfd of linear memory, as large as the memory; 0: no space */
+    uint8_t *window; /* the kernel's view: 4 GiB of address space over it */
+    struct kp_hosted_child *child;
+    const struct kp_image *image;
+    kp_spinlock_t lock;
+    kp_hosted_mapping_t *mappings; /* guarded by lock: to refuse writes into read-only ones */
+    size_t mapping_count;
+    size_t mapping_capacity;
+    uint64_t mapped_bytes; /* guarded by lock */
+} kp_machine_space_t;
+
+typedef struct kp_machine_vmo {
+    int fd;           /* memfd, or the file that holds a static VMO; 0: none */
+    int read_only_fd; /* the same without the right to write; 0: not asked for yet; guarded by lock
+                       */
+    uint64_t fd_offset; /* where it begins in fd */
+    uint64_t size;
+    uint8_t *bytes; /* the kernel's view; NULL: not asked for yet; guarded by lock */
+    bool is_static;
+    kp_spinlock_t lock;
+} kp_machine_vmo_t;
+
+#endif
