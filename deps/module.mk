@@ -11,16 +11,25 @@ DEPS_DPKG_STATUS := $(wildcard /var/lib/dpkg/status)
 deps:
 	$(DEPS_BUILD) --all >/dev/null
 
-ifeq ($(filter clean help,$(MAKECMDGOALS)),)
-$(DEPS_BUILD_DIR)/system.ok: deps/manifest.tsv deps/install-system $(DEPS_DPKG_STATUS)
+# Changes when any part or compiler does: a prerequisite for objects that see a part's headers.
+DEPS_STAMP := $(DEPS_BUILD_DIR)/paths.mk.stamp
+
+# What a target needs beyond the build: packages to run QEMU, to make the ISO.
+SYSTEM_RUN_READY := $(DEPS_BUILD_DIR)/system-run.ok
+SYSTEM_ISO_READY := $(DEPS_BUILD_DIR)/system-iso.ok
+
+$(DEPS_BUILD_DIR)/system-%.ok: deps/manifest.tsv deps/install-system $(DEPS_DPKG_STATUS)
 	@mkdir -p $(@D)
-	@deps/install-system build
+	@deps/install-system $*
 	@touch $@
 
-$(DEPS_BUILD_DIR)/paths.mk: $(DEPS_BUILD_DIR)/system.ok deps/manifest.tsv deps/paths \
+# Not for goals that need no part, so that these work where nothing can be installed.
+ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),all)),)
+$(DEPS_BUILD_DIR)/paths.mk: $(DEPS_BUILD_DIR)/system-build.ok deps/manifest.tsv deps/paths \
     deps/common.sh deps/build-common.sh $(wildcard deps/recipes/*.sh) \
     $(wildcard deps/config/*/* deps/config/*/*/*)
 	@deps/paths $@
+$(DEPS_STAMP): $(DEPS_BUILD_DIR)/paths.mk ;
 
 include $(DEPS_BUILD_DIR)/paths.mk
 endif
