@@ -89,7 +89,7 @@ $(BUILD)/kpio: $$(HOSTED_OBJ) $$(KERNEL_HOSTED_OBJ)
 # ---- native tools of the build and of the tests ----
 # $(call NATIVE,directory,name,sources variable,compiler and flags,link flags,order-only prerequisites)
 define NATIVE
-$(BUILD)/obj/$(1)/$(2)/%.o: %.c | $(6)
+$(BUILD)/obj/$(1)/$(2)/%.o: %.c $(if $(strip $(6)),$(DEPS_STAMP)) | $(6)
 	$$(call say,CC $(1),$$<)
 	@mkdir -p $$(@D)
 	$$(Q)$(CCACHE) $(4) -c $$< -o $$@

@@ -86,13 +86,13 @@ $(1)_OUTPUTS := $$(or $$($(1)_SPLIT),4)
 $(1)_IMAGE_C := $$(foreach n,$$(shell seq 0 $$$$(($$($(1)_OUTPUTS)-1))),$(BUILD)/image/c/$(1)/$(1)_$$(n).c)
 $(1)_IMAGE_OBJ := $$($(1)_IMAGE_C:.c=.o)
 
-$(BUILD)/wasm/obj/$(1)/%.o: %.c | $$(WASM_READY) $$($(1)_LIB_FILES)
+$(BUILD)/wasm/obj/$(1)/%.o: %.c $$(if $$($(1)_LIBS),$$(DEPS_STAMP)) | $$(WASM_READY) $$($(1)_LIB_FILES)
 	$$(call say,WASMCC,$$<)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CCACHE) $$(WASM_CC) $$(PROGRAM_CFLAGS) $$(PROGRAM_WARNINGS) $$($(1)_LIB_CFLAGS) \
 	    $$($(1)_CFLAGS) -c $$< -o $$@
 
-$(BUILD)/wasm/obj/$(1)/third/%.o: /%.c | $$(WASM_READY) $$($(1)_LIB_FILES)
+$(BUILD)/wasm/obj/$(1)/third/%.o: /%.c $$(if $$($(1)_LIBS),$$(DEPS_STAMP)) | $$(WASM_READY) $$($(1)_LIB_FILES)
 	$$(call say,WASMCC,$$(notdir $$<))
 	@mkdir -p $$(@D)
 	$$(Q)$$(CCACHE) $$(WASM_CC) $$(PROGRAM_CFLAGS) -w $$($(1)_LIB_CFLAGS) $$($(1)_CFLAGS) -c $$< \
