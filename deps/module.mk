@@ -29,7 +29,7 @@ $(DEPS_BUILD_DIR)/paths.mk: $(DEPS_BUILD_DIR)/system-build.ok deps/manifest.tsv 
     deps/common.sh deps/build-common.sh $(wildcard deps/recipes/*.sh) \
     $(wildcard deps/config/*/* deps/config/*/*/*)
 	@deps/paths $@
-$(DEPS_STAMP): $(DEPS_BUILD_DIR)/paths.mk ;
+$(DEPS_STAMP): ;
 
 include $(DEPS_BUILD_DIR)/paths.mk
 endif
