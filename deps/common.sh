@@ -8,6 +8,7 @@ case $KPIO_CACHE in
 esac
 MANIFEST=${KPIO_MANIFEST:-$DEPS_DIR/manifest.tsv}
 TAB=$(printf '\t')
+export LC_ALL=C.UTF-8 # messages of tools are searched
 
 say() {
     [ -n "${KPIO_QUIET:-}" ] || printf 'deps: %s\n' "$*" >&2
