@@ -1,1 +1,7 @@
 TEST_SCRIPTS += tests/include-check
+
+HOST_TOOLS += pixels
+pixels_HOST_SRC := tests/pixels/main.c
+pixels_HOST_CFLAGS := $(LIBPNG_NATIVE_CFLAGS) $(ZLIB_NATIVE_CFLAGS)
+pixels_HOST_LDFLAGS := $(LIBPNG_NATIVE_LIB) $(ZLIB_NATIVE_LIB) -lm
+pixels_HOST_DEPS := $(LIBPNG_NATIVE_LIB) $(ZLIB_NATIVE_LIB)
