@@ -143,7 +143,7 @@ $(foreach target,$(FUZZ_TARGETS),$(eval $(call NATIVE,fuzz,$(target),$(target)_F
 .PHONY: all run test test-unit test-fuzz bench clean help iso screenshots
 all: $(BUILD)/kpio $(BUILD)/kpio.bundle $(BUILD)/x86_64/kpio.elf $(BUILD)/x86_64/kpio.bundle
 
-run: all
+run: all | $(SYSTEM_RUN_READY)
 	$(Q)$(BUILD)/kpio run $(URL)
 
 test-unit: $(UNIT_TESTS:%=$(BUILD)/test/%)
@@ -153,7 +153,7 @@ test-fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 	$(Q)tests/run $(foreach target,$(FUZZ_TARGETS),--fuzz $(BUILD)/fuzz/$(target) $($(target)_FUZZ_CORPUS))
 
 test: all $(HOST_TOOLS:%=$(BUILD)/tools/%) $(UNIT_TESTS:%=$(BUILD)/test/%) \
-    $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+    $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%) | $(SYSTEM_RUN_READY)
 	$(Q)tests/run $(foreach test,$(UNIT_TESTS),--unit $(BUILD)/test/$(test)) \
 	    $(foreach target,$(FUZZ_TARGETS),--fuzz $(BUILD)/fuzz/$(target) $($(target)_FUZZ_CORPUS)) \
 	    $(foreach script,$(TEST_SCRIPTS),--script $(script))
