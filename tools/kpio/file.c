@@ -1,0 +1,77 @@
+#include "tools/kpio/file.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+kp_status_t kp_file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size)
+{
+    struct stat info;
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return errno == EACCES                       ? KP_ERR_ACCESS_DENIED
+               : errno == ENOENT || errno == ENOTDIR ? KP_ERR_NOT_FOUND
+                                                     : KP_ERR_IO;
+    kp_status_t status = KP_OK;
+    uint8_t *memory = NULL;
+    if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode))
+        status = KP_ERR_NOT_SUPPORTED;
+    else if ((uint64_t)info.st_size > limit)
+        status = KP_ERR_TOO_LARGE;
+    else if (!(memory = malloc((size_t)info.st_size + 1)))
+        status = KP_ERR_NO_MEMORY;
+    else if (info.st_size && fread(memory, (size_t)info.st_size, 1, file) != 1)
+        status = KP_ERR_IO;
+    fclose(file);
+    if (status != KP_OK) {
+        free(memory);
+        return status;
+    }
+    memory[info.st_size] = 0;
+    *bytes = memory;
+    *size = (size_t)info.st_size;
+    return KP_OK;
+}
+
+static kp_status_t write_all(FILE *file, const void *bytes, size_t size)
+{
+    bool good = size == 0 || fwrite(bytes, size, 1, file) == 1;
+    good = fflush(file) == 0 && good;
+    return good ? KP_OK : KP_ERR_IO;
+}
+
+kp_status_t kp_file_write(const char *path, const void *bytes, size_t size)
+{
+    struct stat info;
+    if (strcmp(path, "-") == 0)
+        return write_all(stdout, bytes, size);
+    bool direct = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    size_t name_size = strlen(path) + 32;
+    char *name = malloc(name_size);
+    if (!name)
+        return KP_ERR_NO_MEMORY;
+    if (direct)
+        snprintf(name, name_size, "%s", path);
+    else
+        snprintf(name, name_size, "%s.tmp%ld", path, (long)getpid());
+    FILE *file = fopen(name, "wb");
+    kp_status_t status = file ? write_all(file, bytes, size) : KP_ERR_IO;
+    int saved = errno;
+    if (file && fclose(file) != 0 && status == KP_OK) {
+        status = KP_ERR_IO;
+        saved = errno;
+    }
+    if (!direct && status == KP_OK && rename(name, path) != 0) {
+        status = KP_ERR_IO;
+        saved = errno;
+    }
+    if (!direct && status != KP_OK && file)
+        unlink(name);
+    free(name);
+    errno = saved;
+    return status;
+}

@@ -1,0 +1,19 @@
+/* Whole files. Host code. */
+#ifndef KP_TOOLS_KPIO_FILE_H
+#define KP_TOOLS_KPIO_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/status.h"
+
+/* Reads a regular file of at most `limit` bytes into malloc'ed memory (with a NUL behind it), which
+   the caller frees. ERR_NOT_FOUND, ERR_ACCESS_DENIED, ERR_TOO_LARGE, ERR_NOT_SUPPORTED (not a
+   regular file), ERR_NO_MEMORY, ERR_IO. */
+kp_status_t kp_file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size);
+
+/* Writes path completely or not at all (temporary file beside it, rename); "-": standard output.
+   Devices and pipes are written directly. ERR_IO: errno tells. */
+kp_status_t kp_file_write(const char *path, const void *bytes, size_t size);
+
+#endif
