@@ -55,7 +55,9 @@ typedef struct kp_tab_load_html {
 enum {
     KP_TAB_LOAD_STARTED = 1,   /* url: what is being fetched */
     KP_TAB_LOAD_COMMITTED = 2, /* the document begins to arrive; url: final URL */
-    KP_TAB_LOAD_DONE = 3,      /* document and subresources settled and laid out */
+    KP_TAB_LOAD_DONE = 3,      /* document and subresources settled and laid out; sent after the
+                                  FRAME that shows this (the tab waits for FRAME_DONE of an
+                                  earlier frame first, if need be) */
     KP_TAB_LOAD_FAILED = 4,    /* status, text: one line with the cause. When parts arrived (was
                                   COMMITTED) they stay shown; otherwise nothing is shown */
 };
