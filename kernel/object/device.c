@@ -10,7 +10,7 @@ typedef struct kp_device_object {
 /* Written once per registration; a slot is published by `count`. Guarded by: lock (writers). */
 static kp_device_t *devices[DEVICES_MAX];
 static atomic_uint device_count;
-static atomic_flag device_lock = ATOMIC_FLAG_INIT; /* thread context only, held for a few lines */
+static kp_spinlock_t device_lock;
 
 static void device_destroy(kp_object_t *object)
 {
@@ -25,8 +25,7 @@ kp_status_t kp_device_register(kp_device_t *device)
     kp_device_object_t *wrapper = kp_kalloc(sizeof(*wrapper));
     if (!wrapper)
         return KP_ERR_NO_MEMORY;
-    while (atomic_flag_test_and_set_explicit(&device_lock, memory_order_acquire)) {
-    }
+    kp_spin_lock(&device_lock);
     unsigned count = atomic_load(&device_count);
     kp_status_t status = KP_OK;
     if (count == DEVICES_MAX)
@@ -40,7 +39,7 @@ kp_status_t kp_device_register(kp_device_t *device)
         devices[count] = device;
         atomic_store_explicit(&device_count, count + 1, memory_order_release);
     }
-    atomic_flag_clear_explicit(&device_lock, memory_order_release);
+    kp_spin_unlock(&device_lock);
     if (status != KP_OK)
         kp_kfree(wrapper);
     return status;

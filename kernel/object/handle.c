@@ -18,11 +18,10 @@ struct kp_handle_slot {
     uint8_t state;
 };
 
-/* ---- Values: generation and index, multiplied by an odd secret modulo 2^30 (a bijection), masked by
-   another secret, and made odd so that no handle is 0. ---- */
+/* ---- Values: generation and index, multiplied by an odd secret modulo 2^30 (a bijection), masked
+   by another secret, and made odd so that no handle is 0. ---- */
 
-static kp_handle_t value_encode(const kp_handle_table_t *table, uint32_t index,
-                                uint32_t generation)
+static kp_handle_t value_encode(const kp_handle_table_t *table, uint32_t index, uint32_t generation)
 {
     uint32_t plain = (generation << KP_HANDLE_INDEX_BITS | index) & VALUE_MASK;
     uint32_t mixed = ((plain * table->multiplier) & VALUE_MASK) ^ table->mask;
@@ -180,8 +179,7 @@ kp_status_t kp_handle_lookup_typed(kp_handle_table_t *table, kp_handle_t handle,
     return status;
 }
 
-static void unreserve_locked(kp_handle_table_t *table, uint32_t count,
-                             const kp_handle_t *handles)
+static void unreserve_locked(kp_handle_table_t *table, uint32_t count, const kp_handle_t *handles)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t index;
@@ -247,8 +245,7 @@ void kp_handle_unreserve(kp_handle_table_t *table, uint32_t count, const kp_hand
     kp_spin_unlock(&table->lock);
 }
 
-kp_status_t kp_handle_add(kp_handle_table_t *table, kp_capability_t capability,
-                          kp_handle_t *handle)
+kp_status_t kp_handle_add(kp_handle_table_t *table, kp_capability_t capability, kp_handle_t *handle)
 {
     kp_status_t status = kp_handle_reserve(table, 1, handle);
     if (status == KP_OK)

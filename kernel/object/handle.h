@@ -55,8 +55,9 @@ kp_status_t kp_handle_add(kp_handle_table_t *table, kp_capability_t capability,
 kp_status_t kp_handle_close(kp_handle_table_t *table, kp_handle_t handle);
 
 /* Lifts capabilities out of their slots (each must have the rights `need`, no handle twice); the
-   slots stay reserved, to be settled (nothing happened) or unreserved (the handles are gone). Waits by
-   these handles are the caller's to cancel (kp_wait_cancel) once the move is certain. All or none. */
+   slots stay reserved, to be settled (nothing happened) or unreserved (the handles are gone). Waits
+   by these handles are the caller's to cancel (kp_wait_cancel) once the move is certain. All or
+   none. */
 kp_status_t kp_handle_lift(kp_handle_table_t *table, uint32_t count, const kp_handle_t *handles,
                            kp_rights_t need, kp_capability_t *capabilities);
 /* Undoes a lift: the same handles name the same capabilities again (taken). When the table was

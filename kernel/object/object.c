@@ -69,8 +69,7 @@ void kp_object_signal(kp_object_t *object, kp_signals_t clear, kp_signals_t set)
 
 kp_capability_t kp_capability_create(kp_object_t *object, kp_rights_t rights)
 {
-    unsigned before =
-        atomic_fetch_add_explicit(&object->capabilities, 1, memory_order_relaxed);
+    unsigned before = atomic_fetch_add_explicit(&object->capabilities, 1, memory_order_relaxed);
     /* The channel's proof that cycles cannot form rests on this. */
     KP_CHECK(object->type != KP_TYPE_CHANNEL || before == 0);
     kp_object_acquire(object);
@@ -82,8 +81,7 @@ void kp_capability_close(kp_capability_t *capability)
     kp_object_t *object = kp_capability_take(capability).object;
     if (!object)
         return;
-    unsigned before =
-        atomic_fetch_sub_explicit(&object->capabilities, 1, memory_order_acq_rel);
+    unsigned before = atomic_fetch_sub_explicit(&object->capabilities, 1, memory_order_acq_rel);
     KP_CHECK(before > 0);
     if (before == 1 && object->ops->abandoned)
         object->ops->abandoned(object);

@@ -47,7 +47,6 @@ void kp_quota_refund(kp_quota_t *quota, int kind, uint64_t amount)
 {
     if (!quota)
         return;
-    uint64_t before =
-        atomic_fetch_sub_explicit(&quota->used[kind], amount, memory_order_relaxed);
+    uint64_t before = atomic_fetch_sub_explicit(&quota->used[kind], amount, memory_order_relaxed);
     KP_ASSERT(before >= amount);
 }
