@@ -3,7 +3,7 @@
 # Link with brotli and zlib.
 parts='curl curl-patches'
 needs='zlib brotli'
-flavours="wasm native"
+flavours=wasm
 recipe() {
     unpack curl "$WORK/src"
     cd "$WORK/src" || return 1

@@ -1,7 +1,22 @@
 # The kpio command (linked with the hosted kernel into build/kpio) and its tests.
-HOSTED_SRC += tools/kpio/deflate.c tools/kpio/file.c tools/kpio/png.c
+HOSTED_SRC += tools/kpio/accel.c tools/kpio/child.c tools/kpio/deflate.c tools/kpio/file.c \
+    tools/kpio/guest.c tools/kpio/main.c tools/kpio/options.c tools/kpio/png.c tools/kpio/ppm.c \
+    tools/kpio/probe_image.S tools/kpio/qmp.c tools/kpio/render.c tools/kpio/run.c \
+    tools/kpio/session.c tools/kpio/target.c
 
-UNIT_TESTS += png
+# The accelerator probe: a guest kernel of its own, embedded as bytes.
+$(BUILD)/guest/probe.elf: tools/kpio/guest/probe.S tools/kpio/guest/probe.ld
+	$(call say,GUEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,-T,tools/kpio/guest/probe.ld -Wl,--build-id=none \
+	    -Wl,--no-warn-rwx-segments -o $@ $<
+$(BUILD)/hosted/tools/kpio/probe_image.o: $(BUILD)/guest/probe.elf
+$(BUILD)/hosted/tools/kpio/probe_image.o: HOSTED_CFLAGS += -I$(BUILD)/guest
+
+UNIT_TESTS += png target ppm
 png_TEST_SRC := tools/kpio/test/test_png.c tools/kpio/png.c tools/kpio/deflate.c tools/kpio/file.c
 png_TEST_LIBS := libpng zlib
 png_TEST_LDFLAGS := -lm
+target_TEST_SRC := tools/kpio/test/test_target.c tools/kpio/target.c tools/kpio/options.c \
+    tools/kpio/file.c
+ppm_TEST_SRC := tools/kpio/test/test_ppm.c tools/kpio/ppm.c

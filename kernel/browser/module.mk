@@ -1,1 +1,0 @@
-KERNEL_SRC += kernel/browser/coordinator.c

@@ -1,1 +1,0 @@
-KERNEL_SRC += kernel/ipc/channel.c kernel/ipc/services.c

@@ -1,2 +1,0 @@
-KERNEL_SRC += $(addprefix kernel/syscall/, calls_channel.c calls_device.c calls_handle.c \
-    calls_memory.c calls_process.c dispatch.c)

@@ -1,0 +1,188 @@
+/* kpio run: the whole system in QEMU. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/kpio/accel.h"
+#include "tools/kpio/child.h"
+#include "tools/kpio/guest.h"
+#include "tools/kpio/kpio.h"
+#include "tools/kpio/options.h"
+#include "tools/kpio/target.h"
+
+static const char missing_qemu[] =
+    "QEMU is missing: install the package qemu-system-x86 (apt-get install qemu-system-x86)";
+
+/* The display that QEMU can open here; NULL: none, and why was said. */
+static const char *display_choose(const char *qemu)
+{
+    static const char *const names[] = {"gtk", "sdl"};
+    char text[4096] = "", *arguments[] = {(char *)qemu, "-display", "help", NULL};
+    int out[2], status;
+    if (!getenv("DISPLAY") && !getenv("WAYLAND_DISPLAY")) {
+        kp_kpio_say("there is no graphical session here; use --headless");
+        return NULL;
+    }
+    if (pipe(out) != 0)
+        return NULL;
+    pid_t child = kp_child_start(arguments, out[1], -1, -1);
+    close(out[1]);
+    size_t used = 0;
+    ssize_t count;
+    while ((count = read(out[0], text + used, sizeof text - 1 - used)) > 0)
+        used += (size_t)count;
+    close(out[0]);
+    if (child > 0 && !kp_child_wait(child, kp_child_now() + 2000, &status))
+        kp_child_kill(child);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char line[16];
+        snprintf(line, sizeof line, "\n%s\n", names[i]);
+        if (strstr(text, line))
+            return names[i];
+    }
+    kp_kpio_say("this QEMU cannot open a window: install the package qemu-system-gui, or use "
+                "--headless");
+    return NULL;
+}
+
+/* The kernel's command line: the URL, then what the user appends. */
+static bool command_line_make(const char *name, const char *append, char *line, size_t size)
+{
+    char error[256];
+    size_t used = 0;
+    line[0] = '\0';
+    if (name) {
+        kp_target_t *target = malloc(sizeof *target);
+        if (!target)
+            return false;
+        kp_status_t status = kp_target_read(name, target, error, sizeof error);
+        bool is_file = target->file != NULL;
+        if (status == KP_OK && !is_file)
+            used = (size_t)snprintf(line, size, "url=%s", target->url);
+        kp_target_clear(target);
+        free(target);
+        if (status != KP_OK || is_file) {
+            kp_kpio_say("%s: %s", name,
+                        is_file ? "the guest cannot see this machine's files; serve it over http"
+                                : error);
+            return false;
+        }
+        if (strpbrk(line, " \t\r\n")) {
+            kp_kpio_say("%s: a URL has no spaces", name);
+            return false;
+        }
+    }
+    if (used < size)
+        used += (size_t)snprintf(line + used, size - used, "%s%s", used && append ? " " : "",
+                                 append ? append : "");
+    if (used >= 1000) {
+        kp_kpio_say("the guest's command line is longer than 1000 bytes");
+        return false;
+    }
+    return true;
+}
+
+static bool file_there(const char *path, const char *what)
+{
+    if (access(path, R_OK) == 0)
+        return true;
+    kp_kpio_say("%s: cannot read the %s: %s (make builds it)", path, what, strerror(errno));
+    return false;
+}
+
+int kp_kpio_run(int count, char **arguments)
+{
+    static kp_guest_t guest = {.memory = 256, .processors = 1, .size = {1280, 800}};
+    static char kernel[KP_KPIO_PATH_MAX], bundle[KP_KPIO_PATH_MAX], qemu[KP_KPIO_PATH_MAX];
+    static char command_line[2048];
+    const char *accel = "auto", *append = NULL, *qemu_name = "qemu-system-x86_64";
+    uint32_t timeout = 0;
+    bool headless = false;
+    const kp_option_t options[] = {
+        {"--headless", 0, KP_OPTION_FLAG, NULL, "no window", &headless, 0, 0},
+        {"--screenshot", 0, KP_OPTION_TEXT, "FILE",
+         "waits until the page is painted, writes a PNG and ends", &guest.screenshot, 0, 0},
+        {"--accel", 0, KP_OPTION_TEXT, "auto|kvm|tcg", "auto measures which is faster", &accel, 0,
+         0},
+        {"--memory", 0, KP_OPTION_NUMBER, "MIB", "of the guest (256)", &guest.memory, 32, 1 << 20},
+        {"--smp", 0, KP_OPTION_NUMBER, "N", "processors of the guest (1)", &guest.processors, 1,
+         255},
+        {"--size", 0, KP_OPTION_SIZE, "WxH", "of the screen in pixels (1280x800)", guest.size, 320,
+         8192},
+        {"--serial", 0, KP_OPTION_TEXT, "FILE", "the guest's log; - for standard output",
+         &guest.serial, 0, 0},
+        {"--append", 0, KP_OPTION_TEXT, "TEXT", "added to the kernel's command line", &append, 0,
+         0},
+        {"--port-forward", 0, KP_OPTION_TEXT, "HOST:GUEST",
+         "a TCP port of 127.0.0.1 leads to one of the guest", &guest.port_forward, 0, 0},
+        {"--pcap", 0, KP_OPTION_TEXT, "FILE", "records the guest's packets", &guest.pcap, 0, 0},
+        {"--qmp", 0, KP_OPTION_TEXT, "SOCKET", "QEMU's control socket for other programs",
+         &guest.qmp, 0, 0},
+        {"--timeout", 0, KP_OPTION_NUMBER, "SECONDS",
+         "ends the guest after that (60 with --screenshot)", &timeout, 1, 86400},
+        {"--wait", 0, KP_OPTION_TEXT, "MARK,MARK...",
+         "boot marks to wait for before the screenshot (" KP_GUEST_MARKS ")", &guest.marks, 0, 0},
+        {"--kernel", 0, KP_OPTION_TEXT, "FILE", "(x86_64/kpio.elf beside kpio)", &guest.kernel, 0,
+         0},
+        {"--bundle", 0, KP_OPTION_TEXT, "FILE", "(x86_64/kpio.bundle beside kpio)", &guest.bundle,
+         0, 0},
+        {"--qemu", 0, KP_OPTION_TEXT, "PROGRAM", "(qemu-system-x86_64)", &qemu_name, 0, 0},
+        {"--verbose", 'v', KP_OPTION_FLAG, NULL, "says which accelerator was chosen and why",
+         &guest.verbose, 0, 0},
+    };
+    const kp_option_set_t set = {"kpio run [URL] [OPTION]...",
+                                 "Boots the KPIO system in QEMU and opens the URL in it. Exit code "
+                                 "0: the guest ended or\nthe picture was taken; 1: it failed.",
+                                 options, sizeof options / sizeof options[0]};
+    bool help;
+    int positional = kp_options_parse(&set, count, arguments, &help);
+    if (help) {
+        kp_options_help(&set);
+        return KP_KPIO_OK;
+    }
+    if (positional < 0)
+        return KP_KPIO_USAGE;
+    if (positional > 1) {
+        kp_kpio_say("usage: %s", set.usage);
+        return KP_KPIO_USAGE;
+    }
+    if (strcmp(accel, "auto") != 0 && strcmp(accel, "kvm") != 0 && strcmp(accel, "tcg") != 0) {
+        kp_kpio_say("--accel takes auto, kvm or tcg, not \"%s\"", accel);
+        return KP_KPIO_USAGE;
+    }
+    if (!command_line_make(positional ? arguments[0] : NULL, append, command_line,
+                           sizeof command_line))
+        return KP_KPIO_USAGE;
+    guest.command_line = command_line;
+    if (!guest.kernel && kp_kpio_beside("x86_64/kpio.elf", kernel, sizeof kernel))
+        guest.kernel = kernel;
+    if (!guest.bundle && kp_kpio_beside("x86_64/kpio.bundle", bundle, sizeof bundle))
+        guest.bundle = bundle;
+    if (!guest.kernel || !guest.bundle || !file_there(guest.kernel, "kernel") ||
+        !file_there(guest.bundle, "boot archive"))
+        return KP_KPIO_MISSING;
+    if (!kp_child_find(qemu_name, qemu, sizeof qemu)) {
+        kp_kpio_say("%s", missing_qemu);
+        return KP_KPIO_MISSING;
+    }
+    guest.qemu = qemu;
+    guest.firmware = access("/usr/share/qemu/qboot.rom", R_OK) == 0 ? "qboot.rom" : NULL;
+    guest.display = "none";
+    if (!headless && !guest.screenshot && !(guest.display = display_choose(qemu)))
+        return KP_KPIO_MISSING;
+    if (!guest.serial && strcmp(guest.display, "none") == 0 && !guest.screenshot)
+        guest.serial = "-";
+    guest.accel = accel;
+    if (strcmp(accel, "auto") == 0) {
+        kp_accel_t choice = kp_accel_choose(qemu, guest.firmware);
+        guest.accel = choice.name;
+        if (guest.verbose)
+            kp_kpio_say("accelerator %s (probe: tcg %d ms, kvm %d ms; -1 failed, 0 not "
+                        "measured%s)",
+                        choice.name, choice.tcg_ms, choice.kvm_ms, choice.cached ? "; cached" : "");
+    }
+    guest.timeout = timeout ? timeout : guest.screenshot ? 60 : 0;
+    return kp_guest_run(&guest);
+}

@@ -1,0 +1,139 @@
+#include "tools/kpio/target.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/kpio/file.h"
+
+/* The length of "scheme" in "scheme:", 0: there is none. "localhost:8000" has none: what follows
+   the colon is a port. */
+static size_t scheme_length(const char *text)
+{
+    size_t length = 0;
+    while ((text[length] >= 'a' && text[length] <= 'z') ||
+           (text[length] >= 'A' && text[length] <= 'Z') ||
+           (length > 0 && ((text[length] >= '0' && text[length] <= '9') ||
+                           (text[length] && strchr("+-.", text[length])))))
+        length++;
+    if (length == 0 || text[length] != ':')
+        return 0;
+    const char *after = text + length + 1;
+    size_t digits = strspn(after, "0123456789");
+    if (digits > 0 && (after[digits] == '\0' || after[digits] == '/'))
+        return 0;
+    return length;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* file:///path or file:/path with %XX to a path; false: too long, another host, or a NUL. */
+static bool file_url_path(const char *url, char *path, size_t size)
+{
+    const char *at = url + 5;
+    if (strncmp(at, "//", 2) == 0)
+        at += 2;
+    if (strncmp(at, "localhost/", 10) == 0)
+        at += 9;
+    if (*at != '/')
+        return false;
+    size_t used = 0;
+    for (; *at && *at != '?' && *at != '#'; at++) {
+        char byte = *at;
+        if (byte == '%' && hex_digit(at[1]) >= 0 && hex_digit(at[2]) >= 0) {
+            byte = (char)(hex_digit(at[1]) << 4 | hex_digit(at[2]));
+            at += 2;
+        }
+        if (byte == '\0' || used + 1 >= size)
+            return false;
+        path[used++] = byte;
+    }
+    path[used] = '\0';
+    return true;
+}
+
+/* An absolute path to a file: URL, keeping what follows the path (query, fragment). */
+static bool file_url_make(const char *path, const char *suffix, char *url, size_t size)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "/-_.~!$&'()*+,;=:@";
+    size_t used = (size_t)snprintf(url, size, "file://");
+    for (; *path; path++) {
+        if (used + 4 > size)
+            return false;
+        if (strchr(plain, *path))
+            url[used++] = *path;
+        else
+            used += (size_t)snprintf(url + used, size - used, "%%%02X", (unsigned char)*path);
+    }
+    return (size_t)snprintf(url + used, size - used, "%s", suffix) < size - used;
+}
+
+static kp_status_t read_file(const char *path, const char *suffix, kp_target_t *target, char *error,
+                             size_t error_size)
+{
+    char *absolute = realpath(path, NULL);
+    if (!absolute) {
+        snprintf(error, error_size, "%s", strerror(errno));
+        return KP_ERR_NOT_FOUND;
+    }
+    kp_status_t status = KP_OK;
+    if (!file_url_make(absolute, suffix, target->url, sizeof target->url)) {
+        snprintf(error, error_size, "the path is too long");
+        status = KP_ERR_TOO_LARGE;
+    } else {
+        status = kp_file_read(absolute, KP_TARGET_FILE_MAX, &target->file, &target->file_size);
+        if (status == KP_ERR_NOT_SUPPORTED)
+            snprintf(error, error_size, "it is not a file");
+        else if (status != KP_OK)
+            snprintf(error, error_size, "%s", kp_status_text(status));
+    }
+    free(absolute);
+    return status;
+}
+
+kp_status_t kp_target_read(const char *text, kp_target_t *target, char *error, size_t error_size)
+{
+    char path[4096];
+    *target = (kp_target_t){.file = NULL};
+    snprintf(target->url, sizeof target->url, "%s", text);
+    if (strlen(text) >= sizeof target->url) {
+        snprintf(error, error_size, "the URL is longer than %zu bytes", sizeof target->url - 1);
+        return KP_ERR_TOO_LARGE;
+    }
+    if (text[0] == '\0') {
+        snprintf(error, error_size, "the URL is empty");
+        return KP_ERR_INVALID_ARGUMENT;
+    }
+    if (strncmp(text, "file:", 5) == 0) {
+        if (file_url_path(text, path, sizeof path))
+            return read_file(path, text + strcspn(text, "?#"), target, error, error_size);
+        snprintf(error, error_size, "not a URL of a local file");
+        return KP_ERR_INVALID_ARGUMENT;
+    }
+    if (scheme_length(text) > 0)
+        return KP_OK;
+    if (access(text, F_OK) == 0 || text[0] == '/' || text[0] == '.')
+        return read_file(text, "", target, error, error_size);
+    if ((size_t)snprintf(target->url, sizeof target->url, "http://%s", text) >=
+        sizeof target->url) {
+        snprintf(error, error_size, "the URL is too long");
+        return KP_ERR_TOO_LARGE;
+    }
+    return KP_OK;
+}
+
+void kp_target_clear(kp_target_t *target)
+{
+    free(target->file);
+    target->file = NULL;
+}

@@ -1,0 +1,111 @@
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/kp_test.h"
+#include "tools/kpio/kpio.h"
+#include "tools/kpio/options.h"
+#include "tools/kpio/target.h"
+
+void kp_kpio_say(const char *format, ...)
+{
+    (void)format;
+}
+
+static kp_status_t read_target(const char *text, kp_target_t *target)
+{
+    char error[256] = "";
+    kp_status_t status = kp_target_read(text, target, error, sizeof error);
+    KP_EXPECT((status == KP_OK) == (error[0] == '\0'));
+    return status;
+}
+
+KP_TEST(target_urls)
+{
+    kp_target_t target;
+    static const char *const same[] = {"http://a/", "https://x.y/z?q#f", "about:blank",
+                                       "data:text/html,hi", "kpio:back"};
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        KP_EXPECT_INT(read_target(same[i], &target), KP_OK);
+        KP_EXPECT_STRING(target.url, same[i]);
+        KP_EXPECT(target.file == NULL);
+    }
+    KP_EXPECT_INT(read_target("example.org", &target), KP_OK);
+    KP_EXPECT_STRING(target.url, "http://example.org");
+    KP_EXPECT_INT(read_target("localhost:8000/a", &target), KP_OK);
+    KP_EXPECT_STRING(target.url, "http://localhost:8000/a");
+    KP_EXPECT_INT(read_target("", &target), KP_ERR_INVALID_ARGUMENT);
+    char *longest = malloc(10000);
+    memset(longest, 'a', 9999);
+    longest[9999] = '\0';
+    KP_EXPECT_INT(read_target(longest, &target), KP_ERR_TOO_LARGE);
+    free(longest);
+}
+
+KP_TEST(target_files)
+{
+    kp_target_t target;
+    char folder[] = "/tmp/kp target-XXXXXX", path[64], url[128];
+    KP_REQUIRE(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/a%%b.html", folder);
+    FILE *file = fopen(path, "w");
+    KP_REQUIRE(file != NULL);
+    fputs("<p>hi", file);
+    fclose(file);
+    KP_EXPECT_INT(read_target(path, &target), KP_OK);
+    KP_EXPECT_INT(target.file_size, 5);
+    KP_EXPECT(target.file && memcmp(target.file, "<p>hi", 6) == 0);
+    snprintf(url, sizeof url, "file:///tmp/kp%%20target-%s/a%%25b.html", folder + 15);
+    KP_EXPECT_STRING(target.url, url);
+    kp_target_clear(&target);
+    strcat(url, "#part");
+    KP_EXPECT_INT(read_target(url, &target), KP_OK);
+    KP_EXPECT_STRING(target.url, url);
+    KP_EXPECT(target.file != NULL);
+    kp_target_clear(&target);
+    KP_EXPECT_INT(read_target(folder, &target), KP_ERR_NOT_SUPPORTED);
+    kp_target_clear(&target);
+    KP_EXPECT_INT(read_target("/tmp/no/such/file.html", &target), KP_ERR_NOT_FOUND);
+    KP_EXPECT_INT(read_target("file://other.host/x", &target), KP_ERR_INVALID_ARGUMENT);
+    KP_EXPECT_INT(read_target("file:///a%00b", &target), KP_ERR_INVALID_ARGUMENT);
+    unlink(path);
+    rmdir(folder);
+}
+
+KP_TEST(options_parse)
+{
+    bool flag = false, help = false;
+    const char *text = NULL;
+    uint32_t number = 0, size[2] = {0};
+    const kp_option_t options[] = {
+        {"--flag", 0, KP_OPTION_FLAG, NULL, "", &flag, 0, 0},
+        {"--out", 'o', KP_OPTION_TEXT, "FILE", "", &text, 0, 0},
+        {"--number", 0, KP_OPTION_NUMBER, "N", "", &number, 1, 100},
+        {"--size", 0, KP_OPTION_SIZE, "WxH", "", size, 1, 4096},
+    };
+    const kp_option_set_t set = {"kpio test", "", options, 4};
+    char *good[] = {"one", "--flag", "-o", "x.png", "--number=7", "--size", "12x34", "--", "-two"};
+    KP_EXPECT_INT(kp_options_parse(&set, 9, good, &help), 2);
+    KP_EXPECT(flag && !help);
+    KP_EXPECT_STRING(text, "x.png");
+    KP_EXPECT_INT(number, 7);
+    KP_EXPECT_INT(size[0], 12);
+    KP_EXPECT_INT(size[1], 34);
+    KP_EXPECT_STRING(good[0], "one");
+    KP_EXPECT_STRING(good[1], "-two");
+    char *bad[][2] = {{"--unknown", "x"},   {"--number", "0"},
+                      {"--number", "101"},  {"--number", "7x"},
+                      {"--number", ""},     {"--size", "12"},
+                      {"--size", "12x"},    {"--size", "0x5"},
+                      {"--flag=1", "x"},    {"x", "--out"},
+                      {"--size", "5000x1"}, {"--number=", "x"},
+                      {"--number", "-1"},   {"--flagx", "x"},
+                      {"--size", "1x1x1"},  {"--number", "99999999999999999999"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        KP_EXPECT_INT(kp_options_parse(&set, 2, bad[i], &help), -1);
+    char *asks[] = {"x", "-h", "--unknown"};
+    kp_options_parse(&set, 3, asks, &help);
+    KP_EXPECT(help);
+}
+
+KP_TEST_MAIN()
