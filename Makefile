@@ -110,6 +110,12 @@ $(foreach tool,$(HOST_TOOLS),$(eval $(call NATIVE,tools,$(tool),$(tool)_HOST_SRC
 $(foreach program,$(PROGRAMS),$(eval $(call KP_PROGRAM,$(program))))
 
 # ---- the boot archive, one for each machine ----
+FONTS := $(addprefix DejaVuSans,.ttf -Bold.ttf -Oblique.ttf -BoldOblique.ttf) \
+    $(addprefix DejaVuSansMono,.ttf -Bold.ttf -Oblique.ttf -BoldOblique.ttf) \
+    $(addprefix DejaVuSerif,.ttf -Bold.ttf -Italic.ttf -BoldItalic.ttf) \
+    $(foreach family,Sans Serif Mono,$(addprefix Liberation$(family)-,\
+        Regular.ttf Bold.ttf Italic.ttf BoldItalic.ttf))
+BUNDLE_FILES += $(foreach font,$(FONTS),fonts/$(font)=$(FONT_DIR)/$(font))
 bundle_sources = $(foreach file,$(BUNDLE_FILES),$(lastword $(subst =, ,$(file))))
 define BUNDLE
 $(2): $(BUILD)/tools/bundle $$$$(bundle_sources) $$(PROGRAMS:%=$(BUILD)/image/$(1)/%.kpi)

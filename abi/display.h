@@ -63,8 +63,32 @@ typedef struct kp_display_place {
     uint32_t width, height; /* 0: not shown */
     int32_t scroll_x, scroll_y; /* page position of the rectangle's top left, device px */
     uint32_t order;             /* higher is nearer to the viewer */
-    uint32_t scroll_bar;        /* 1: draw a vertical scroll bar at the right edge, 15 px wide */
+    uint32_t scroll_bar;        /* 1: draw a vertical scroll bar at the right edge, inside width and
+                                   KP_DISPLAY_SCROLL_BAR_WIDTH CSS px wide; its thumb: see below */
 } kp_display_place_t;
+
+/* The thumb of a vertical scroll bar, so that who draws it and who drags it agree. All in device
+   px; offset is from the top of the track, which is as high as the surface's rectangle. */
+#define KP_DISPLAY_SCROLL_BAR_WIDTH 15
+#define KP_DISPLAY_SCROLL_THUMB_MIN 24
+
+typedef struct kp_display_thumb {
+    int32_t offset;
+    int32_t length; /* == track when there is nothing to scroll */
+} kp_display_thumb_t;
+
+static inline kp_display_thumb_t kp_display_thumb(int32_t track, int32_t page_height,
+                                                  int32_t scroll_y)
+{
+    if (track <= 0 || page_height <= track)
+        return (kp_display_thumb_t){0, track > 0 ? track : 0};
+    int64_t length = (int64_t)track * track / page_height;
+    if (length < KP_DISPLAY_SCROLL_THUMB_MIN)
+        length = track < KP_DISPLAY_SCROLL_THUMB_MIN ? track : KP_DISPLAY_SCROLL_THUMB_MIN;
+    int64_t range = page_height - track;
+    int64_t at = scroll_y < 0 ? 0 : scroll_y > range ? range : scroll_y;
+    return (kp_display_thumb_t){(int32_t)((track - length) * at / range), (int32_t)length};
+}
 
 typedef struct kp_display_capture {
     kp_message_header_t header;

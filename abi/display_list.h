@@ -9,7 +9,9 @@
 
    Resources are pixel buffers that persist between frames of one client, named by ids the client
    chooses: a RESOURCE command introduces one with the next handle of the frame's message;
-   RESOURCE_DROP forgets it. Painting reads the resource's VMO at paint time. */
+   RESOURCE_DROP forgets it; a RESOURCE with a known id replaces it. A command that names an unknown
+   resource paints nothing (it may come with a later frame: a message carries 63 of them at most).
+   Painting reads the resource's VMO at paint time. */
 #ifndef KP_ABI_DISPLAY_LIST_H
 #define KP_ABI_DISPLAY_LIST_H
 

@@ -4,7 +4,11 @@
 
    The owner decides where a tab goes: a followed link is a NAVIGATE_REQUEST, which the owner answers
    by NAVIGATE (and so keeps one history). Each NAVIGATE or LOAD_HTML starts a new load, with the
-   owner's load id; events of older loads are to be ignored. */
+   owner's load id; events of older loads are to be ignored.
+
+   Frames: one is in flight until the owner answers FRAME_DONE. LOAD_DONE and LOAD_FAILED are sent after
+   the FRAME that shows the loaded page. After each CONFIGURE the tab sends a whole frame and
+   introduces all its resources again, so an owner whose display restarted sends CONFIGURE. */
 #ifndef KP_ABI_TAB_H
 #define KP_ABI_TAB_H
 

@@ -17,8 +17,9 @@
 /* Starts everything of the boot table that the command line allows, and the supervisor thread that
    restarts services. Options (kernel/init/boot.c): "shell=off", "display=off", "http=off",
    "net=stack" (default), "net=kernel" (the machine's own code serves `net`; no netstack),
-   "net=off", "url=URL", "report=memory". Words without '=' and unknown options go to the shell's
-   arguments. kp_kernel_main is start + run. ERR_BAD_FORMAT: the boot archive is damaged. */
+   "net=off", "report=memory". Every word goes to the shell too, as an argument ("url=URL", ...).
+   When the shell exits (process_exit), the system stops with its code.
+   kp_kernel_main is start + run. ERR_BAD_FORMAT: the boot archive is damaged. */
 kp_status_t kp_kernel_start(const kp_boot_t *boot);
 /* Blocks until kp_kernel_stop. */
 void kp_kernel_run(void);

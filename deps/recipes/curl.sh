@@ -3,7 +3,7 @@
 # Link with brotli and zlib.
 parts='curl curl-patches'
 needs='zlib brotli'
-flavours=wasm
+flavours="wasm native"
 recipe() {
     unpack curl "$WORK/src"
     cd "$WORK/src" || return 1

@@ -55,12 +55,14 @@ kp_status_t kp_handle_add(kp_handle_table_t *table, kp_capability_t capability,
 kp_status_t kp_handle_close(kp_handle_table_t *table, kp_handle_t handle);
 
 /* Lifts capabilities out of their slots (each must have the rights `need`, no handle twice); the
-   slots stay reserved, to be filled again (nothing happened) or dropped (the handles are gone).
-   All or none. */
+   slots stay reserved, to be settled (nothing happened) or unreserved (the handles are gone). Waits
+   by these handles are the caller's to cancel (kp_wait_cancel) once the move is certain. All or
+   none. */
 kp_status_t kp_handle_lift(kp_handle_table_t *table, uint32_t count, const kp_handle_t *handles,
                            kp_rights_t need, kp_capability_t *capabilities);
-/* After a lift whose capabilities went elsewhere: cancels waits on the handles and frees the slots.
-   objects: where the capabilities went (still referenced by the caller's move). */
-void kp_handle_drop(kp_handle_table_t *table, uint32_t count, const kp_handle_t *handles);
+/* Undoes a lift: the same handles name the same capabilities again (taken). When the table was
+   cleared meanwhile the capabilities are closed. */
+void kp_handle_settle(kp_handle_table_t *table, uint32_t count, const kp_handle_t *handles,
+                      kp_capability_t *capabilities);
 
 #endif

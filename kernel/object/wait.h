@@ -12,7 +12,7 @@ typedef struct kp_waiter {
     kp_thread_t *thread;   /* whom to wake */
     kp_signals_t signals;  /* wanted */
     kp_signals_t observed; /* the object's signals when it was woken or looked at last */
-    bool cancelled;        /* the handle it waits by was closed; guarded by: object->lock */
+    atomic_bool cancelled; /* the handle it waits by was closed */
     kp_handle_t handle;    /* the handle it waits by, in table; KP_HANDLE_NONE: kernel code */
     const kp_handle_table_t *table;
 } kp_waiter_t;

@@ -21,8 +21,8 @@ typedef struct kp_machine_thread {
 } kp_machine_thread_t;
 
 typedef struct kp_machine_space {
-    uint8_t *memory; /* linear memory, maximum_pages long */
-    uint64_t size;   /* bytes of it that exist now */
+    uint8_t *memory;    /* linear memory, maximum_pages long */
+    uint64_t size;      /* bytes of it that exist now */
     uint8_t *read_only; /* one byte per 4 KiB page: 1 under a read-only mapping */
 } kp_machine_space_t;
 

@@ -86,9 +86,9 @@
 #define STDC_HEADERS 1
 
 #define SIZEOF_INT 4
-#define SIZEOF_LONG 4
+#define SIZEOF_LONG __SIZEOF_LONG__
 #define SIZEOF_OFF_T 8
-#define SIZEOF_SIZE_T 4
+#define SIZEOF_SIZE_T __SIZEOF_SIZE_T__
 #define SIZEOF_CURL_OFF_T 8
 #define SIZEOF_CURL_SOCKET_T 4
 #define SIZEOF_TIME_T 8

@@ -16,6 +16,7 @@ typedef struct kp_machine_thread {
     void *argument;
     struct kp_process *process;    /* user threads */
     struct kp_hosted_child *child; /* its Linux process; see child.h. NULL: kernel thread */
+    uint32_t calls;
 } kp_machine_thread_t;
 
 typedef struct kp_hosted_mapping {

@@ -1,0 +1,14 @@
+# display: the painter (a portable library) and the display service. May include: abi, runtime/program.
+PAINTER_SRC := $(addprefix display/painter/,border.c check.c gradient.c image.c paint.c round.c row.c \
+    scene.c)
+
+UNIT_TESTS += painter scene
+painter_TEST_SRC := display/test/test_painter.c $(PAINTER_SRC)
+painter_TEST_LDFLAGS := -lm
+scene_TEST_SRC := display/test/test_scene.c $(PAINTER_SRC)
+scene_TEST_LDFLAGS := -lm
+
+FUZZ_TARGETS += display-list
+display-list_FUZZ_SRC := display/fuzz/display_list.c $(PAINTER_SRC)
+display-list_FUZZ_CORPUS := display/fuzz/display-list
+display-list_FUZZ_LDFLAGS := -lm

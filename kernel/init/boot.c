@@ -1,0 +1,230 @@
+/* The boot table, and the kernel's start, run and stop. */
+#include "kernel/init/boot.h"
+
+#include "kernel/init/command_line.h"
+#include "kernel/init/files.h"
+#include "kernel/init/supervisor.h"
+#include "kernel/ipc/services.h"
+#include "kernel/kernel.h"
+
+#define COMMAND_LINE_MAX 4096u
+
+static char command_line[COMMAND_LINE_MAX];
+static atomic_bool memory_report_wanted; /* until it was made */
+
+/* One program of the boot table. */
+typedef struct boot_entry {
+    const char *name;
+    const char *serves;   /* service, or NULL */
+    const char *connects; /* service, or NULL */
+    const char *devices;  /* device names, blanks between; a trailing '*' stands for a number */
+    const char *files;    /* prefix of archive files, or NULL */
+    uint32_t mebibytes;   /* memory limit */
+    bool is_shell;        /* gets the coordinator and the command line's words */
+} boot_entry_t;
+
+static const boot_entry_t table[] = {
+    {.name = "netstack", .serves = "net", .devices = "net0", .mebibytes = 128},
+    {.name = "http", .serves = "http", .connects = "net", .mebibytes = 512},
+    {.name = "display", .serves = "display", .devices = "gpu0 input*", .mebibytes = 1024},
+    {.name = "shell",
+     .connects = "display",
+     .devices = "console0",
+     .files = "ui/",
+     .mebibytes = 256,
+     .is_shell = true},
+};
+
+static kp_program_t programs[KP_ARRAY_COUNT(table)];
+
+void kp_boot_limits(uint64_t limits[KP_QUOTA_KINDS], uint32_t mebibytes)
+{
+    limits[KP_QUOTA_HANDLES] = 16384;
+    limits[KP_QUOTA_QUEUED_BYTES] = 32u << 20;
+    limits[KP_QUOTA_PAGES] = (uint64_t)mebibytes << 8;
+}
+
+void kp_boot_grant_service(kp_startup_t *startup, const char *name, kp_rights_t right)
+{
+    char handle_name[KP_SERVICE_NAME_MAX + 8];
+    kp_snprintf(handle_name, sizeof(handle_name), "svc:%s", name);
+    kp_service_t *service;
+    kp_capability_t capability = {0};
+    if (kp_service_find(name, &service) == KP_OK)
+        capability = kp_capability_create(kp_service_object(service),
+                                          kp_object_default_rights(KP_TYPE_SERVICE) | right);
+    kp_startup_grant(startup, handle_name, capability);
+}
+
+/* Devices that the machine lacks are left out; the program finds out by their absence. */
+static void grant_devices(kp_startup_t *startup, const char *names)
+{
+    char pattern[32];
+    while (kp_command_line_next(&names, pattern, sizeof(pattern))) {
+        size_t length = strlen(pattern);
+        bool many = length > 0 && pattern[length - 1] == '*';
+        kp_device_t *device;
+        for (uint32_t i = 0; (device = kp_device_at(i)) != NULL; i++) {
+            bool matches = many ? strncmp(device->name, pattern, length - 1) == 0
+                                : strcmp(device->name, pattern) == 0;
+            if (!matches)
+                continue;
+            char name[48];
+            kp_snprintf(name, sizeof(name), "dev:%s", device->name);
+            kp_startup_grant(startup, name,
+                             kp_capability_create(kp_device_object(device),
+                                                  kp_object_default_rights(KP_TYPE_DEVICE)));
+        }
+    }
+}
+
+/* Every word of the command line: the kernel's own options too, which the shell ignores. */
+static void grant_arguments(kp_startup_t *startup)
+{
+    char *word = kp_kalloc(COMMAND_LINE_MAX);
+    if (!word) {
+        startup->status = KP_ERR_NO_MEMORY;
+        return;
+    }
+    const char *position = command_line;
+    while (kp_command_line_next(&position, word, COMMAND_LINE_MAX))
+        kp_startup_argument(startup, word);
+    kp_kfree(word);
+}
+
+static kp_status_t entry_launch(const kp_program_t *program, kp_process_t **out)
+{
+    const boot_entry_t *entry = &table[0];
+    while (strcmp(entry->name, program->name) != 0)
+        entry++;
+    const kp_image_t *image;
+    kp_status_t status = kp_files_image(entry->name, &image);
+    if (status != KP_OK)
+        return status;
+    kp_startup_t startup;
+    kp_startup_init(&startup);
+    kp_startup_argument(&startup, entry->name);
+    if (entry->is_shell)
+        grant_arguments(&startup);
+    if (entry->serves)
+        kp_boot_grant_service(&startup, entry->serves, KP_RIGHT_SERVE);
+    if (entry->connects)
+        kp_boot_grant_service(&startup, entry->connects, KP_RIGHT_CONNECT);
+    if (entry->devices)
+        grant_devices(&startup, entry->devices);
+    if (entry->files)
+        kp_files_grant(&startup, entry->files);
+    if (entry->is_shell)
+        kp_startup_grant(&startup, "coordinator",
+                         kp_capability_create(kp_coordinator_object(),
+                                              kp_object_default_rights(KP_TYPE_COORDINATOR)));
+    uint64_t limits[KP_QUOTA_KINDS];
+    kp_boot_limits(limits, entry->mebibytes);
+    return kp_startup_launch(&startup, entry->name, image, limits, out);
+}
+
+static bool entry_is_wanted(const boot_entry_t *entry)
+{
+    if (strcmp(entry->name, "netstack") == 0)
+        return !kp_command_line_is(command_line, "net", "kernel") &&
+               !kp_command_line_is(command_line, "net", "off");
+    return !kp_command_line_is(command_line, entry->name, "off");
+}
+
+kp_status_t kp_kernel_start(const kp_boot_t *boot)
+{
+    const char *line = boot->command_line ? boot->command_line : "";
+    size_t length = KP_MIN(strlen(line), (size_t)COMMAND_LINE_MAX - 1);
+    memcpy(command_line, line, length);
+    command_line[length] = 0;
+    atomic_store(&memory_report_wanted, kp_command_line_is(command_line, "report", "memory"));
+    kp_status_t status = kp_files_open(boot->bundle, boot->bundle_size);
+    if (status != KP_OK) {
+        kp_log("boot", KP_LOG_ERROR, "boot archive: %s", kp_status_text(status));
+        return status;
+    }
+    status = kp_coordinator_init();
+    if (status != KP_OK)
+        return status;
+    (void)kp_boot_mark("kernel");
+    uint32_t count = 0;
+    for (size_t i = 0; i < KP_ARRAY_COUNT(table); i++) {
+        const kp_image_t *image;
+        if (!entry_is_wanted(&table[i]))
+            continue;
+        status = kp_files_image(table[i].name, &image);
+        if (status != KP_OK) {
+            kp_log("boot", status == KP_ERR_NOT_FOUND ? KP_LOG_WARN : KP_LOG_ERROR,
+                   "program %s left out: %s", table[i].name, kp_status_text(status));
+            continue;
+        }
+        programs[count++] = (kp_program_t){
+            .name = table[i].name, .launch = entry_launch, .ends_system = table[i].is_shell};
+    }
+    return kp_supervisor_start(programs, count);
+}
+
+void kp_kernel_run(void)
+{
+    (void)kp_supervisor_join(KP_TIME_INFINITE);
+}
+
+kp_status_t kp_kernel_stop(kp_time_t deadline)
+{
+    kp_supervisor_stop(0);
+    return kp_supervisor_join(deadline);
+}
+
+void kp_kernel_main(const kp_boot_t *boot)
+{
+    kp_status_t status = kp_kernel_start(boot);
+    if (status != KP_OK)
+        kp_machine_shutdown(1);
+    kp_kernel_run();
+    kp_machine_shutdown(kp_supervisor_exit_code());
+}
+
+/* ---- Marks and the memory report ---- */
+
+static bool mark_is_valid(const char *name)
+{
+    for (const char *at = name; *at; at++) {
+        char c = *at;
+        bool valid = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '_' || c == '.';
+        if (!valid)
+            return false;
+    }
+    return name[0] != 0;
+}
+
+kp_status_t kp_boot_mark(const char *name)
+{
+    if (!mark_is_valid(name))
+        return KP_ERR_INVALID_ARGUMENT;
+    kp_log("boot", KP_LOG_INFO, "boot-mark %s %lld", name, (long long)kp_machine_now());
+    if (strcmp(name, "first-paint") == 0 && atomic_exchange(&memory_report_wanted, false))
+        kp_kernel_report_memory();
+    return KP_OK;
+}
+
+static void process_report(kp_process_t *process, void *context)
+{
+    (void)context;
+    kp_process_info_t info;
+    kp_process_info(process, &info);
+    kp_log("memory", KP_LOG_INFO, "process %s %llu private=%llu shared=%llu linear=%llu", info.name,
+           (unsigned long long)info.id, (unsigned long long)info.private_bytes,
+           (unsigned long long)info.shared_bytes, (unsigned long long)info.memory_bytes);
+}
+
+void kp_kernel_report_memory(void)
+{
+    kp_process_each(process_report, NULL);
+    if (kp_machine_memory_usage) {
+        uint64_t used = 0, size = 0;
+        kp_machine_memory_usage(&used, &size);
+        kp_log("memory", KP_LOG_INFO, "total used=%llu size=%llu", (unsigned long long)used,
+               (unsigned long long)size);
+    }
+}

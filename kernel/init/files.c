@@ -1,0 +1,119 @@
+#include "kernel/init/files.h"
+
+/* Images of the other machine would run, and make calls that nobody answers. */
+#if __STDC_HOSTED__
+#define MACHINE_IMAGE KP_IMAGE_MACHINE_HOSTED
+#else
+#define MACHINE_IMAGE KP_IMAGE_MACHINE_X86_64
+#endif
+
+/* One per archive entry, made when it is first wanted. */
+typedef struct file {
+    kp_image_t *image;
+    kp_vmo_t *vmo;
+} file_t;
+
+static kp_bundle_t bundle;
+static file_t *files; /* bundle.count of them; guarded by: files_lock */
+static kp_spinlock_t files_lock;
+
+kp_status_t kp_files_open(const void *bytes, uint64_t size)
+{
+    kp_files_close();
+    if (!bytes)
+        return KP_OK;
+    kp_status_t status = kp_bundle_open(&bundle, bytes, size);
+    if (status != KP_OK)
+        return status;
+    files = kp_kalloc(KP_MAX(bundle.count, 1u) * sizeof(*files));
+    if (!files) {
+        memset(&bundle, 0, sizeof(bundle));
+        return KP_ERR_NO_MEMORY;
+    }
+    return KP_OK;
+}
+
+void kp_files_close(void)
+{
+    for (uint32_t i = 0; i < bundle.count; i++) {
+        kp_kfree(files[i].image);
+        kp_vmo_release(files[i].vmo);
+    }
+    kp_kfree(files);
+    files = NULL;
+    memset(&bundle, 0, sizeof(bundle));
+}
+
+static kp_status_t image_make(const kp_bundle_entry_t *entry, const char *name, file_t *file)
+{
+    kp_image_t *image = kp_kalloc(sizeof(*image));
+    if (!image)
+        return KP_ERR_NO_MEMORY;
+    kp_status_t status = kp_image_parse(image, name, kp_bundle_data(&bundle, entry),
+                                        (size_t)entry->size, MACHINE_IMAGE);
+    if (status != KP_OK) {
+        kp_kfree(image);
+        return status;
+    }
+    file->image = image;
+    return KP_OK;
+}
+
+kp_status_t kp_files_image(const char *name, const kp_image_t **out)
+{
+    char path[KP_BUNDLE_NAME_MAX];
+    kp_snprintf(path, sizeof(path), "programs/%s.kpi", name);
+    const kp_bundle_entry_t *entry = kp_bundle_find(&bundle, path);
+    if (!entry)
+        return KP_ERR_NOT_FOUND;
+    file_t *file = &files[entry - bundle.entries];
+    kp_spin_lock(&files_lock);
+    kp_status_t status = file->image ? KP_OK : image_make(entry, name, file);
+    kp_spin_unlock(&files_lock);
+    if (status == KP_OK)
+        *out = file->image;
+    return status;
+}
+
+static kp_status_t file_vmo(const kp_bundle_entry_t *entry, kp_vmo_t **out)
+{
+    file_t *file = &files[entry - bundle.entries];
+    kp_status_t status = KP_OK;
+    kp_spin_lock(&files_lock);
+    if (!file->vmo)
+        status = kp_vmo_create_static(kp_bundle_data(&bundle, entry), entry->size, &file->vmo);
+    if (status == KP_OK)
+        *out = kp_vmo_acquire(file->vmo);
+    kp_spin_unlock(&files_lock);
+    return status;
+}
+
+kp_status_t kp_files_vmo(const char *name, kp_vmo_t **vmo, uint64_t *size)
+{
+    const kp_bundle_entry_t *entry = kp_bundle_find(&bundle, name);
+    if (!entry || entry->size == 0)
+        return KP_ERR_NOT_FOUND;
+    *size = entry->size;
+    return file_vmo(entry, vmo);
+}
+
+void kp_files_grant(kp_startup_t *startup, const char *prefix)
+{
+    const kp_rights_t rights = KP_RIGHT_READ | KP_RIGHT_MAP | KP_RIGHT_DUPLICATE |
+                               KP_RIGHT_TRANSFER | KP_RIGHT_WAIT | KP_RIGHT_INSPECT;
+    size_t length = strlen(prefix);
+    for (uint32_t i = 0; i < bundle.count; i++) {
+        const kp_bundle_entry_t *entry = &bundle.entries[i];
+        if (strncmp(entry->name, prefix, length) != 0 || entry->size == 0)
+            continue;
+        char name[KP_BUNDLE_NAME_MAX + 32];
+        kp_snprintf(name, sizeof(name), "file:%s=%llu", entry->name,
+                    (unsigned long long)entry->size);
+        kp_vmo_t *vmo = NULL;
+        kp_capability_t capability = {0};
+        if (file_vmo(entry, &vmo) == KP_OK)
+            capability = kp_capability_create(&vmo->object, rights);
+        kp_startup_grant(startup, name, capability);
+        kp_vmo_release(vmo);
+    }
+}

@@ -1,0 +1,443 @@
+#include "kernel/ipc/channel.h"
+
+#include "kernel/object/wait.h"
+
+typedef struct kp_channel_pair kp_channel_pair_t;
+
+struct kp_channel {
+    kp_object_t object; /* its lock is the pair's */
+    kp_channel_pair_t *pair;
+    kp_list_t queue;       /* messages to be read here; guarded by: pair lock */
+    size_t queued_bytes;   /* guarded by: pair lock */
+    uint32_t queued_count; /* guarded by: pair lock */
+    bool closed;           /* guarded by: pair lock */
+    /* The end in whose queue this end lies, referenced; guarded by: transit lock. */
+    kp_channel_t *container;
+    void (*abandoned)(kp_capability_t end, void *context); /* set once, before it is shared */
+    void *abandoned_context;
+};
+
+struct kp_channel_pair {
+    kp_spinlock_t lock;
+    atomic_uint alive; /* ends whose memory is in use */
+    kp_channel_t ends[2];
+};
+
+/* Guards every `container`. Taken only for messages that carry channels, before pair locks. */
+static kp_spinlock_t transit;
+
+static kp_channel_t *channel_peer(kp_channel_t *end)
+{
+    kp_channel_pair_t *pair = end->pair;
+    return end == &pair->ends[0] ? &pair->ends[1] : &pair->ends[0];
+}
+
+kp_channel_t *kp_channel_from_object(kp_object_t *object)
+{
+    KP_ASSERT(object->type == KP_TYPE_CHANNEL);
+    return KP_CONTAINER_OF(object, kp_channel_t, object);
+}
+
+/* ---- Messages ---- */
+
+static size_t message_size(size_t byte_count, size_t capability_count)
+{
+    return sizeof(kp_message_t) + capability_count * sizeof(kp_capability_t) + byte_count;
+}
+
+kp_status_t kp_message_create(size_t byte_count, size_t capability_count, kp_quota_t *quota,
+                              kp_message_t **out)
+{
+    if (byte_count > KP_CHANNEL_BYTES_MAX || capability_count > KP_CHANNEL_HANDLES_MAX)
+        return KP_ERR_TOO_LARGE;
+    size_t size = message_size(byte_count, capability_count);
+    kp_status_t status = kp_quota_charge(quota, KP_QUOTA_QUEUED_BYTES, size);
+    if (status != KP_OK)
+        return status;
+    kp_message_t *message = kp_kalloc(size);
+    if (!message) {
+        kp_quota_refund(quota, KP_QUOTA_QUEUED_BYTES, size);
+        return KP_ERR_NO_MEMORY;
+    }
+    kp_list_init(&message->link);
+    message->quota = kp_quota_acquire(quota);
+    message->byte_count = (uint32_t)byte_count;
+    message->capability_count = (uint32_t)capability_count;
+    message->capabilities = (kp_capability_t *)(message + 1);
+    message->bytes = (uint8_t *)(message->capabilities + capability_count);
+    *out = message;
+    return KP_OK;
+}
+
+static void message_free(kp_message_t *message)
+{
+    size_t size = message_size(message->byte_count, message->capability_count);
+    kp_quota_refund(message->quota, KP_QUOTA_QUEUED_BYTES, size);
+    kp_quota_release(message->quota);
+    kp_kfree(message);
+}
+
+static bool message_has_channels(const kp_message_t *message)
+{
+    for (uint32_t i = 0; i < message->capability_count; i++) {
+        const kp_object_t *object = message->capabilities[i].object;
+        if (object && object->type == KP_TYPE_CHANNEL)
+            return true;
+    }
+    return false;
+}
+
+/* ---- Containers: see "Cycles" in the header ---- */
+
+/* Sets the container of a channel end; the old one's reference is the caller's to release. */
+static kp_channel_t *container_swap(kp_object_t *object, kp_channel_t *container)
+{
+    kp_channel_t *end = kp_channel_from_object(object);
+    kp_channel_t *old = end->container;
+    end->container = container;
+    if (container)
+        kp_object_acquire(&container->object);
+    return old;
+}
+
+static void message_containers_set(kp_message_t *message, kp_channel_t *container)
+{
+    for (uint32_t i = 0; i < message->capability_count; i++) {
+        kp_object_t *object = message->capabilities[i].object;
+        if (!object || object->type != KP_TYPE_CHANNEL)
+            continue;
+        kp_channel_t *old = container_swap(object, container);
+        KP_ASSERT(!old);
+        (void)old;
+    }
+}
+
+/* Takes the message's channels out of their container. */
+static void message_containers_clear(kp_message_t *message)
+{
+    for (uint32_t i = 0; i < message->capability_count; i++) {
+        kp_object_t *object = message->capabilities[i].object;
+        if (!object || object->type != KP_TYPE_CHANNEL)
+            continue;
+        kp_spin_lock(&transit);
+        kp_channel_t *old = container_swap(object, NULL);
+        kp_spin_unlock(&transit);
+        if (old)
+            kp_object_release(&old->object);
+    }
+}
+
+/* Would a message in receiver's queue put an end below itself? Transit lock held. */
+static kp_status_t message_nesting_check(const kp_message_t *message, kp_channel_t *receiver)
+{
+    unsigned depth = 0;
+    for (kp_channel_t *above = receiver; above; above = above->container) {
+        if (++depth > KP_CHANNEL_NESTING_MAX)
+            return KP_ERR_INVALID_ARGUMENT;
+        for (uint32_t i = 0; i < message->capability_count; i++) {
+            if (message->capabilities[i].object == &above->object)
+                return KP_ERR_INVALID_ARGUMENT;
+        }
+    }
+    return KP_OK;
+}
+
+/* ---- Closing ---- */
+
+/* Marks the end closed, tells the peer, and hands its queue over to be destroyed. */
+static void channel_close(kp_channel_t *end, kp_list_t *garbage)
+{
+    kp_channel_t *peer = channel_peer(end);
+    kp_spin_lock(end->object.lock);
+    end->closed = true;
+    while (!kp_list_is_empty(&end->queue)) {
+        kp_list_t *link = end->queue.next;
+        kp_list_remove(link);
+        kp_list_append(garbage, link);
+    }
+    end->queued_bytes = 0;
+    end->queued_count = 0;
+    kp_object_signal_locked(&end->object, KP_SIGNAL_READABLE | KP_SIGNAL_WRITABLE, 0);
+    if (!peer->closed)
+        kp_object_signal_locked(&peer->object, KP_SIGNAL_WRITABLE, KP_SIGNAL_PEER_CLOSED);
+    kp_spin_unlock(end->object.lock);
+}
+
+/* The last capability of the end has gone. */
+static void channel_abandon(kp_channel_t *end, kp_list_t *garbage)
+{
+    if (end->abandoned)
+        end->abandoned(
+            kp_capability_create(&end->object, kp_object_default_rights(KP_TYPE_CHANNEL)),
+            end->abandoned_context);
+    else
+        channel_close(end, garbage);
+}
+
+/* Channels in messages in channels in messages...: a list instead of recursion, so that a long
+   chain cannot exhaust the kernel's stack. */
+static void messages_destroy(kp_list_t *garbage)
+{
+    while (!kp_list_is_empty(garbage)) {
+        kp_message_t *message = KP_CONTAINER_OF(garbage->next, kp_message_t, link);
+        kp_list_remove(&message->link);
+        message_containers_clear(message);
+        for (uint32_t i = 0; i < message->capability_count; i++) {
+            kp_capability_t *capability = &message->capabilities[i];
+            if (!capability->object || capability->object->type != KP_TYPE_CHANNEL) {
+                kp_capability_close(capability);
+                continue;
+            }
+            kp_object_t *object = kp_capability_take(capability).object;
+            if (atomic_fetch_sub(&object->capabilities, 1) == 1)
+                channel_abandon(kp_channel_from_object(object), garbage);
+            kp_object_release(object);
+        }
+        message_free(message);
+    }
+}
+
+void kp_message_destroy(kp_message_t *message)
+{
+    kp_list_t garbage;
+    kp_list_init(&garbage);
+    kp_list_append(&garbage, &message->link);
+    messages_destroy(&garbage);
+}
+
+static void channel_abandoned(kp_object_t *object)
+{
+    kp_list_t garbage;
+    kp_list_init(&garbage);
+    channel_abandon(kp_channel_from_object(object), &garbage);
+    messages_destroy(&garbage);
+}
+
+static void channel_destroy(kp_object_t *object)
+{
+    kp_channel_t *end = kp_channel_from_object(object);
+    KP_CHECK(kp_list_is_empty(&end->queue) && !end->container);
+    kp_object_fini(object);
+    if (atomic_fetch_sub_explicit(&end->pair->alive, 1, memory_order_acq_rel) == 1)
+        kp_kfree(end->pair);
+}
+
+static const kp_object_ops_t channel_ops = {
+    .abandoned = channel_abandoned,
+    .destroy = channel_destroy,
+};
+
+kp_status_t kp_channel_create(kp_capability_t ends[2])
+{
+    kp_channel_pair_t *pair = kp_kalloc(sizeof(*pair));
+    if (!pair)
+        return KP_ERR_NO_MEMORY;
+    kp_spin_init(&pair->lock);
+    atomic_init(&pair->alive, 2);
+    for (int i = 0; i < 2; i++) {
+        kp_channel_t *end = &pair->ends[i];
+        kp_object_init(&end->object, KP_TYPE_CHANNEL, &channel_ops);
+        end->object.lock = &pair->lock;
+        end->pair = pair;
+        kp_list_init(&end->queue);
+        atomic_init(&end->object.signals, KP_SIGNAL_WRITABLE);
+    }
+    for (int i = 0; i < 2; i++) {
+        kp_object_t *object = &pair->ends[i].object;
+        ends[i] = kp_capability_create(object, kp_object_default_rights(KP_TYPE_CHANNEL));
+        kp_object_release(object);
+    }
+    return KP_OK;
+}
+
+void kp_channel_set_abandoned(kp_channel_t *end, void (*fn)(kp_capability_t end, void *context),
+                              void *context)
+{
+    end->abandoned = fn;
+    end->abandoned_context = context;
+}
+
+/* ---- Queues ---- */
+
+/* WRITABLE means that a message of any size will do, so the byte limit keeps room for one. */
+static bool channel_is_full(const kp_channel_t *receiver)
+{
+    return receiver->queued_count >= KP_CHANNEL_QUEUE_MESSAGES ||
+           receiver->queued_bytes > KP_CHANNEL_QUEUE_BYTES - KP_CHANNEL_BYTES_MAX;
+}
+
+kp_status_t kp_channel_may_push(kp_channel_t *end)
+{
+    kp_signals_t signals = atomic_load_explicit(&end->object.signals, memory_order_relaxed);
+    if (signals & KP_SIGNAL_PEER_CLOSED)
+        return KP_ERR_PEER_CLOSED;
+    return signals & KP_SIGNAL_WRITABLE ? KP_OK : KP_ERR_SHOULD_WAIT;
+}
+
+static kp_status_t channel_enqueue(kp_channel_t *end, kp_message_t *message)
+{
+    kp_channel_t *receiver = channel_peer(end);
+    kp_status_t status = KP_OK;
+    kp_spin_lock(end->object.lock);
+    if (receiver->closed) {
+        status = KP_ERR_PEER_CLOSED;
+    } else if (channel_is_full(receiver)) {
+        status = KP_ERR_SHOULD_WAIT;
+    } else {
+        kp_list_append(&receiver->queue, &message->link);
+        receiver->queued_count++;
+        receiver->queued_bytes += message->byte_count;
+        kp_object_signal_locked(&receiver->object, 0, KP_SIGNAL_READABLE);
+        if (channel_is_full(receiver))
+            kp_object_signal_locked(&end->object, KP_SIGNAL_WRITABLE, 0);
+    }
+    kp_spin_unlock(end->object.lock);
+    return status;
+}
+
+kp_status_t kp_channel_push(kp_channel_t *end, kp_message_t *message)
+{
+    if (!message_has_channels(message))
+        return channel_enqueue(end, message);
+
+    for (uint32_t i = 0; i < message->capability_count; i++) {
+        if (message->capabilities[i].object == &end->object)
+            return KP_ERR_INVALID_ARGUMENT;
+    }
+    /* A closed end's memory is still the pair's, but it may not be referenced any more. */
+    kp_channel_t *receiver = channel_peer(end);
+    kp_spin_lock(end->object.lock);
+    bool closed = receiver->closed;
+    if (!closed)
+        kp_object_acquire(&receiver->object);
+    kp_spin_unlock(end->object.lock);
+    if (closed)
+        return KP_ERR_PEER_CLOSED;
+
+    kp_spin_lock(&transit);
+    kp_status_t status = message_nesting_check(message, receiver);
+    if (status == KP_OK) {
+        message_containers_set(message, receiver);
+        status = channel_enqueue(end, message);
+        if (status != KP_OK) {
+            kp_spin_unlock(&transit);
+            message_containers_clear(message);
+            kp_object_release(&receiver->object);
+            return status;
+        }
+    }
+    kp_spin_unlock(&transit);
+    kp_object_release(&receiver->object);
+    return status;
+}
+
+/* Signals after a message was taken: the receiver's READABLE, the sender's WRITABLE. Lock held. */
+static void channel_taken(kp_channel_t *end)
+{
+    kp_channel_t *sender = channel_peer(end);
+    if (kp_list_is_empty(&end->queue))
+        kp_object_signal_locked(&end->object, KP_SIGNAL_READABLE, 0);
+    if (!sender->closed && !end->closed && !channel_is_full(end))
+        kp_object_signal_locked(&sender->object, 0, KP_SIGNAL_WRITABLE);
+}
+
+kp_status_t kp_channel_pop(kp_channel_t *end, size_t byte_capacity, size_t capability_capacity,
+                           uint32_t counts[2], kp_message_t **out)
+{
+    kp_status_t status = KP_OK;
+    kp_message_t *message = NULL;
+    kp_spin_lock(end->object.lock);
+    if (kp_list_is_empty(&end->queue)) {
+        status = channel_peer(end)->closed ? KP_ERR_PEER_CLOSED : KP_ERR_SHOULD_WAIT;
+    } else {
+        message = KP_CONTAINER_OF(end->queue.next, kp_message_t, link);
+        if (counts) {
+            counts[0] = message->byte_count;
+            counts[1] = message->capability_count;
+        }
+        if (message->byte_count > byte_capacity ||
+            message->capability_count > capability_capacity) {
+            status = KP_ERR_BUFFER_TOO_SMALL;
+        } else {
+            kp_list_remove(&message->link);
+            end->queued_count--;
+            end->queued_bytes -= message->byte_count;
+            channel_taken(end);
+        }
+    }
+    kp_spin_unlock(end->object.lock);
+    if (status == KP_OK) {
+        message_containers_clear(message);
+        *out = message;
+    }
+    return status;
+}
+
+void kp_channel_unpop(kp_channel_t *end, kp_message_t *message)
+{
+    bool has_channels = message_has_channels(message);
+    bool back = true;
+    if (has_channels) {
+        kp_spin_lock(&transit);
+        /* Another thread may have moved `end` below one of them meanwhile. */
+        back = message_nesting_check(message, end) == KP_OK;
+        if (back)
+            message_containers_set(message, end);
+    }
+    if (back) {
+        kp_spin_lock(end->object.lock);
+        back = !end->closed;
+        if (back) {
+            kp_list_append(end->queue.next, &message->link); /* before the first */
+            end->queued_count++;
+            end->queued_bytes += message->byte_count;
+            kp_object_signal_locked(&end->object, 0, KP_SIGNAL_READABLE);
+            if (channel_is_full(end) && !channel_peer(end)->closed)
+                kp_object_signal_locked(&channel_peer(end)->object, KP_SIGNAL_WRITABLE, 0);
+        }
+        kp_spin_unlock(end->object.lock);
+    }
+    if (has_channels)
+        kp_spin_unlock(&transit);
+    if (!back)
+        kp_message_destroy(message);
+}
+
+/* ---- For kernel code ---- */
+
+kp_status_t kp_channel_send(kp_capability_t end, const void *bytes, size_t byte_count,
+                            kp_capability_t *capabilities, size_t capability_count)
+{
+    kp_channel_t *channel = kp_channel_from_object(end.object);
+    kp_message_t *message;
+    kp_status_t status = kp_message_create(byte_count, capability_count, NULL, &message);
+    if (status != KP_OK)
+        return status;
+    if (byte_count)
+        memcpy(message->bytes, bytes, byte_count);
+    for (size_t i = 0; i < capability_count; i++)
+        message->capabilities[i] = capabilities[i];
+    status = kp_channel_push(channel, message);
+    if (status != KP_OK) {
+        message_free(message); /* without closing: they are still the caller's */
+        return status;
+    }
+    for (size_t i = 0; i < capability_count; i++)
+        capabilities[i] = (kp_capability_t){0};
+    return KP_OK;
+}
+
+kp_status_t kp_channel_receive(kp_capability_t end, kp_time_t deadline, kp_message_t **message)
+{
+    kp_channel_t *channel = kp_channel_from_object(end.object);
+    for (;;) {
+        kp_status_t status =
+            kp_channel_pop(channel, KP_CHANNEL_BYTES_MAX, KP_CHANNEL_HANDLES_MAX, NULL, message);
+        if (status != KP_ERR_SHOULD_WAIT || deadline <= KP_TIME_POLL)
+            return status;
+        status =
+            kp_wait_one(end.object, KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED, deadline, NULL);
+        if (status != KP_OK)
+            return status;
+    }
+}

@@ -1,0 +1,1 @@
+KERNEL_SRC += kernel/ipc/channel.c kernel/ipc/services.c

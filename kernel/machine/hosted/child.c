@@ -1,0 +1,277 @@
+/* The kernel's side of the zygote: asks for processes, hears when they are forked or dead. */
+#include "kernel/machine/hosted/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kernel/machine/hosted/hosted_internal.h"
+
+static struct {
+    int socket;
+    int pid;
+    kp_spinlock_t lock;
+    kp_list_t living; /* kp_hosted_child_t.link, each with a reference; guarded by: lock */
+    uint64_t next_id; /* guarded by: lock */
+} zygote;
+
+void kp_hosted_child_acquire(kp_hosted_child_t *child)
+{
+    atomic_fetch_add(&child->references, 1);
+}
+
+void kp_hosted_child_release(kp_hosted_child_t *child)
+{
+    if (!child || atomic_fetch_sub(&child->references, 1) != 1)
+        return;
+    if (child->page)
+        munmap(child->page, sizeof(*child->page));
+    if (child->control_fd >= 0)
+        close(child->control_fd);
+    if (child->pid_fd >= 0)
+        close(child->pid_fd);
+    kp_kfree(child);
+}
+
+/* Wakes the thread that serves the process, whatever it waits for in the page. */
+static void wake_server(kp_hosted_child_t *child)
+{
+    atomic_store(&child->page->state, KP_PAGE_ENDED);
+    kp_raw_syscall(SYS_futex, (long)&child->page->state, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
+}
+
+/* By pid file, so that a number used again is never hit; old Linux (before 5.3) has only the
+   number, which is safe here because the zygote reaps only what it also reports. */
+static void send_kill_locked(kp_hosted_child_t *child)
+{
+    if (child->pid_fd >= 0)
+        syscall(SYS_pidfd_send_signal, child->pid_fd, SIGKILL, NULL, 0);
+    else if (child->pid > 0)
+        kill(child->pid, SIGKILL);
+}
+
+void kp_hosted_child_kill(kp_hosted_child_t *child)
+{
+    kp_spin_lock(&child->lock);
+    atomic_store(&child->is_killed, true);
+    if (!atomic_load(&child->is_dead))
+        send_kill_locked(child);
+    kp_spin_unlock(&child->lock);
+    wake_server(child);
+}
+
+static void on_forked(kp_hosted_child_t *child, const kp_zygote_notice_t *notice, int pid_file)
+{
+    kp_spin_lock(&child->lock);
+    child->pid = notice->pid;
+    child->pid_fd = pid_file;
+    if (atomic_load(&child->is_killed))
+        send_kill_locked(child);
+    kp_spin_unlock(&child->lock);
+}
+
+static void on_dead(kp_hosted_child_t *child, const kp_zygote_notice_t *notice)
+{
+    kp_spin_lock(&zygote.lock);
+    kp_list_remove(&child->link);
+    kp_spin_unlock(&zygote.lock);
+    kp_spin_lock(&child->lock);
+    child->status = notice->status;
+    child->cpu_time_ns = notice->cpu_time_ns;
+    atomic_store(&child->is_dead, true);
+    kp_spin_unlock(&child->lock);
+    wake_server(child);
+    kp_hosted_child_release(child);
+}
+
+static kp_hosted_child_t *find(uint64_t id)
+{
+    kp_hosted_child_t *found = NULL;
+    kp_spin_lock(&zygote.lock);
+    for (kp_list_t *link = zygote.living.next; link != &zygote.living && !found;
+         link = link->next) {
+        kp_hosted_child_t *child = KP_CONTAINER_OF(link, kp_hosted_child_t, link);
+        if (child->id == id)
+            found = child; /* its list reference goes only on this thread */
+    }
+    kp_spin_unlock(&zygote.lock);
+    return found;
+}
+
+static void *listen_to_zygote(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        kp_zygote_notice_t notice;
+        int pid_file = -1;
+        size_t file_count = 1;
+        ssize_t count =
+            kp_hosted_receive(zygote.socket, &notice, sizeof(notice), &pid_file, &file_count);
+        if (count <= 0)
+            return NULL; /* the system is ending */
+        kp_hosted_child_t *child = find(notice.id);
+        if (!child) {
+            if (file_count > 0)
+                close(pid_file);
+        } else if (notice.is_dead || notice.pid == 0) {
+            on_dead(child, &notice);
+        } else {
+            on_forked(child, &notice, file_count > 0 ? pid_file : -1);
+        }
+    }
+}
+
+kp_status_t kp_hosted_children_start(int zygote_socket, int zygote_pid)
+{
+    zygote.socket = zygote_socket;
+    zygote.pid = zygote_pid;
+    kp_spin_init(&zygote.lock);
+    kp_list_init(&zygote.living);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, listen_to_zygote, NULL) != 0)
+        return KP_ERR_NO_MEMORY;
+    pthread_detach(thread);
+    return KP_OK;
+}
+
+static kp_status_t make_page(kp_hosted_child_t *child, int *page_fd)
+{
+    *page_fd = memfd_create("kpio-call-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (*page_fd < 0 || ftruncate(*page_fd, KP_PAGE_SIZE) != 0)
+        return KP_ERR_NO_MEMORY;
+    fcntl(*page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    void *page =
+        mmap(NULL, sizeof(kp_call_page_t), PROT_READ | PROT_WRITE, MAP_SHARED, *page_fd, 0);
+    if (page == MAP_FAILED)
+        return KP_ERR_NO_MEMORY;
+    child->page = page;
+    return KP_OK;
+}
+
+static kp_status_t ask(kp_hosted_child_t *child, const kp_image_t *image, int memory_fd,
+                       int page_fd, uint32_t initial_pages)
+{
+    kp_zygote_request_t request = {
+        .id = child->id,
+        .image_span = image->span,
+        .image_entry = image->entry,
+        .segment_count = image->segment_count,
+        .initial_pages = initial_pages,
+    };
+    kp_snprintf(request.name, sizeof(request.name), "%.15s", image->name);
+    memcpy(request.segments, image->segments, sizeof(request.segments));
+    int image_fd;
+    if (!kp_hosted_file_of(image->bytes, image->size, &image_fd, &request.image_offset))
+        return KP_ERR_NOT_SUPPORTED;
+    int sockets[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
+        return KP_ERR_NO_MEMORY;
+    child->control_fd = sockets[0];
+    int files[KP_ZYGOTE_FILES] = {image_fd, memory_fd, page_fd, sockets[1]};
+    kp_hosted_child_acquire(child); /* for the list */
+    kp_spin_lock(&zygote.lock);
+    kp_list_append(&zygote.living, &child->link);
+    kp_spin_unlock(&zygote.lock);
+    ssize_t count =
+        kp_hosted_send(zygote.socket, &request, sizeof(request), files, KP_ZYGOTE_FILES);
+    close(sockets[1]);
+    if (count == (ssize_t)sizeof(request))
+        return KP_OK;
+    kp_spin_lock(&zygote.lock);
+    kp_list_remove(&child->link);
+    kp_spin_unlock(&zygote.lock);
+    kp_hosted_child_release(child);
+    return KP_ERR_NO_MEMORY;
+}
+
+kp_status_t kp_hosted_child_create(const kp_image_t *image, int memory_fd, uint32_t initial_pages,
+                                   kp_hosted_child_t **out)
+{
+    kp_hosted_child_t *child = kp_kalloc(sizeof(*child));
+    if (!child)
+        return KP_ERR_NO_MEMORY;
+    atomic_init(&child->references, 1);
+    child->control_fd = child->pid_fd = -1;
+    kp_list_init(&child->link);
+    kp_spin_init(&child->lock);
+    kp_spin_lock(&zygote.lock);
+    child->id = ++zygote.next_id;
+    kp_spin_unlock(&zygote.lock);
+    int page_fd = -1;
+    kp_status_t status = make_page(child, &page_fd);
+    if (status == KP_OK) {
+        child->page->memory_bytes = (uint64_t)initial_pages * KP_WASM_PAGE_SIZE;
+        child->page->boot_ns = kp_hosted_boot_ns();
+        status = ask(child, image, memory_fd, page_fd, initial_pages);
+    }
+    if (page_fd >= 0)
+        close(page_fd);
+    if (status != KP_OK) {
+        kp_hosted_child_release(child);
+        return status;
+    }
+    *out = child;
+    return KP_OK;
+}
+
+kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint32_t length, int fd,
+                                uint64_t offset, bool is_writable)
+{
+    kp_call_page_t *page = child->page;
+    page->action = fd >= 0 ? KP_PAGE_ACTION_FILE : KP_PAGE_ACTION_MEMORY;
+    page->action_address = address;
+    page->action_length = length;
+    page->action_offset = offset;
+    page->action_is_writable = is_writable;
+    if (fd >= 0 && kp_hosted_send(child->control_fd, "f", 1, &fd, 1) != 1)
+        return KP_ERR_PROCESS_DEAD;
+    if (atomic_load(&child->is_dead) || atomic_load(&child->is_killed))
+        return KP_ERR_PROCESS_DEAD;
+    kp_page_publish(page, KP_PAGE_ACTION);
+    for (;;) {
+        if (atomic_load(&child->is_dead) || atomic_load(&child->is_killed))
+            return KP_ERR_PROCESS_DEAD;
+        uint32_t state = kp_page_state(page);
+        if (state == KP_PAGE_ACTED)
+            break;
+        if (state == KP_PAGE_FAULT)
+            return KP_ERR_PROCESS_DEAD;
+        if (state != KP_PAGE_ACTION) {
+            /* It broke the protocol; whatever it is up to, it ends here. */
+            kp_hosted_child_kill(child);
+            return KP_ERR_PROCESS_DEAD;
+        }
+        kp_page_wait(page, KP_PAGE_ACTION, KP_PAGE_ACTION, &child->is_dead, &child->is_killed);
+    }
+    return page->action_result == KP_OK ? KP_OK : KP_ERR_NO_MEMORY;
+}
+
+uint64_t kp_hosted_child_cpu_time(kp_hosted_child_t *child)
+{
+    kp_spin_lock(&child->lock);
+    uint64_t ns = child->cpu_time_ns;
+    if (child->pid > 0 && !atomic_load(&child->is_dead)) {
+        /* The kernel's encoding of "processor clock of this process". */
+        clockid_t clock = (clockid_t)((~(unsigned)child->pid) << 3 | 2);
+        struct timespec time;
+        if (clock_gettime(clock, &time) == 0)
+            ns = (uint64_t)time.tv_sec * KP_NS_PER_S + (uint64_t)time.tv_nsec;
+    }
+    kp_spin_unlock(&child->lock);
+    return ns;
+}
+
+void kp_hosted_children_stop(void)
+{
+    /* The zygote sees the end of the socket and exits; what still lives dies with it. */
+    shutdown(zygote.socket, SHUT_RDWR);
+    waitpid(zygote.pid, NULL, 0);
+}

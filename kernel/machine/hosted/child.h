@@ -1,0 +1,88 @@
+/* The Linux process of a KPIO process, as the kernel sees it, and the zygote that makes it. */
+#ifndef KP_HOSTED_CHILD_H
+#define KP_HOSTED_CHILD_H
+
+#include <sys/types.h>
+
+#include "kernel/machine/hosted/page.h"
+#include "kernel/machine/machine.h"
+#include "kernel/object/image.h"
+
+typedef struct kp_hosted_child {
+    atomic_uint references; /* space, user thread, list of the living */
+    uint64_t id;
+    kp_call_page_t *page;
+    int control_fd;       /* the kernel's end: files to map go through it */
+    kp_list_t link;       /* list of the living; guarded by its lock (child.c) */
+    int pid;              /* 0: not forked yet; guarded by: lock */
+    int pid_fd;           /* -1: none; guarded by: lock */
+    int status;           /* as waitpid gives it, once is_dead */
+    uint64_t cpu_time_ns; /* once is_dead; guarded by: lock */
+    atomic_bool is_dead;
+    atomic_bool is_killed; /* we want it dead */
+    kp_spinlock_t lock;
+} kp_hosted_child_t;
+
+/* ---- zygote.c ---- */
+#define KP_ZYGOTE_SEGMENTS KP_IMAGE_SEGMENTS_MAX
+
+/* What the zygote is asked; with it come four files: image, linear memory, call page, control. */
+typedef struct kp_zygote_request {
+    uint64_t id;
+    uint64_t image_offset; /* of the image in its file */
+    uint64_t image_span;
+    uint64_t image_entry;
+    uint32_t segment_count;
+    uint32_t initial_pages; /* 64 KiB */
+    kp_image_segment_t segments[KP_ZYGOTE_SEGMENTS];
+    char name[16];
+} kp_zygote_request_t;
+enum { KP_ZYGOTE_FILES = 4 };
+
+/* What it answers: forked (with a pid file), or died. */
+typedef struct kp_zygote_notice {
+    uint64_t id;
+    int32_t pid; /* 0: could not be forked */
+    int32_t is_dead;
+    int32_t status;       /* waitpid's */
+    uint64_t cpu_time_ns; /* of a dead one */
+} kp_zygote_notice_t;
+
+/* Forks the zygote; the caller has one thread yet. Returns the socket to it, or a status. */
+int kp_zygote_start(int *zygote_pid);
+
+/* One message with files over a socket; 0 files allowed. Returns bytes, or -1 with errno. */
+ssize_t kp_hosted_send(int socket, const void *bytes, size_t size, const int *files,
+                       size_t file_count);
+/* file_count: room, then how many came. */
+ssize_t kp_hosted_receive(int socket, void *bytes, size_t size, int *files, size_t *file_count);
+
+/* ---- sandbox.c: what a forked process does; runs in the child, never returns ---- */
+_Noreturn void kp_sandbox_enter(const kp_zygote_request_t *request,
+                                const int files[KP_ZYGOTE_FILES]);
+
+/* ---- child.c ---- */
+/* Starts the thread that hears the zygote's notices. */
+kp_status_t kp_hosted_children_start(int zygote_socket, int zygote_pid);
+/* Ends the zygote and with it every process; nothing else here may be called afterwards. */
+void kp_hosted_children_stop(void);
+/* Asks for a process; it is running (or dead) some time later. memory_fd is borrowed. The caller
+   gets one reference. */
+kp_status_t kp_hosted_child_create(const kp_image_t *image, int memory_fd, uint32_t initial_pages,
+                                   kp_hosted_child_t **out);
+void kp_hosted_child_acquire(kp_hosted_child_t *child);
+void kp_hosted_child_release(kp_hosted_child_t *child);
+/* Kills it and wakes the thread that serves it. Any thread, also twice. */
+void kp_hosted_child_kill(kp_hosted_child_t *child);
+/* Has the process map a file (fd >= 0) or its own memory (fd < 0) over [address, address + length)
+   of its linear memory, and waits until it has. Only on the thread that serves it, inside a call.
+   ERR_PROCESS_DEAD, ERR_NO_MEMORY. */
+kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint32_t length, int fd,
+                                uint64_t offset, bool is_writable);
+/* Processor time it used, ns. */
+uint64_t kp_hosted_child_cpu_time(kp_hosted_child_t *child);
+
+/* base.c: CLOCK_MONOTONIC in ns at the system's time 0. */
+int64_t kp_hosted_boot_ns(void);
+
+#endif

@@ -1,0 +1,39 @@
+/* Between the files of machine/hosted that know the core's objects (child.h: those that know
+ * Linux). */
+#ifndef KP_HOSTED_INTERNAL_H
+#define KP_HOSTED_INTERNAL_H
+
+#include "kernel/drivers/device.h"
+#include "kernel/machine/hosted/hosted.h"
+
+/* main.c: which file holds these bytes, and where: the boot archive's, when they lie in it.
+ * Borrowed. */
+bool kp_hosted_file_of(const void *bytes, uint64_t size, int *fd, uint64_t *offset);
+
+/* vmo.c: the file to map in a process and where the VMO begins in it; without the right to write
+   unless is_writable. Borrowed; -1: it cannot be mapped so. */
+int kp_hosted_vmo_file(kp_machine_vmo_t *vmo, bool is_writable, uint64_t *offset);
+
+/* thread.c: the calling host thread is this thread of the core from now on. */
+void kp_hosted_thread_attach(kp_thread_t *thread);
+
+/* base.c */
+void kp_hosted_base_start(int log_level);
+
+/* Devices; each registers itself before the kernel starts. ERR_NOT_SUPPORTED: the host lacks what
+   it needs (one line on stderr said what). */
+kp_status_t kp_hosted_console_start(void);
+kp_status_t kp_hosted_rng_start(void);
+kp_status_t kp_hosted_screen_start(uint32_t width, uint32_t height);
+kp_status_t kp_hosted_window_start(uint32_t width, uint32_t height);
+kp_status_t kp_hosted_slirp_start(void);
+/* The service `net` over the host's sockets: a kernel thread, after the kernel started. */
+kp_status_t kp_hosted_net_service_start(void);
+
+/* screen.c, for the window: called on a flush, with the lock of the screen held; rows of width * 4.
+ */
+typedef void (*kp_hosted_show_fn)(const uint8_t *pixels, uint32_t stride, uint32_t x, uint32_t y,
+                                  uint32_t width, uint32_t height);
+void kp_hosted_screen_set_show(kp_hosted_show_fn show);
+
+#endif

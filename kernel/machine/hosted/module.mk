@@ -1,0 +1,13 @@
+# The machine hosted: KPIO as a Linux program.
+HOSTED_SRC += \
+    kernel/machine/hosted/base.c \
+    kernel/machine/hosted/child.c \
+    kernel/machine/hosted/devices.c \
+    kernel/machine/hosted/lock.c \
+    kernel/machine/hosted/main.c \
+    kernel/machine/hosted/sandbox.c \
+    kernel/machine/hosted/screen.c \
+    kernel/machine/hosted/space.c \
+    kernel/machine/hosted/thread.c \
+    kernel/machine/hosted/vmo.c \
+    kernel/machine/hosted/zygote.c

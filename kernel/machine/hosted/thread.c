@@ -1,0 +1,204 @@
+/* Threads: every thread of the core is a pthread. A user thread's pthread serves the calls of its
+   Linux process: it waits on the call page, dispatches, answers. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "kernel/machine/hosted/child.h"
+#include "kernel/machine/hosted/hosted_internal.h"
+#include "kernel/object/process.h"
+#include "kernel/object/thread.h"
+
+#define STACK_SIZE ((size_t)512 << 10)
+
+static _Thread_local kp_thread_t *current;
+
+kp_thread_t *kp_machine_thread_current(void)
+{
+    return current;
+}
+
+/* ---- park and unpark ---- */
+
+enum { EMPTY = 0, TOKEN = 1, SLEEPING = 2 };
+
+bool kp_machine_thread_park(kp_time_t deadline)
+{
+    _Atomic uint32_t *token = &current->machine.token;
+    int64_t host_deadline = 0;
+    bool is_timed = deadline != KP_TIME_INFINITE &&
+                    !__builtin_add_overflow(deadline, kp_hosted_boot_ns(), &host_deadline);
+    struct timespec time = {.tv_sec = host_deadline / KP_NS_PER_S,
+                            .tv_nsec = host_deadline % KP_NS_PER_S};
+    for (;;) {
+        uint32_t state = EMPTY;
+        if (!atomic_compare_exchange_strong(token, &state, SLEEPING) && state == TOKEN) {
+            atomic_store(token, EMPTY);
+            return true;
+        }
+        /* Against the monotonic clock, absolute; other wakers only set the token. */
+        long result =
+            kp_raw_syscall(SYS_futex, (long)token, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, SLEEPING,
+                           is_timed ? (long)&time : 0, 0, (long)FUTEX_BITSET_MATCH_ANY);
+        if (result == -ETIMEDOUT) {
+            /* A token that came just now counts as in time. */
+            return atomic_exchange(token, EMPTY) == TOKEN;
+        }
+    }
+}
+
+void kp_machine_thread_unpark(kp_thread_t *thread)
+{
+    _Atomic uint32_t *token = &thread->machine.token;
+    if (atomic_exchange(token, TOKEN) == SLEEPING)
+        kp_raw_syscall(SYS_futex, (long)token, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+}
+
+/* ---- kernel threads ---- */
+
+static kp_status_t start(kp_thread_t *thread, void *(*run)(void *))
+{
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0)
+        return KP_ERR_NO_MEMORY;
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_t handle;
+    int error = pthread_create(&handle, &attributes, run, thread);
+    pthread_attr_destroy(&attributes);
+    return error ? KP_ERR_NO_MEMORY : KP_OK;
+}
+
+static void *run_kernel_thread(void *argument)
+{
+    current = argument;
+    pthread_setname_np(pthread_self(), "kpio-kernel");
+    current->machine.function(current->machine.argument);
+    kp_thread_ended(current);
+    return NULL;
+}
+
+kp_status_t kp_machine_thread_start(kp_thread_t *thread, void (*fn)(void *), void *argument)
+{
+    thread->machine.function = fn;
+    thread->machine.argument = argument;
+    return start(thread, run_kernel_thread);
+}
+
+void kp_hosted_thread_attach(kp_thread_t *thread)
+{
+    current = thread;
+}
+
+/* ---- user threads ---- */
+
+static kp_spinlock_t child_lock; /* guards machine.child of all threads; zero is free */
+
+/* The process is dead and nobody here killed it: says why. */
+static void report_death(kp_process_t *process, kp_hosted_child_t *child, bool has_started)
+{
+    const kp_call_page_t *page = child->page;
+    uint32_t reason = page->fault_reason;
+    if (reason == KP_EXIT_TRAP || reason == KP_EXIT_FAULT) {
+        kp_log("process", KP_LOG_WARN, "%s: %s %d at address 0x%llx, instruction 0x%llx",
+               process->name, reason == KP_EXIT_TRAP ? "trap" : "fault", page->fault_code,
+               (unsigned long long)page->fault_address,
+               (unsigned long long)page->fault_instruction);
+        kp_process_fault(process, reason, page->fault_code, page->fault_address);
+    } else if (WIFSIGNALED(child->status)) {
+        /* SIGSYS: the filter; SIGKILL: the host (out of memory, or a person). */
+        int signal = WTERMSIG(child->status);
+        kp_log("process", KP_LOG_WARN, "%s: ended by the host's signal %d", process->name, signal);
+        kp_process_fault(process, signal == SIGSYS ? KP_EXIT_FAULT : KP_EXIT_KILLED, signal, 0);
+    } else {
+        kp_log("process", KP_LOG_WARN, "%s: its host process exited (%d)", process->name,
+               WIFEXITED(child->status) ? WEXITSTATUS(child->status) : -1);
+        kp_process_fault(process, has_started ? KP_EXIT_KILLED : KP_EXIT_NO_START, 0, 0);
+    }
+}
+
+/* One call: copies it out of the shared page once, dispatches, answers. */
+static void serve_call(kp_call_page_t *page)
+{
+    uint32_t number = page->number;
+    uint64_t arguments[6];
+    memcpy(arguments, page->arguments, sizeof(arguments));
+    int64_t result = kp_syscall_dispatch(number, arguments);
+    if (kp_thread_is_dying(current))
+        return; /* nobody waits for the answer */
+    /* Now and then, for process_info. */
+    if (++current->machine.calls % 64 == 0)
+        current->cpu_time_ns = kp_hosted_child_cpu_time(current->machine.child);
+    page->result = result;
+    kp_page_publish(page, KP_PAGE_RUN);
+}
+
+static void *run_user_thread(void *argument)
+{
+    current = argument;
+    kp_process_t *process = current->machine.process;
+    kp_hosted_child_t *child = current->machine.child;
+    kp_call_page_t *page = child->page;
+    bool has_started = false;
+    pthread_setname_np(pthread_self(), "kpio-server");
+    while (!kp_thread_is_dying(current)) {
+        if (atomic_load(&child->is_dead)) {
+            report_death(process, child, has_started);
+            break;
+        }
+        uint32_t state = kp_page_state(page);
+        if (state == KP_PAGE_CALL) {
+            has_started = true;
+            serve_call(page);
+        } else if (state == KP_PAGE_RUN || state == KP_PAGE_FAULT) {
+            /* After a fault its death is what we wait for. */
+            kp_page_wait(page, KP_PAGE_RUN, KP_PAGE_FAULT, &child->is_dead, &child->is_killed);
+        } else if (atomic_load(&child->is_killed)) {
+            kp_page_wait(page, KP_PAGE_ENDED, KP_PAGE_ENDED, &child->is_dead, &current->dying);
+        } else {
+            kp_log("process", KP_LOG_WARN, "%s: broke the call page's protocol", process->name);
+            kp_hosted_child_kill(child);
+            kp_process_fault(process, KP_EXIT_FAULT, 0, 0);
+            break;
+        }
+    }
+    current->cpu_time_ns = kp_hosted_child_cpu_time(child);
+    kp_hosted_child_kill(child);
+    kp_thread_t *thread = current;
+    kp_spin_lock(&child_lock);
+    thread->machine.child = NULL;
+    kp_spin_unlock(&child_lock);
+    kp_hosted_child_release(child);
+    kp_thread_ended(thread);
+    return NULL;
+}
+
+kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *process)
+{
+    kp_hosted_child_t *child = process->space.child;
+    thread->machine.process = process;
+    thread->machine.child = child;
+    kp_hosted_child_acquire(child);
+    kp_status_t status = start(thread, run_user_thread);
+    if (status != KP_OK) {
+        thread->machine.child = NULL;
+        kp_hosted_child_release(child);
+    }
+    return status;
+}
+
+void kp_machine_thread_kill(kp_thread_t *thread)
+{
+    kp_spin_lock(&child_lock);
+    kp_hosted_child_t *child = thread->machine.child;
+    if (child)
+        kp_hosted_child_acquire(child); /* the thread may be ending and give up its own */
+    kp_spin_unlock(&child_lock);
+    if (child)
+        kp_hosted_child_kill(child);
+    kp_hosted_child_release(child);
+    kp_machine_thread_unpark(thread);
+}

@@ -1,0 +1,23 @@
+/* Which VMOs a process has mapped where in its linear memory. The machine has the pages; this list
+   holds the references. Only the process's own thread calls these. */
+#ifndef KP_KERNEL_MAPPING_H
+#define KP_KERNEL_MAPPING_H
+
+#include "kernel/object/process.h"
+
+#define KP_MAPPINGS_MAX 8192u /* for each process */
+
+struct kp_mapping {
+    kp_mapping_t *next; /* ascending addresses, no overlaps */
+    uint64_t address;   /* offset in linear memory */
+    uint64_t length;
+    kp_vmo_t *vmo; /* referenced */
+};
+
+/* All page-aligned, length > 0, [address, address + length) inside linear memory and
+   [offset, offset + length) inside the VMO: the caller has checked. ERR_NO_MEMORY, ERR_QUOTA. */
+kp_status_t kp_mapping_map(kp_process_t *process, uint32_t address, kp_vmo_t *vmo, uint64_t offset,
+                           uint32_t length, bool writable);
+kp_status_t kp_mapping_unmap(kp_process_t *process, uint32_t address, uint32_t length);
+
+#endif

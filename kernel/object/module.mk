@@ -1,0 +1,2 @@
+KERNEL_SRC += $(addprefix kernel/object/, device.c event.c handle.c image.c mapping.c object.c \
+    process.c quota.c thread.c vmo.c wait.c)

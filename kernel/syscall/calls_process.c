@@ -1,0 +1,140 @@
+/* The process itself and other processes, time, random bytes, the log. */
+#include "kernel/browser/coordinator.h"
+#include "kernel/init/boot.h"
+#include "kernel/syscall/call.h"
+
+#define RANDOM_MAX ((uint64_t)65536)
+#define LOG_MAX ((uint64_t)1024)
+
+int64_t kp_call_clock_get(kp_call_t *call)
+{
+    uint64_t now;
+    switch (call->arguments[0]) {
+    case KP_CLOCK_MONOTONIC:
+        now = (uint64_t)kp_machine_now();
+        break;
+    case KP_CLOCK_REALTIME:
+        now = kp_machine_realtime();
+        break;
+    default:
+        return KP_ERR_INVALID_ARGUMENT;
+    }
+    return kp_user_write(call->process, call->arguments[1], &now, sizeof(now));
+}
+
+int64_t kp_call_random_get(kp_call_t *call)
+{
+    uint64_t address = call->arguments[0], count = call->arguments[1];
+    if (count > RANDOM_MAX)
+        return KP_ERR_INVALID_ARGUMENT;
+    kp_status_t status = kp_user_check(call->process, address, count);
+    uint8_t bytes[256];
+    while (status == KP_OK && count > 0) {
+        size_t part = (size_t)KP_MIN(count, (uint64_t)sizeof(bytes));
+        status = kp_machine_random(bytes, part);
+        if (status == KP_OK)
+            status = kp_user_write(call->process, address, bytes, part);
+        address += part;
+        count -= part;
+    }
+    return status;
+}
+
+int64_t kp_call_debug_log(kp_call_t *call)
+{
+    uint64_t count = call->arguments[1];
+    if (count > LOG_MAX)
+        return KP_ERR_INVALID_ARGUMENT;
+    char text[LOG_MAX + 1];
+    kp_status_t status = kp_user_read(call->process, text, call->arguments[0], (size_t)count);
+    if (status != KP_OK)
+        return status;
+    while (count > 0 && text[count - 1] == '\n')
+        count--;
+    /* One line, without terminal control; bytes of UTF-8 stay. */
+    for (uint64_t i = 0; i < count; i++) {
+        uint8_t byte = (uint8_t)text[i];
+        if (byte < 0x20 || byte == 0x7f)
+            text[i] = ' ';
+    }
+    text[count] = 0;
+    kp_log("process", KP_LOG_INFO, "%s: %s", call->process->name, text);
+    return KP_OK;
+}
+
+int64_t kp_call_startup_channel(kp_call_t *call)
+{
+    kp_process_t *process = call->process;
+    kp_handle_t handle;
+    kp_status_t status = kp_handle_reserve(&process->handles, 1, &handle);
+    if (status != KP_OK)
+        return status;
+    kp_spin_lock(process->object.lock);
+    kp_capability_t startup = kp_capability_take(&process->startup);
+    kp_spin_unlock(process->object.lock);
+    if (!startup.object) {
+        kp_handle_unreserve(&process->handles, 1, &handle);
+        return KP_ERR_NOT_FOUND;
+    }
+    kp_handle_fill(&process->handles, handle, startup);
+    return handle;
+}
+
+int64_t kp_call_process_exit(kp_call_t *call)
+{
+    kp_process_end(call->process, KP_EXIT_NORMAL, (int32_t)call->arguments[0], 0);
+    return KP_OK;
+}
+
+int64_t kp_call_process_trap(kp_call_t *call)
+{
+    kp_process_end(call->process, KP_EXIT_TRAP, (int32_t)call->arguments[0], call->arguments[1]);
+    return KP_OK;
+}
+
+int64_t kp_call_process_info(kp_call_t *call)
+{
+    kp_process_info_t info;
+    kp_status_t status = kp_user_check(call->process, call->arguments[1], sizeof(info));
+    if (status != KP_OK)
+        return status;
+    kp_process_info(kp_process_from_object(call->object), &info);
+    return kp_user_write(call->process, call->arguments[1], &info, sizeof(info));
+}
+
+int64_t kp_call_process_kill(kp_call_t *call)
+{
+    kp_process_end(kp_process_from_object(call->object), KP_EXIT_KILLED, 0, 0);
+    return KP_OK;
+}
+
+int64_t kp_call_tab_create(kp_call_t *call)
+{
+    kp_handle_table_t *table = &call->process->handles;
+    kp_handle_t handles[2];
+    kp_status_t status = kp_handle_reserve(table, 2, handles);
+    if (status != KP_OK)
+        return status;
+    kp_tab_created_t created = {.channel = handles[0], .process = handles[1]};
+    status = kp_user_write(call->process, call->arguments[1], &created, sizeof(created));
+    kp_capability_t channel, process;
+    if (status == KP_OK)
+        status = kp_coordinator_tab_create(&channel, &process);
+    if (status != KP_OK) {
+        kp_handle_unreserve(table, 2, handles);
+        return status;
+    }
+    kp_handle_fill(table, handles[0], channel);
+    kp_handle_fill(table, handles[1], process);
+    return KP_OK;
+}
+
+int64_t kp_call_boot_mark(kp_call_t *call)
+{
+    char name[KP_BOOT_MARK_MAX + 1] = {0};
+    uint64_t count = call->arguments[1];
+    if (count == 0 || count > KP_BOOT_MARK_MAX)
+        return KP_ERR_INVALID_ARGUMENT;
+    kp_status_t status = kp_user_read(call->process, name, call->arguments[0], (size_t)count);
+    return status == KP_OK ? kp_boot_mark(name) : status;
+}

@@ -1,0 +1,94 @@
+/* The one place where calls enter: number, then handle, type and rights by abi/calls.def, then the
+   call's own function. */
+#include "kernel/syscall/call.h"
+
+/* Names for the type column of calls.def. */
+enum {
+    CALL_TYPE_NONE = -1, /* argument 0 is not a handle */
+    CALL_TYPE_ANY = KP_TYPE_NONE,
+    CALL_TYPE_CHANNEL = KP_TYPE_CHANNEL,
+    CALL_TYPE_VMO = KP_TYPE_VMO,
+    CALL_TYPE_EVENT = KP_TYPE_EVENT,
+    CALL_TYPE_PROCESS = KP_TYPE_PROCESS,
+    CALL_TYPE_SERVICE = KP_TYPE_SERVICE,
+    CALL_TYPE_DEVICE = KP_TYPE_DEVICE,
+    CALL_TYPE_COORDINATOR = KP_TYPE_COORDINATOR,
+};
+
+typedef struct call_entry {
+    kp_call_fn fn; /* NULL: no such call */
+    int type;
+    kp_rights_t rights;
+} call_entry_t;
+
+static const call_entry_t calls[KP_CALL_LIMIT] = {
+#define KP_CALL(number, name, argc, type, rights) \
+    [number] = {kp_call_##name, CALL_TYPE_##type, (rights)},
+#include "abi/calls.def"
+#undef KP_CALL
+};
+
+static int64_t call_perform(const call_entry_t *entry, kp_call_t *call)
+{
+    if (entry->type == CALL_TYPE_NONE)
+        return entry->fn(call);
+    kp_handle_t handle = kp_call_handle(call->arguments[0]);
+    kp_status_t status =
+        kp_handle_lookup(&call->process->handles, handle, &call->object, &call->rights);
+    if (status != KP_OK)
+        return status;
+    int64_t result;
+    if (entry->type != CALL_TYPE_ANY && call->object->type != (uint32_t)entry->type)
+        result = KP_ERR_WRONG_TYPE;
+    else if ((call->rights & entry->rights) != entry->rights)
+        result = KP_ERR_ACCESS_DENIED;
+    else
+        result = entry->fn(call);
+    kp_object_release(call->object);
+    return result;
+}
+
+int64_t kp_syscall_dispatch(uint32_t number, const uint64_t arguments[6])
+{
+    kp_process_t *process = kp_machine_thread_current()->process;
+    atomic_fetch_add_explicit(&process->calls, 1, memory_order_relaxed);
+    if (number >= KP_CALL_LIMIT || !calls[number].fn)
+        return KP_ERR_NOT_SUPPORTED;
+    kp_call_t call = {.process = process, .arguments = arguments};
+    return call_perform(&calls[number], &call);
+}
+
+kp_status_t kp_user_check(kp_process_t *process, uint64_t address, uint64_t count)
+{
+    uint64_t size = kp_process_memory_size(process);
+    if (count > size || address > size - count)
+        return count ? KP_ERR_BAD_ADDRESS : KP_OK;
+    return KP_OK;
+}
+
+kp_status_t kp_user_read(kp_process_t *process, void *to, uint64_t address, size_t count)
+{
+    kp_status_t status = kp_user_check(process, address, count);
+    if (status != KP_OK || count == 0)
+        return status;
+    return kp_machine_space_copy_in(&process->space, to, (uint32_t)address, count);
+}
+
+kp_status_t kp_user_write(kp_process_t *process, uint64_t address, const void *from, size_t count)
+{
+    kp_status_t status = kp_user_check(process, address, count);
+    if (status != KP_OK || count == 0)
+        return status;
+    return kp_machine_space_copy_out(&process->space, (uint32_t)address, from, count);
+}
+
+int64_t kp_call_result_handle(kp_call_t *call, kp_capability_t capability)
+{
+    kp_handle_t handle;
+    kp_status_t status = kp_handle_add(&call->process->handles, capability, &handle);
+    if (status != KP_OK) {
+        kp_capability_close(&capability);
+        return status;
+    }
+    return handle;
+}

@@ -1,0 +1,122 @@
+/* The program "http": fetches for tabs (abi/http.h), by libcurl over the service "net". This header
+   is shared by the files of this folder and by its tests; other programs speak abi/http.h.
+
+   One thread, one event loop: client channels, sockets (socket.h) and curl's timer. Nothing blocks.
+   A client that does not read stops its own transfers only: curl pauses them, their sockets are not
+   read, and TCP's window closes.
+
+   Files: main.c start; service.c clients and requests; exchange.c one fetch; failure.c what went
+   wrong, in a status and in words; socket*.c sockets for curl. */
+#ifndef KP_NETWORK_HTTP_H
+#define KP_NETWORK_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <curl/curl.h>
+
+#include "abi/http.h"
+#include "runtime/program/kp.h"
+#include "runtime/program/loop.h"
+#include "runtime/program/message.h"
+
+#define KP_HTTP_CLIENTS_MAX 64u
+#define KP_HTTP_CLIENT_EXCHANGES_MAX 64u /* beyond it END carries ERR_QUOTA */
+#define KP_HTTP_EXCHANGES_MAX 128u
+#define KP_HTTP_HOST_CONNECTIONS_MAX 6
+#define KP_HTTP_CONNECTIONS_MAX 64
+#define KP_HTTP_IDLE_CONNECTIONS_MAX 16
+#define KP_HTTP_REDIRECTS_MAX 20
+#define KP_HTTP_CONNECT_SECONDS 15 /* name and connection */
+#define KP_HTTP_STALL_SECONDS 30   /* without a byte, once connected */
+#define KP_HTTP_TEXT_MAX 256       /* of END */
+#define KP_HTTP_USER_AGENT "Mozilla/5.0 (KPIO) KPIO/0.1"
+
+typedef struct kp_http kp_http_t;
+typedef struct kp_http_client kp_http_client_t;
+typedef struct kp_http_exchange kp_http_exchange_t;
+
+struct kp_http_client {
+    kp_http_t *http;
+    kp_handle_t channel;
+    kp_http_exchange_t *exchanges;
+    uint32_t exchange_count;
+    bool is_writable; /* its channel takes messages, as far as we know */
+    bool is_broken;   /* closed at the end of the round */
+    kp_http_client_t *next;
+};
+
+struct kp_http_exchange {
+    kp_http_client_t *client;
+    uint32_t txid;
+    CURL *easy; /* NULL when it could not even start */
+    struct curl_slist *request_headers;
+    char *url;           /* as requested */
+    char *headers;       /* of the latest response, "Name: value\r\n" lines; owned */
+    size_t headers_size; /* at most KP_HTTP_HEADERS_MAX; further lines are dropped */
+    uint64_t body_size;  /* decoded bytes sent to the client */
+    bool is_paused;      /* curl waits for the client to read */
+    bool is_responded;   /* RESPONSE is sent */
+    bool is_done;        /* curl has finished; END is still to be sent */
+    bool has_response;   /* and RESPONSE before it, if it was not sent yet */
+    kp_status_t status;
+    char text[KP_HTTP_TEXT_MAX];
+    kp_http_exchange_t *next;
+};
+
+struct kp_http {
+    kp_loop_t loop;
+    kp_loop_timer_t timer; /* curl's */
+    kp_handle_t service;   /* channel of new connections */
+    CURLM *multi;
+    kp_http_client_t *clients;
+    uint32_t client_count;
+    uint32_t exchange_count;
+    bool is_busy;         /* something can go on without waiting */
+    kp_message_t message; /* scratch */
+    /* Tests shorten these; milliseconds and seconds. */
+    long connect_timeout_ms;
+    long stall_seconds;
+};
+
+/* service.c. Takes service (KP_RIGHT_SERVE) and net (svc:net, KP_RIGHT_CONNECT). One in a process.
+   ERR_NO_MEMORY or what registering gives. */
+kp_status_t kp_http_init(kp_http_t *http, kp_handle_t service, kp_handle_t net);
+/* One round: waits for something to do, at most until the deadline, and does it. */
+kp_status_t kp_http_step(kp_http_t *http, kp_time_t deadline);
+/* Ends everything, for tests: clients see their channels close. */
+void kp_http_clear(kp_http_t *http);
+
+/* A parsed REQUEST; the strings are owned by whoever parsed and NUL-terminated. */
+typedef struct kp_http_parts {
+    char method[16];
+    char *url;
+    struct curl_slist *headers;
+    const uint8_t *body; /* borrowed from the message */
+    size_t body_size;
+} kp_http_parts_t;
+
+/* exchange.c. Starts a fetch; takes url and headers of parts, also on failure (then an END with the
+   reason is on its way). ERR_NO_MEMORY: nothing was made, parts stay the caller's. */
+kp_status_t kp_http_exchange_start(kp_http_client_t *client, uint32_t txid, kp_http_parts_t *parts);
+/* The same for a request that is refused: only an END. */
+kp_status_t kp_http_exchange_refuse(kp_http_client_t *client, uint32_t txid, kp_status_t status,
+                                    const char *text);
+/* The transfer is over, by curl's word. */
+void kp_http_exchange_finish(kp_http_exchange_t *exchange, CURLcode result);
+/* The client does not want it any more: ends with ERR_CANCELLED. */
+void kp_http_exchange_cancel(kp_http_exchange_t *exchange);
+/* Goes on after the client's channel became writable. True when the exchange is over: destroy it.
+ */
+bool kp_http_exchange_resume(kp_http_exchange_t *exchange);
+/* Frees it and takes it out of its client's list; nothing is sent. */
+void kp_http_exchange_destroy(kp_http_exchange_t *exchange);
+
+/* failure.c: what END says about a transfer that ended with this result. */
+kp_status_t kp_http_failure_describe(const kp_http_exchange_t *exchange, CURLcode result,
+                                     char text[KP_HTTP_TEXT_MAX]);
+/* The scheme is "http", whatever its case. */
+bool kp_http_url_is_http(const char *url);
+
+#endif
