@@ -7,11 +7,13 @@
    Layout: kp_display_list_t, then command_bytes of commands. A command is kp_display_command_t
    (kind, size) and its struct; size counts the whole command, a multiple of 4.
 
-   Resources are pixel buffers that persist between frames of one client, named by ids the client
+   Resources are pixel buffers that persist between frames of one surface, named by ids the tab
    chooses: a RESOURCE command introduces one with the next handle of the frame's message;
    RESOURCE_DROP forgets it; a RESOURCE with a known id replaces it. A command that names an unknown
    resource paints nothing (it may come with a later frame: a message carries 63 of them at most).
-   Painting reads the resource's VMO at paint time. */
+   Painting reads the resource's VMO at paint time. A new frame repaints what differs from the last
+   one: bytes that shown commands use must stay as they are (an atlas may gain glyphs); changed pixels
+   need a new RESOURCE. */
 #ifndef KP_ABI_DISPLAY_LIST_H
 #define KP_ABI_DISPLAY_LIST_H
 

@@ -171,14 +171,18 @@ kp_status_t kp_paint_uses_check(const kp_paint_scene_t *scene, const kp_display_
     if (command->kind == KP_DISPLAY_IMAGE) {
         const kp_display_image_t *c = (const void *)command;
         const kp_paint_resource_t *resource = kp_paint_scene_resource(scene, c->resource);
-        if (!resource || resource->format != KP_DISPLAY_FORMAT_BGRA8 ||
+        if (!resource)
+            return KP_ERR_NOT_FOUND;
+        if (resource->format != KP_DISPLAY_FORMAT_BGRA8 ||
             !inside(resource, c->source_x, c->source_y, c->source_width, c->source_height))
             return KP_ERR_BAD_FORMAT;
     } else if (command->kind == KP_DISPLAY_GLYPHS) {
         const kp_display_glyphs_t *c = (const void *)command;
         const kp_display_glyph_t *glyphs = (const void *)(c + 1);
         const kp_paint_resource_t *resource = kp_paint_scene_resource(scene, c->resource);
-        if (!resource || resource->format != KP_DISPLAY_FORMAT_A8)
+        if (!resource)
+            return KP_ERR_NOT_FOUND;
+        if (resource->format != KP_DISPLAY_FORMAT_A8)
             return KP_ERR_BAD_FORMAT;
         for (uint32_t i = 0; i < c->count; i++) {
             if (!inside(resource, glyphs[i].source_x, glyphs[i].source_y, glyphs[i].width,

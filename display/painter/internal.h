@@ -98,7 +98,8 @@ typedef struct kp_paint_counts {
     uint32_t ops, clips, resources;
 } kp_paint_counts_t;
 kp_status_t kp_paint_list_check(const uint8_t *bytes, size_t size, kp_paint_counts_t *counts);
-/* That the command's uses of resources are inside them. */
+/* That the command's uses of resources are inside them. ERR_NOT_FOUND: the resource is not known
+   (yet), the command paints nothing. */
 kp_status_t kp_paint_uses_check(const kp_paint_scene_t *scene, const kp_display_command_t *command);
 
 #endif

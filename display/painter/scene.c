@@ -179,6 +179,8 @@ static kp_status_t make_index(kp_paint_scene_t *scene, const kp_paint_counts_t *
             break;
         default: {
             kp_status_t status = kp_paint_uses_check(scene, command);
+            if (status == KP_ERR_NOT_FOUND)
+                break;
             if (status != KP_OK)
                 return status;
             kp_paint_op_t *op = &scene->ops[scene->op_count];
