@@ -10,3 +10,9 @@ virtqueue_TEST_SRC := kernel/drivers/test/test_virtqueue.c kernel/drivers/virtqu
 FUZZ_TARGETS += virtqueue
 virtqueue_FUZZ_SRC := kernel/drivers/fuzz/fuzz_virtqueue.c kernel/drivers/virtqueue.c
 virtqueue_FUZZ_CORPUS := kernel/drivers/fuzz/corpus
+
+HOST_TOOLS += drivers-harness
+drivers-harness_HOST_SRC := kernel/drivers/test/harness.c tools/kpio/child.c tools/kpio/file.c \
+    tools/kpio/ppm.c tools/kpio/qmp.c
+TEST_SCRIPTS += kernel/drivers/test/run.sh
+test: $(BUILD)/tools/drivers-harness

@@ -165,6 +165,8 @@ static void config_read(input_t *input, char *name, size_t name_size)
     size_t length = KP_MIN(config_select(input, SELECT_NAME, 0), name_size - 1);
     for (uint32_t i = 0; i < length; i++) {
         uint8_t byte = kp_virtio_config_read8(&input->virtio, CONFIG_DATA + i);
+        if (byte == '\0') /* QEMU counts the NUL */
+            length = i;
         name[i] = byte >= ' ' && byte < 0x7f ? (char)byte : '?';
     }
     name[length] = '\0';
