@@ -1,5 +1,26 @@
-# Programs that try the runtime and both machines out; they are in no boot archive but the test's own.
-RUNTIME_TEST_PROGRAMS := test_hello
-test_hello_SRC := runtime/test/hello.c
+# Tests of runtime/program, runtime/image and machine/hosted together: one program with many cases, run
+# for real by a native driver. It is in no boot archive but the test's own.
+PROGRAM_TEST := runtime_test
+runtime_test_SRC := runtime/test/program.c
+runtime_test_MEMORY := 64
+runtime_test_SPLIT := 2
+IMAGE_EVIL_SRC := runtime/test/call_evil.S
 
-$(foreach program,$(RUNTIME_TEST_PROGRAMS),$(eval $(call KP_PROGRAM,$(program))))
+$(eval $(call KP_PROGRAM,runtime_test))
+$(eval $(call KP_IMAGE,runtime_test,evil,2,IMAGE_EVIL_SRC))
+
+RUNTIME_TEST_BUNDLE := $(BUILD)/test/runtime.bundle
+RUNTIME_TEST_FILES := programs/test.kpi=$(BUILD)/image/hosted/runtime_test.kpi \
+    programs/evil.kpi=$(BUILD)/image/evil/runtime_test.kpi \
+    data/greeting.txt=runtime/test/greeting.txt
+$(RUNTIME_TEST_BUNDLE): $(BUILD)/tools/bundle $(lastword $(MAKEFILE_LIST)) \
+    $(foreach file,$(RUNTIME_TEST_FILES),$(lastword $(subst =, ,$(file))))
+	$(call say,BUNDLE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/tools/bundle $@ $(RUNTIME_TEST_FILES)
+
+UNIT_TESTS += hosted
+hosted_TEST_SRC = runtime/test/hosted.c $(KERNEL_SRC) $(HOSTED_SRC)
+hosted_TEST_CFLAGS := -Ikernel/machine/hosted
+hosted_TEST_LDFLAGS := -pthread -ldl
+hosted_TEST_DEPS = $(RUNTIME_TEST_BUNDLE)

@@ -1,0 +1,293 @@
+/* Runs the cases of program.c on the machine hosted, sanitised, and looks at how they end. */
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "kernel/init/files.h"
+#include "kernel/init/startup.h"
+#include "kernel/kernel.h"
+#include "kernel/machine/hosted/hosted.h"
+#include "kernel/machine/hosted/hosted_internal.h"
+#include "tests/kp_test.h"
+
+#define BUNDLE "build/test/runtime.bundle"
+/* A guard against hanging, not a measure. */
+#define PATIENCE (120 * KP_NS_PER_S)
+#define SIGSYS_NUMBER 31
+
+static const uint64_t limits[KP_QUOTA_KINDS] = {
+    [KP_QUOTA_HANDLES] = 1000,
+    [KP_QUOTA_QUEUED_BYTES] = 4 << 20,
+    [KP_QUOTA_PAGES] = 100000,
+};
+
+/* Starts a program; peer (may be empty) is granted as "peer". NULL-terminated arguments. */
+static kp_process_t *launch(const char *image_name, kp_capability_t peer, bool has_file,
+                            const char *const *arguments)
+{
+    const kp_image_t *image;
+    if (kp_files_image(image_name, &image) != KP_OK)
+        return NULL;
+    kp_startup_t startup;
+    kp_startup_init(&startup);
+    kp_startup_argument(&startup, image_name);
+    for (; *arguments; arguments++)
+        kp_startup_argument(&startup, *arguments);
+    if (peer.object)
+        kp_startup_grant(&startup, "peer", peer);
+    if (has_file)
+        kp_files_grant(&startup, "data/");
+    kp_process_t *process = NULL;
+    return kp_startup_launch(&startup, image_name, image, limits, &process) == KP_OK ? process
+                                                                                     : NULL;
+}
+
+/* Waits for the end, gives the reference back. */
+static kp_process_info_t finish(kp_process_t *process)
+{
+    kp_process_info_t info = {0};
+    if (!process) {
+        KP_FAIL("the process could not be made");
+        return info;
+    }
+    kp_status_t status =
+        kp_wait_one(&process->object, KP_SIGNAL_TERMINATED, kp_machine_now() + PATIENCE, NULL);
+    KP_EXPECT_INT(status, KP_OK);
+    kp_process_info(process, &info);
+    kp_object_release(&process->object);
+    return info;
+}
+
+#define RUN(image, has_file, ...)                            \
+    finish(launch((image), (kp_capability_t){0}, (has_file), \
+                  (const char *const[]){__VA_ARGS__, NULL}))
+
+static void expect_exit(kp_process_info_t info, int code)
+{
+    KP_EXPECT_INT(info.exit_reason, KP_EXIT_NORMAL);
+    KP_EXPECT_INT(info.exit_code, code);
+}
+
+static void expect_trap(const char *kind, int trap)
+{
+    kp_process_info_t info = RUN("test", false, "trap", kind);
+    if (info.exit_reason != KP_EXIT_TRAP || info.exit_code != trap)
+        KP_FAIL("%s: reason %u code %d", kind, info.exit_reason, info.exit_code);
+}
+
+KP_TEST(arguments_and_output)
+{
+    expect_exit(RUN("test", false, "hello", "two words", ""), 0);
+}
+
+KP_TEST(setjmp_and_longjmp)
+{
+    expect_exit(RUN("test", false, "jump"), 0);
+}
+
+KP_TEST(memory_functions)
+{
+    expect_exit(RUN("test", false, "memory-functions"), 0);
+}
+
+KP_TEST(clocks_and_random)
+{
+    expect_exit(RUN("test", false, "clock"), 0);
+}
+
+KP_TEST(memory_grows_to_its_limit)
+{
+    expect_exit(RUN("test", false, "grow"), 0);
+}
+
+KP_TEST(vmo_shared_with_kernel)
+{
+    expect_exit(RUN("test", false, "vmo"), 0);
+}
+
+KP_TEST(startup_file)
+{
+    expect_exit(RUN("test", true, "file"), 0);
+}
+
+KP_TEST(event_loop)
+{
+    expect_exit(RUN("test", false, "loop"), 0);
+}
+
+KP_TEST(bad_calls_are_refused)
+{
+    expect_exit(RUN("test", false, "bad-calls"), 0);
+}
+
+KP_TEST(echo_between_two_processes)
+{
+    kp_capability_t ends[2];
+    KP_REQUIRE(kp_channel_create(ends) == KP_OK);
+    kp_process_t *server =
+        launch("test", ends[0], false, (const char *const[]){"echo-server", NULL});
+    kp_process_t *client =
+        launch("test", ends[1], false, (const char *const[]){"echo-client", NULL});
+    expect_exit(finish(client), 0);
+    expect_exit(finish(server), 0); /* its peer is gone */
+}
+
+KP_TEST(exit_code)
+{
+    expect_exit(RUN("test", false, "trap", "exit"), 77);
+}
+
+KP_TEST(traps)
+{
+    expect_trap("unreachable", KP_TRAP_UNREACHABLE);
+    expect_trap("load", KP_TRAP_OUT_OF_BOUNDS);
+    expect_trap("store", KP_TRAP_OUT_OF_BOUNDS);
+    expect_trap("divide", KP_TRAP_DIVIDE_BY_ZERO);
+    expect_trap("overflow", KP_TRAP_INTEGER_OVERFLOW);
+    expect_trap("call", KP_TRAP_CALL_INDIRECT);
+    expect_trap("null-call", KP_TRAP_CALL_INDIRECT);
+    expect_trap("stack", KP_TRAP_OUT_OF_BOUNDS);
+    expect_trap("native-stack", KP_TRAP_STACK_OVERFLOW);
+    expect_trap("abort", KP_TRAP_ABORT);
+    expect_trap("assert", KP_TRAP_ABORT);
+}
+
+KP_TEST(trap_address_is_an_offset)
+{
+    kp_process_info_t info = RUN("test", false, "trap", "store");
+    KP_EXPECT_INT(info.fault_address, 0x30000000);
+}
+
+KP_TEST(write_to_read_only_mapping_traps)
+{
+    kp_process_info_t info = RUN("test", false, "vmo-read-only");
+    KP_EXPECT_INT(info.exit_reason, KP_EXIT_TRAP);
+    KP_EXPECT_INT(info.exit_code, KP_TRAP_OUT_OF_BOUNDS);
+}
+
+static void expect_killable(const char *kind)
+{
+    kp_process_t *process =
+        launch("test", (kp_capability_t){0}, false, (const char *const[]){"trap", kind, NULL});
+    KP_REQUIRE(process);
+    kp_wait_many(NULL, 0, kp_machine_now() + 20 * KP_NS_PER_MS);
+    kp_process_end(process, KP_EXIT_KILLED, 0, 0);
+    kp_process_info_t info = finish(process);
+    KP_EXPECT_INT(info.exit_reason, KP_EXIT_KILLED);
+}
+
+KP_TEST(kill_running_and_sleeping)
+{
+    expect_killable("spin");
+    expect_killable("sleep");
+}
+
+/* Killed before it has run at all. */
+KP_TEST(kill_at_once)
+{
+    for (int i = 0; i < 20; i++) {
+        kp_process_t *process = launch("test", (kp_capability_t){0}, false,
+                                       (const char *const[]){"trap", "sleep", NULL});
+        KP_REQUIRE(process);
+        kp_process_end(process, KP_EXIT_KILLED, 0, 0);
+        KP_EXPECT_INT(finish(process).exit_reason, KP_EXIT_KILLED);
+    }
+}
+
+/* ---- the sandbox: native code that makes the host's system calls ---- */
+
+static void expect_forbidden(const char *what, const char *const *arguments)
+{
+    kp_process_info_t info = finish(launch("evil", (kp_capability_t){0}, false, arguments));
+    if (info.exit_reason != KP_EXIT_FAULT || info.exit_code != SIGSYS_NUMBER)
+        KP_FAIL("%s was not forbidden: reason %u code %d", what, info.exit_reason, info.exit_code);
+}
+
+#define NUMBER_TEXT(number) NUMBER_TEXT_OF(number)
+#define NUMBER_TEXT_OF(number) #number
+#define FORBIDDEN(...) \
+    expect_forbidden(#__VA_ARGS__, (const char *const[]){"evil", __VA_ARGS__, NULL})
+
+KP_TEST(sandbox_forbids)
+{
+    FORBIDDEN(NUMBER_TEXT(__NR_getpid));
+    FORBIDDEN(NUMBER_TEXT(__NR_openat), "-100", "0", "0");
+    FORBIDDEN(NUMBER_TEXT(__NR_socket), "2", "1", "0");
+    FORBIDDEN(NUMBER_TEXT(__NR_write), "1", "0", "0");
+    FORBIDDEN(NUMBER_TEXT(__NR_execve), "0", "0", "0");
+    FORBIDDEN(NUMBER_TEXT(__NR_fork));
+    FORBIDDEN(NUMBER_TEXT(__NR_mprotect), "0", "4096", "7");
+    FORBIDDEN(NUMBER_TEXT(__NR_ftruncate), "0", "0");
+    FORBIDDEN(NUMBER_TEXT(__NR_kill), "1", "9");
+    FORBIDDEN(NUMBER_TEXT(__NR_ptrace), "0");
+    FORBIDDEN(NUMBER_TEXT(__NR_recvmsg), "0", "0", "0");               /* not the control socket */
+    FORBIDDEN(NUMBER_TEXT(__NR_mmap), "0x10000", "4096", "5", "0x11"); /* executable */
+    FORBIDDEN(NUMBER_TEXT(__NR_mmap), "0x10000", "4096", "3", "0x32"); /* private anonymous */
+    FORBIDDEN(NUMBER_TEXT(__NR_futex), "0", "3");                      /* requeue */
+    FORBIDDEN("0x40000027"); /* getpid of the x32 interface */
+}
+
+KP_TEST(sandbox_allows_what_the_stub_needs)
+{
+    /* An allowed call comes back: the filter is what kills, not the test's stub. */
+    expect_exit(RUN("evil", false, "evil", NUMBER_TEXT(__NR_close), "77"), 0);
+}
+
+KP_TEST(nothing_is_left)
+{
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_PROCESS), 0);
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_CHANNEL), 0);
+}
+
+/* ---- frame: the tests run inside the system ---- */
+
+KP_TEST(start_time)
+{
+    enum { ROUNDS = 20 };
+    kp_time_t total = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        kp_time_t start = kp_machine_now();
+        kp_capability_t ends[2];
+        KP_REQUIRE(kp_channel_create(ends) == KP_OK);
+        kp_process_t *server =
+            launch("test", ends[0], false, (const char *const[]){"echo-server", NULL});
+        kp_message_t *message = NULL;
+        KP_EXPECT_INT(kp_channel_send(ends[1], "ping", 4, NULL, 0), KP_OK);
+        KP_EXPECT_INT(kp_channel_receive(ends[1], start + PATIENCE, &message), KP_OK);
+        total += kp_machine_now() - start;
+        if (message)
+            kp_message_destroy(message);
+        kp_capability_close(&ends[1]);
+        finish(server);
+    }
+    printf("# process start to first answer: %lld us\n", (long long)(total / ROUNDS / 1000));
+}
+
+static int run_tests(void *context)
+{
+    (void)context;
+    int failed = 0;
+    for (kp_test_t *test = kp_test_first; test; test = test->next) {
+        kp_test_failures = 0;
+        test->run();
+        failed += kp_test_failures != 0;
+        printf("%s %s\n", kp_test_failures ? "not ok" : "ok", test->name);
+        fflush(stdout);
+    }
+    return failed;
+}
+
+int main(void)
+{
+    kp_hosted_options_t options = {
+        .bundle_path = BUNDLE,
+        .command_line = "shell=off display=off http=off",
+        .net = KP_HOSTED_NET_OFF,
+        .log_level = getenv("KPIO_TEST_LOG") ? KP_LOG_DEBUG : -1,
+    };
+    int failed = 1;
+    kp_status_t status = kp_hosted_run(&options, run_tests, NULL, &failed);
+    if (status != KP_OK)
+        printf("not ok hosted machine: %s\n", kp_status_name(status));
+    return status != KP_OK || failed != 0;
+}
