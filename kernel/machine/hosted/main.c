@@ -118,7 +118,7 @@ static kp_status_t run_kernel(const kp_hosted_options_t *options, int (*fn)(void
     kp_thread_t *thread = kp_thread_adopt("main");
     char *line = command_line(options);
     if (!thread || !line) {
-        free(line);
+        free(line); /* nothing runs yet, so the thread may leak: the program ends */
         return KP_ERR_NO_MEMORY;
     }
     kp_hosted_thread_attach(thread);
@@ -141,7 +141,8 @@ static kp_status_t run_kernel(const kp_hosted_options_t *options, int (*fn)(void
     }
     kp_hosted_thread_attach(NULL);
     kp_thread_ended(thread);
-    return status; /* the command line stays: the kernel may have kept pointers into it */
+    free(line);
+    return status;
 }
 
 kp_status_t kp_hosted_run(const kp_hosted_options_t *options, int (*fn)(void *context),
