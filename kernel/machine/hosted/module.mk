@@ -5,6 +5,8 @@ HOSTED_SRC += \
     kernel/machine/hosted/devices.c \
     kernel/machine/hosted/lock.c \
     kernel/machine/hosted/main.c \
+    kernel/machine/hosted/net_service.c \
+    kernel/machine/hosted/net_socket.c \
     kernel/machine/hosted/sandbox.c \
     kernel/machine/hosted/screen.c \
     kernel/machine/hosted/space.c \
