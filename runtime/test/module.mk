@@ -1,6 +1,5 @@
 # Tests of runtime/program, runtime/image and machine/hosted together: one program with many cases, run
 # for real by a native driver. It is in no boot archive but the test's own.
-PROGRAM_TEST := runtime_test
 runtime_test_SRC := runtime/test/program.c
 runtime_test_MEMORY := 64
 runtime_test_SPLIT := 2
@@ -20,7 +19,7 @@ $(RUNTIME_TEST_BUNDLE): $(BUILD)/tools/bundle $(lastword $(MAKEFILE_LIST)) \
 	$(Q)$(BUILD)/tools/bundle $@ $(RUNTIME_TEST_FILES)
 
 UNIT_TESTS += hosted
-hosted_TEST_SRC = runtime/test/hosted.c $(KERNEL_SRC) $(HOSTED_SRC)
+hosted_TEST_SRC = runtime/test/hosted.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
 hosted_TEST_CFLAGS := -Ikernel/machine/hosted
 hosted_TEST_LDFLAGS := -pthread -ldl
 hosted_TEST_DEPS = $(RUNTIME_TEST_BUNDLE)

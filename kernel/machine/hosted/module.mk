@@ -1,5 +1,5 @@
-# The machine hosted: KPIO as a Linux program.
-HOSTED_SRC += \
+# The machine hosted: KPIO as a Linux program. The list has a name of its own for tests that link it.
+HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/base.c \
     kernel/machine/hosted/child.c \
     kernel/machine/hosted/devices.c \
@@ -13,3 +13,4 @@ HOSTED_SRC += \
     kernel/machine/hosted/thread.c \
     kernel/machine/hosted/vmo.c \
     kernel/machine/hosted/zygote.c
+HOSTED_SRC += $(HOSTED_MACHINE_SRC)
