@@ -94,6 +94,10 @@ kp_status_t kp_tab_fetches_start(kp_tab_fetches_t *fetches, uint32_t fetch_id, u
         return status;
     watch(fetches);
     fetches->running[fetches->running_count++] = fetch_id;
+    if (destination == KP_HTTP_FOR_DOCUMENT) {
+        fetches->document_id = fetch_id;
+        fetches->document_bytes = 0;
+    }
     return KP_OK;
 }
 
@@ -178,6 +182,8 @@ static kp_status_t on_message(kp_tab_fetches_t *fetches)
     case KP_HTTP_RESPONSE:
         return on_response(fetches, head.txid);
     case KP_HTTP_DATA:
+        if (head.txid == fetches->document_id)
+            fetches->document_bytes += fetches->message.size - sizeof head;
         kp_engine_fetch_data(fetches->engine, head.txid, fetches->message.bytes + sizeof head,
                              fetches->message.size - sizeof head);
         return KP_OK;

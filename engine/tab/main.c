@@ -117,6 +117,7 @@ static void on_load_state(void *context, uint32_t load_id, uint32_t state, kp_st
         .state = state,
         .status = status,
         .http_status = http_status,
+        .bytes_received = (uint32_t)tab.fetches.document_bytes,
     };
     if (state != KP_TAB_LOAD_DONE && state != KP_TAB_LOAD_FAILED) {
         send_load_state(&message, url, text);
@@ -225,6 +226,7 @@ static kp_status_t navigate(const kp_message_t *message)
         return reader.failed ? KP_ERR_PROTOCOL : KP_ERR_NO_MEMORY;
     drop_end();
     tab.load_id = wanted->load_id;
+    tab.fetches.document_bytes = 0;
     kp_status_t status = kp_engine_navigate(tab.engine, wanted->load_id, url);
     if (status != KP_OK)
         on_load_state(NULL, wanted->load_id, KP_TAB_LOAD_FAILED, status, 0, url,
@@ -257,6 +259,7 @@ static kp_status_t load_html(kp_message_t *message)
     }
     drop_end();
     tab.load_id = wanted->load_id;
+    tab.fetches.document_bytes = wanted->html_size;
     if (status == KP_OK)
         status = kp_engine_load_html(tab.engine, wanted->load_id, url, html, wanted->html_size);
     if (status != KP_OK)

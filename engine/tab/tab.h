@@ -60,6 +60,8 @@ typedef struct kp_tab_fetches {
     uint32_t *running; /* fetch ids */
     size_t running_count;
     size_t running_capacity;
+    uint32_t document_id;  /* of the last fetch for a document */
+    size_t document_bytes; /* of its body, so far */
     kp_message_t message;
 } kp_tab_fetches_t;
 
