@@ -92,6 +92,7 @@ static int work(void *context)
     session->width = job->size[0];
     session->height = job->size[1];
     session->paints = job->format == 0;
+    session->has_scroll_bar = !job->full_page; /* all of the page is in the picture */
     session->deadline = kp_machine_now() + (kp_time_t)job->timeout * KP_NS_PER_S;
     int code = KP_KPIO_OK;
     bool cannot_write = false;

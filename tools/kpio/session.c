@@ -10,6 +10,7 @@
 enum {
     INLINE_HTML_MAX = 60 * 1024,
     REDIRECTS_MAX = 20,
+    SCROLL_BAR_WIDTH = 15, /* classic, as the shell's */
     DUMP_MAX = 256 << 20,
     VMO_RIGHTS = KP_RIGHT_READ | KP_RIGHT_MAP | KP_RIGHT_TRANSFER | KP_RIGHT_DUPLICATE,
 };
@@ -292,14 +293,19 @@ static kp_status_t await(kp_session_t *session, uint32_t wanted, kp_message_t **
     return KP_OK;
 }
 
+static kp_status_t configure(kp_session_t *session, uint32_t width)
+{
+    kp_tab_configure_t message = {
+        .header = {KP_TAB_CONFIGURE, 0}, width, session->height, .scale = 256};
+    return send(session, session->tab, &message, sizeof message, NULL, 0);
+}
+
 static kp_status_t start(kp_session_t *session)
 {
     kp_status_t status = kp_coordinator_tab_create(&session->tab, &session->tab_process);
     if (status != KP_OK)
         return fail(session, status, "no tab process can be started");
-    kp_tab_configure_t configure = {
-        .header = {KP_TAB_CONFIGURE, 0}, session->width, session->height, .scale = 256};
-    status = send(session, session->tab, &configure, sizeof configure, NULL, 0);
+    status = configure(session, session->width);
     if (status == KP_OK && session->paints) {
         kp_service_t *service = NULL;
         status = kp_service_find("display", &service);
@@ -319,6 +325,24 @@ static kp_status_t start(kp_session_t *session)
     return send_navigate(session, session->target->url, strlen(session->target->url));
 }
 
+/* Steps until the load has ended and the frame that shows it is painted. */
+static kp_status_t settle(kp_session_t *session)
+{
+    for (;;) {
+        bool shown = session->framed && session->frame_pending == 0;
+        bool nothing = session->status != KP_OK && !session->committed;
+        if (session->loaded && (shown || nothing))
+            return KP_OK;
+        kp_status_t status = step(session, session->deadline, 0, NULL);
+        if (status == KP_ERR_TIMED_OUT)
+            return fail(session, status,
+                        session->loaded ? "time limit: the page was not painted in time"
+                                        : "time limit: the page did not finish loading");
+        if (status != KP_OK)
+            return status;
+    }
+}
+
 kp_status_t kp_session_load(kp_session_t *session)
 {
     snprintf(session->url, sizeof session->url, "%s", session->target->url);
@@ -331,16 +355,15 @@ kp_status_t kp_session_load(kp_session_t *session)
             status = on_display_message(session, created);
         kp_message_destroy(created);
     }
-    while (status == KP_OK) {
-        bool shown = session->framed && session->frame_pending == 0;
-        bool nothing = session->status != KP_OK && !session->committed;
-        if (session->loaded && (shown || nothing))
-            break;
-        status = step(session, session->deadline, 0, NULL);
-        if (status == KP_ERR_TIMED_OUT)
-            return fail(session, status,
-                        session->loaded ? "time limit: the page was not painted in time"
-                                        : "time limit: the page did not finish loading");
+    if (status == KP_OK)
+        status = settle(session);
+    /* As the shell does: a page taller than the viewport gives up room for the scroll bar. */
+    if (status == KP_OK && session->has_scroll_bar && session->framed &&
+        session->page_height > (int32_t)session->height && session->width > SCROLL_BAR_WIDTH) {
+        session->framed = false;
+        status = configure(session, session->width - SCROLL_BAR_WIDTH);
+        if (status == KP_OK)
+            status = settle(session);
     }
     return status;
 }

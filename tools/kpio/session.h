@@ -11,6 +11,7 @@ typedef struct kp_session {
     uint32_t width, height; /* of the viewport, CSS px */
     kp_time_t deadline;     /* for everything */
     bool paints;            /* frames go to the display */
+    bool has_scroll_bar;    /* a page taller than the viewport is laid out 15 px narrower */
 
     kp_capability_t tab, tab_process, display;
     uint32_t surface;
