@@ -196,7 +196,7 @@ static void line_end(running_t *running)
     line[strcspn(line, "\r")] = '\0';
     if (line[0])
         memcpy(running->last_line, line, sizeof running->last_line);
-    if (!running->panic[0] && (strstr(line, "panic") || strstr(line, "PANIC")))
+    if (!running->panic[0] && strstr(line, "KPIO panic: "))
         memcpy(running->panic, line, sizeof running->panic);
     for (size_t i = 0; i < running->mark_count; i++) {
         if (!running->seen[i] && line_has_mark(line, running->marks[i])) {

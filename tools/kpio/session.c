@@ -304,7 +304,9 @@ static kp_status_t start(kp_session_t *session)
 {
     kp_status_t status = kp_coordinator_tab_create(&session->tab, &session->tab_process);
     if (status != KP_OK)
-        return fail(session, status, "no tab process can be started");
+        return fail(session, status,
+                    status == KP_ERR_NOT_FOUND ? "the boot archive has no tab program"
+                                               : "the page's process cannot be started");
     status = configure(session, session->width);
     if (status == KP_OK && session->paints) {
         kp_service_t *service = NULL;

@@ -1,0 +1,47 @@
+#!/bin/bash
+# The whole system in QEMU, seen from outside: it gets an address, fetches a page from a server on the
+# host and shows it. Evidence: the server's log, the packets, the pixels, not what the guest says.
+source "$(dirname "$0")/../e2e/lib.sh"
+command -v qemu-system-x86_64 >/dev/null || { echo "skip qemu: QEMU is not installed" && exit 0; }
+start_server "$root/tests/pages"
+
+# boot NAME URL [OPTION]...: boots, waits for the painted page, takes $work/NAME.{png,log,pcap}
+boot() {
+    local name=$1 url=$2 code
+    shift 2
+    timeout --kill-after=5 100 "$kpio" run "$url" --headless --timeout 90 --accel "${KPIO_ACCEL:-auto}" \
+        --screenshot "$work/$name.png" --serial "$work/$name.log" --pcap "$work/$name.pcap" "$@" \
+        >"$work/$name.out" 2>&1 </dev/null
+    code=$?
+    [ $code -eq 0 ] && ok "boot-$name" && return 0
+    not_ok "boot-$name" "exit code $code: $(head -c 300 "$work/$name.out"); log: $(tail -n 3 "$work/$name.log")"
+    return 1
+}
+packets_have() { LC_ALL=C grep -qaP "$2" "$work/$1.pcap"; }
+
+if boot page "http://10.0.2.2:$port/index.html"; then
+    check page-requested "no request in $(cat "$server_log")" grep -q '^GET /index.html 200' "$server_log"
+    check style-requested "no request for the style sheet" grep -q '^GET /style.css 200' "$server_log"
+    check picture-requested "no request for the picture" grep -q '^GET /gradient.png 200' "$server_log"
+    # DHCP: magic cookie, option 53 (message type) DISCOVER and REQUEST from the guest.
+    check dhcp-discover "no DISCOVER in the capture" packets_have page '\x63\x82\x53\x63\x35\x01\x01'
+    check dhcp-request "no REQUEST in the capture" packets_have page '\x63\x82\x53\x63\x35\x01\x03'
+    check http-on-the-wire "no GET in the capture" packets_have page 'GET /index.html HTTP/1.1\r\n'
+    size=$($pixels "$work/page.png" size)
+    check screen-size "$size" [ "$size" = "1280 800" ]
+    for color in ff0000 00ff00 0000ff; do
+        count=$($pixels "$work/page.png" count $color)
+        check "box-$color" "$count pixels, expected 2400" [ "$count" = 2400 ]
+    done
+    check page-background "$($pixels "$work/page.png" at 1200 700)" \
+        [ "$($pixels "$work/page.png" at 1200 700)" = fdfcf8 ]
+    check picture-painted "few colours on the screen" [ "$($pixels "$work/page.png" colors)" -gt 200 ]
+fi
+
+# A host that refuses: an error page is painted, the system lives.
+if boot refused "http://10.0.2.2:1/"; then
+    check refused-shows-something "an empty screen" [ "$($pixels "$work/refused.png" colors)" -gt 10 ]
+fi
+check no-qemu-left "$(pgrep -af "qemu-system.*$work" | head -n 3)" \
+    bash -c "! pgrep -f 'qemu-system.*$work' >/dev/null"
+finish
