@@ -84,6 +84,17 @@ static bool command_line_make(const char *name, const char *append, char *line, 
     return true;
 }
 
+static bool port_forward_valid(const char *text)
+{
+    unsigned host = 0, inside = 0;
+    char rest;
+    if (sscanf(text, "%5u:%5u%c", &host, &inside, &rest) == 2 && host > 0 && host < 65536 &&
+        inside > 0 && inside < 65536)
+        return true;
+    kp_kpio_say("--port-forward takes HOSTPORT:GUESTPORT, not \"%s\"", text);
+    return false;
+}
+
 static bool file_there(const char *path, const char *what)
 {
     if (access(path, R_OK) == 0)
@@ -152,6 +163,8 @@ int kp_kpio_run(int count, char **arguments)
         kp_kpio_say("--accel takes auto, kvm or tcg, not \"%s\"", accel);
         return KP_KPIO_USAGE;
     }
+    if (guest.port_forward && !port_forward_valid(guest.port_forward))
+        return KP_KPIO_USAGE;
     if (!command_line_make(positional ? arguments[0] : NULL, append, command_line,
                            sizeof command_line))
         return KP_KPIO_USAGE;
