@@ -1,5 +1,5 @@
-/* Image decoders: PNG and JPEG now (GIF, WebP, SVG later). Input is untrusted; a damaged or truncated
-   file gives what could be decoded (partial = true) or ERR_BAD_FORMAT. */
+/* Image decoders: PNG and JPEG now (GIF, WebP, SVG later). Input is untrusted; a damaged or
+   truncated file gives what could be decoded (partial = true) or ERR_BAD_FORMAT. */
 #ifndef KP_ENGINE_IMAGE_H
 #define KP_ENGINE_IMAGE_H
 
@@ -20,8 +20,8 @@ typedef struct kp_image_info {
    trusted). ERR_SHOULD_WAIT: more bytes are needed. */
 kp_status_t kp_image_probe(const uint8_t *bytes, size_t size, kp_image_info_t *out);
 
-/* Decodes into pixels (premultiplied BGRA8, stride bytes a row, info.width x info.height as probed).
-   partial may not be NULL. */
+/* Decodes into pixels (premultiplied BGRA8, stride bytes a row, info.width x info.height as
+   probed). partial may not be NULL. */
 kp_status_t kp_image_decode(const uint8_t *bytes, size_t size, uint8_t *pixels, size_t stride,
                             bool *partial);
 
