@@ -78,7 +78,11 @@ kp_status_t kp_message_call(kp_handle_t channel, const void *request, size_t req
     memcpy(&head, request, sizeof(head));
     kp_status_t status = kp_message_send(channel, request, request_size);
     while (status == KP_OK) {
-        status = kp_message_receive_wait(channel, reply, deadline);
+        /* Waiting first saves a read in vain: the answer is hardly ever there yet. */
+        status =
+            kp_object_wait_one(channel, KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED, deadline, NULL);
+        if (status == KP_OK)
+            status = kp_message_receive(channel, reply);
         if (status == KP_OK && kp_message_head(reply).txid == head.txid)
             return KP_OK;
     }
