@@ -14,22 +14,24 @@ typedef struct kp_spinlock {
 typedef struct kp_machine_thread {
     pthread_mutex_t mutex;
     pthread_cond_t condition;
-    bool token;  /* guarded by: mutex */
-    bool killed; /* guarded by: mutex */
+    bool token;   /* guarded by: mutex */
+    bool killed;  /* guarded by: mutex */
+    bool in_call; /* guarded by: mutex */
     void (*fn)(void *);
     void *argument;
 } kp_machine_thread_t;
 
 typedef struct kp_machine_space {
-    uint8_t *memory;    /* linear memory, maximum_pages long */
+    uint8_t *memory;    /* linear memory */
     uint64_t size;      /* bytes of it that exist now */
+    uint64_t reserve;   /* bytes of address space */
     uint8_t *read_only; /* one byte per 4 KiB page: 1 under a read-only mapping */
 } kp_machine_space_t;
 
 typedef struct kp_machine_vmo {
+    int fd; /* memfd */
     uint8_t *bytes;
     uint64_t size;
-    bool is_static;
 } kp_machine_vmo_t;
 
 #endif

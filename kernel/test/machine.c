@@ -1,0 +1,480 @@
+#include "kernel/test/machine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kernel/object/process_private.h"
+
+void (*kp_test_program)(kp_process_t *process);
+
+static _Thread_local kp_thread_t *current;
+static pthread_mutex_t threads_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t threads_condition = PTHREAD_COND_INITIALIZER;
+static unsigned threads_running; /* guarded by: threads_mutex */
+
+/* ---- Base ---- */
+
+static _Atomic uint64_t fail_countdown;
+static atomic_bool fail_happened;
+static _Atomic uint64_t allocations;
+
+void *kp_kalloc(size_t size)
+{
+    uint64_t left = atomic_load(&fail_countdown);
+    while (left > 0 && !atomic_compare_exchange_weak(&fail_countdown, &left, left - 1)) {
+    }
+    if (left == 1) {
+        atomic_store(&fail_happened, true);
+        return NULL;
+    }
+    void *memory = calloc(1, size);
+    if (memory)
+        atomic_fetch_add(&allocations, 1);
+    return memory;
+}
+
+void kp_kfree(void *memory)
+{
+    if (memory)
+        atomic_fetch_sub(&allocations, 1);
+    free(memory);
+}
+
+void kp_test_fail_allocation(uint64_t n)
+{
+    atomic_store(&fail_happened, false);
+    atomic_store(&fail_countdown, n);
+}
+
+bool kp_test_failed(void)
+{
+    return atomic_load(&fail_happened);
+}
+
+uint64_t kp_test_allocations(void)
+{
+    return atomic_load(&allocations);
+}
+
+int kp_vsnprintf(char *to, size_t size, const char *format, va_list arguments)
+{
+    return vsnprintf(to, size, format, arguments);
+}
+
+int kp_snprintf(char *to, size_t size, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(to, size, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+static char log_text[1 << 16];
+static size_t log_size;
+static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void kp_log(const char *area, int level, const char *format, ...)
+{
+    char line[1400];
+    (void)level;
+    int length = snprintf(line, sizeof(line), "%s: ", area);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line + length, sizeof(line) - (size_t)length, format, arguments);
+    va_end(arguments);
+    if (getenv("KP_TEST_VERBOSE"))
+        fprintf(stderr, "%s\n", line);
+    pthread_mutex_lock(&log_mutex);
+    size_t size = strlen(line);
+    if (log_size + size + 2 < sizeof(log_text)) {
+        memcpy(log_text + log_size, line, size);
+        log_text[log_size + size] = '\n';
+        log_size += size + 1;
+    }
+    pthread_mutex_unlock(&log_mutex);
+}
+
+unsigned kp_test_log_count(const char *text)
+{
+    unsigned count = 0;
+    pthread_mutex_lock(&log_mutex);
+    for (const char *at = log_text; (at = strstr(at, text)) != NULL; at++)
+        count++;
+    pthread_mutex_unlock(&log_mutex);
+    return count;
+}
+
+_Noreturn void kp_panic(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "panic: ");
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, "\n");
+    va_end(arguments);
+    abort();
+}
+
+_Noreturn void kp_machine_shutdown(int code)
+{
+    exit(code);
+}
+
+/* ---- Locks, time, entropy ---- */
+
+void kp_spin_init(kp_spinlock_t *lock)
+{
+    pthread_mutex_init(&lock->mutex, NULL);
+}
+
+void kp_spin_lock(kp_spinlock_t *lock)
+{
+    pthread_mutex_lock(&lock->mutex);
+}
+
+void kp_spin_unlock(kp_spinlock_t *lock)
+{
+    pthread_mutex_unlock(&lock->mutex);
+}
+
+kp_time_t kp_machine_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * KP_NS_PER_S + now.tv_nsec;
+}
+
+uint64_t kp_machine_realtime(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+kp_status_t kp_machine_random(void *bytes, size_t count)
+{
+    static _Atomic uint64_t state = 1; /* the same in every run */
+    for (size_t i = 0; i < count; i++) {
+        uint64_t z = atomic_fetch_add(&state, 0x9e3779b97f4a7c15u);
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+        ((uint8_t *)bytes)[i] = (uint8_t)(z >> 32);
+    }
+    return KP_OK;
+}
+
+/* ---- Threads ---- */
+
+kp_thread_t *kp_machine_thread_current(void)
+{
+    return current;
+}
+
+static void thread_prepare(kp_thread_t *thread)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&thread->machine.condition, &attributes);
+    pthread_mutex_init(&thread->machine.mutex, NULL);
+    pthread_condattr_destroy(&attributes);
+}
+
+void kp_test_attach(const char *name)
+{
+    if (current)
+        return;
+    kp_thread_t *thread = kp_thread_adopt(name);
+    assert(thread);
+    thread_prepare(thread);
+    current = thread;
+}
+
+bool kp_machine_thread_park(kp_time_t deadline)
+{
+    kp_machine_thread_t *machine = &current->machine;
+    struct timespec until = {.tv_sec = deadline / KP_NS_PER_S, .tv_nsec = deadline % KP_NS_PER_S};
+    bool in_time = true;
+    pthread_mutex_lock(&machine->mutex);
+    while (!machine->token && !machine->killed && in_time) {
+        if (deadline == KP_TIME_INFINITE)
+            pthread_cond_wait(&machine->condition, &machine->mutex);
+        else
+            in_time =
+                pthread_cond_timedwait(&machine->condition, &machine->mutex, &until) != ETIMEDOUT;
+    }
+    in_time = machine->token || machine->killed;
+    machine->token = false;
+    pthread_mutex_unlock(&machine->mutex);
+    return in_time;
+}
+
+void kp_machine_thread_unpark(kp_thread_t *thread)
+{
+    pthread_mutex_lock(&thread->machine.mutex);
+    thread->machine.token = true;
+    pthread_cond_broadcast(&thread->machine.condition);
+    pthread_mutex_unlock(&thread->machine.mutex);
+}
+
+static void *thread_main(void *argument)
+{
+    current = argument;
+    current->machine.fn(current->machine.argument);
+    kp_thread_ended(current);
+    current = NULL;
+    pthread_mutex_lock(&threads_mutex);
+    threads_running--;
+    pthread_cond_broadcast(&threads_condition);
+    pthread_mutex_unlock(&threads_mutex);
+    return NULL;
+}
+
+kp_status_t kp_machine_thread_start(kp_thread_t *thread, void (*fn)(void *), void *argument)
+{
+    thread_prepare(thread);
+    thread->machine.fn = fn;
+    thread->machine.argument = argument;
+    pthread_mutex_lock(&threads_mutex);
+    threads_running++;
+    pthread_mutex_unlock(&threads_mutex);
+    pthread_t id;
+    int error = pthread_create(&id, NULL, thread_main, thread);
+    assert(error == 0);
+    pthread_detach(id);
+    return KP_OK;
+}
+
+void kp_test_join(void)
+{
+    pthread_mutex_lock(&threads_mutex);
+    while (threads_running > 0)
+        pthread_cond_wait(&threads_condition, &threads_mutex);
+    pthread_mutex_unlock(&threads_mutex);
+}
+
+static void program_main(void *argument)
+{
+    kp_process_t *process = argument;
+    /* The host thread is a kernel thread of its own; its calls are the process's. */
+    kp_test_program(process);
+    kp_object_release(&process->object);
+}
+
+kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *process)
+{
+    thread_prepare(thread);
+    if (!kp_test_program)
+        return KP_OK;
+    kp_object_acquire(&process->object);
+    kp_status_t status = kp_thread_create("program", program_main, process, NULL);
+    if (status != KP_OK)
+        kp_object_release(&process->object);
+    return status;
+}
+
+void kp_machine_thread_kill(kp_thread_t *thread)
+{
+    kp_machine_thread_t *machine = &thread->machine;
+    pthread_mutex_lock(&machine->mutex);
+    bool ended = !machine->killed && !machine->in_call;
+    machine->killed = true;
+    pthread_cond_broadcast(&machine->condition);
+    pthread_mutex_unlock(&machine->mutex);
+    if (ended)
+        kp_thread_ended(thread);
+}
+
+int64_t kp_test_call6(kp_process_t *process, uint32_t number, const uint64_t arguments[6])
+{
+    kp_spin_lock(process->object.lock);
+    kp_thread_t *thread = process->thread;
+    if (thread)
+        kp_object_acquire(&thread->object);
+    kp_spin_unlock(process->object.lock);
+    if (!thread)
+        return KP_ERR_PROCESS_DEAD;
+    kp_machine_thread_t *machine = &thread->machine;
+    pthread_mutex_lock(&machine->mutex);
+    bool dead = machine->killed;
+    machine->in_call = !dead;
+    pthread_mutex_unlock(&machine->mutex);
+    int64_t result = KP_ERR_PROCESS_DEAD;
+    if (!dead) {
+        kp_thread_t *outer = current;
+        current = thread;
+        result = kp_syscall_dispatch(number, arguments);
+        current = outer;
+        pthread_mutex_lock(&machine->mutex);
+        machine->in_call = false;
+        dead = machine->killed;
+        pthread_mutex_unlock(&machine->mutex);
+        if (dead)
+            kp_thread_ended(thread);
+    }
+    kp_object_release(&thread->object);
+    return result;
+}
+
+/* ---- VMOs ---- */
+
+static uint8_t *vmo_view(kp_machine_vmo_t *vmo)
+{
+    return vmo->bytes;
+}
+
+kp_status_t kp_machine_vmo_init(kp_machine_vmo_t *vmo, uint64_t size)
+{
+    vmo->fd = memfd_create("vmo", MFD_CLOEXEC);
+    if (vmo->fd < 0)
+        return KP_ERR_NO_MEMORY;
+    void *bytes = MAP_FAILED;
+    if (ftruncate(vmo->fd, (off_t)size) == 0)
+        bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vmo->fd, 0);
+    if (bytes == MAP_FAILED) {
+        close(vmo->fd);
+        return KP_ERR_NO_MEMORY;
+    }
+    vmo->bytes = bytes;
+    vmo->size = size;
+    return KP_OK;
+}
+
+kp_status_t kp_machine_vmo_init_static(kp_machine_vmo_t *vmo, const void *bytes, uint64_t size)
+{
+    kp_status_t status = kp_machine_vmo_init(vmo, size);
+    if (status == KP_OK)
+        memcpy(vmo->bytes, bytes, size);
+    return status;
+}
+
+void kp_machine_vmo_destroy(kp_machine_vmo_t *vmo)
+{
+    munmap(vmo->bytes, vmo->size);
+    close(vmo->fd);
+}
+
+kp_status_t kp_machine_vmo_read(kp_machine_vmo_t *vmo, uint64_t offset, void *to, size_t count)
+{
+    memcpy(to, vmo_view(vmo) + offset, count);
+    return KP_OK;
+}
+
+kp_status_t kp_machine_vmo_write(kp_machine_vmo_t *vmo, uint64_t offset, const void *from,
+                                 size_t count)
+{
+    memcpy(vmo_view(vmo) + offset, from, count);
+    return KP_OK;
+}
+
+void *kp_machine_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset)
+{
+    return vmo_view(vmo) + offset;
+}
+
+uint64_t kp_machine_vmo_committed(const kp_machine_vmo_t *vmo)
+{
+    return vmo->size;
+}
+
+/* ---- Spaces ---- */
+
+kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t *image,
+                                    uint32_t initial_pages, uint32_t maximum_pages)
+{
+    (void)image;
+    uint64_t reserve = KP_MAX((uint64_t)maximum_pages, 1u) * KP_WASM_PAGE_SIZE;
+    void *memory =
+        mmap(NULL, reserve, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *read_only = kp_kalloc(reserve / KP_PAGE_SIZE);
+    if (memory == MAP_FAILED || !read_only) {
+        if (memory != MAP_FAILED)
+            munmap(memory, reserve);
+        kp_kfree(read_only);
+        return KP_ERR_NO_MEMORY;
+    }
+    space->memory = memory;
+    space->read_only = read_only;
+    space->reserve = reserve;
+    return kp_machine_space_grow(space, 0, initial_pages);
+}
+
+void kp_machine_space_destroy(kp_machine_space_t *space)
+{
+    munmap(space->memory, space->reserve);
+    kp_kfree(space->read_only);
+}
+
+kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages, uint32_t new_pages)
+{
+    uint64_t from = (uint64_t)old_pages * KP_WASM_PAGE_SIZE;
+    uint64_t to = (uint64_t)new_pages * KP_WASM_PAGE_SIZE;
+    assert(to <= space->reserve && from <= to);
+    if (to > from && mprotect(space->memory + from, to - from, PROT_READ | PROT_WRITE) != 0)
+        return KP_ERR_NO_MEMORY;
+    space->size = to;
+    return KP_OK;
+}
+
+kp_status_t kp_machine_space_map(kp_machine_space_t *space, uint32_t address, kp_vmo_t *vmo,
+                                 uint64_t offset, uint32_t length, bool writable)
+{
+    assert(address + (uint64_t)length <= space->size && offset + length <= vmo->size);
+    int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    void *at = mmap(space->memory + address, length, protection, MAP_SHARED | MAP_FIXED,
+                    vmo->machine.fd, (off_t)offset);
+    if (at == MAP_FAILED)
+        return KP_ERR_NO_MEMORY;
+    memset(space->read_only + address / KP_PAGE_SIZE, !writable, length / KP_PAGE_SIZE);
+    return KP_OK;
+}
+
+kp_status_t kp_machine_space_unmap(kp_machine_space_t *space, uint32_t address, uint32_t length)
+{
+    assert(address + (uint64_t)length <= space->size);
+    void *at = mmap(space->memory + address, length, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+        return KP_ERR_NO_MEMORY;
+    memset(space->read_only + address / KP_PAGE_SIZE, 0, length / KP_PAGE_SIZE);
+    return KP_OK;
+}
+
+kp_status_t kp_machine_space_copy_in(kp_machine_space_t *space, void *to, uint32_t address,
+                                     size_t count)
+{
+    assert(address + (uint64_t)count <= space->size);
+    memcpy(to, space->memory + address, count);
+    return KP_OK;
+}
+
+kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t address, const void *from,
+                                      size_t count)
+{
+    assert(count > 0 && address + (uint64_t)count <= space->size);
+    for (uint64_t page = address / KP_PAGE_SIZE; page * KP_PAGE_SIZE < address + count; page++) {
+        if (space->read_only[page])
+            return KP_ERR_BAD_ADDRESS;
+    }
+    memcpy(space->memory + address, from, count);
+    return KP_OK;
+}
+
+void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,
+                            uint64_t *shared_bytes)
+{
+    *private_bytes = space->size;
+    *shared_bytes = 0;
+}
+
+void *kp_test_memory(kp_process_t *process, uint32_t offset)
+{
+    return process->space.memory + offset;
+}

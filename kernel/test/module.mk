@@ -1,0 +1,22 @@
+# Unit tests and fuzz targets of the portable core, over the test machine (machine.h).
+CORE_TEST_SRC = $(wildcard $(addsuffix /*.c,$(addprefix kernel/,object ipc init browser syscall))) \
+    kernel/test/machine.c kernel/test/process.c
+CORE_TEST_CFLAGS := -Ikernel/test
+
+# $(call CORE_TEST,name,test file)
+define CORE_TEST
+UNIT_TESTS += $(1)
+$(1)_TEST_SRC = $(2) $$(CORE_TEST_SRC)
+$(1)_TEST_CFLAGS := $$(CORE_TEST_CFLAGS)
+$(1)_TEST_LDFLAGS := -pthread
+endef
+define CORE_FUZZ
+FUZZ_TARGETS += $(1)
+$(1)_FUZZ_SRC = $(2) $$(CORE_TEST_SRC)
+$(1)_FUZZ_CFLAGS := $$(CORE_TEST_CFLAGS)
+$(1)_FUZZ_LDFLAGS := -pthread
+$(1)_FUZZ_CORPUS := $(3)
+endef
+$(eval $(call CORE_TEST,kernel_handle,kernel/object/test/test_handle.c))
+$(eval $(call CORE_TEST,kernel_image,kernel/object/test/test_image.c))
+$(eval $(call CORE_TEST,kernel_channel,kernel/ipc/test/test_channel.c))
