@@ -4,6 +4,7 @@
 #ifndef KP_KERNEL_TEST_MACHINE_H
 #define KP_KERNEL_TEST_MACHINE_H
 
+#include "abi/calls.h"
 #include "kernel/kernel.h"
 
 /* The calling host thread becomes a kernel thread (once for each). */
