@@ -138,7 +138,7 @@ $(foreach test,$(UNIT_TESTS),$(eval $(call NATIVE,test,$(test),$(test)_TEST_SRC,
     $(call library_list,$($(test)_TEST_LIBS)) $($(test)_TEST_LDFLAGS),\
     $(call library_list,$($(test)_TEST_LIBS)) $($(test)_TEST_DEPS))))
 $(foreach target,$(FUZZ_TARGETS),$(eval $(call NATIVE,fuzz,$(target),$(target)_FUZZ_SRC,\
-    $(FUZZ_CC) $(TEST_CFLAGS) -fsanitize=fuzzer$(,)address$(,)undefined \
+    $(FUZZ_CC) $(filter-out -Wshadow=local,$(TEST_CFLAGS)) -fsanitize=fuzzer$(,)address$(,)undefined \
     $(call library_flags,$($(target)_FUZZ_LIBS)) $($(target)_FUZZ_CFLAGS),\
     $(call library_list,$($(target)_FUZZ_LIBS)) $($(target)_FUZZ_LDFLAGS),\
     $(call library_list,$($(target)_FUZZ_LIBS)) $($(target)_FUZZ_DEPS))))
