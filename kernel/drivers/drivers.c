@@ -3,7 +3,7 @@
 #include "kernel/drivers/device.h"
 #include "kernel/drivers/framebuffer.h"
 #include "kernel/drivers/virtio.h"
-#include "kernel/machine/x86_64/serial.h"
+#include "kernel/machine/x86_64/console.h"
 
 typedef struct driver {
     uint32_t type; /* of virtio */
@@ -42,7 +42,7 @@ static void function_found(const kp_pci_function_t *function, void *context)
 static int64_t console_write(kp_device_t *device, const void *from, size_t count)
 {
     (void)device;
-    kp_x86_serial_write(from, count);
+    kp_x86_console_write(from, count);
     return (int64_t)count;
 }
 
