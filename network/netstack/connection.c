@@ -60,6 +60,15 @@ static void chunk_free(kp_netstack_t *stack, kp_netstack_chunk_t *chunk)
         stack->spare = chunk;
 }
 
+static void chunks_free(kp_netstack_t *stack, kp_netstack_chunk_t *first)
+{
+    while (first) {
+        kp_netstack_chunk_t *chunk = first;
+        first = chunk->next;
+        chunk_free(stack, chunk);
+    }
+}
+
 static err_t on_received(void *context, struct tcp_pcb *pcb, struct pbuf *packet, err_t error)
 {
     kp_netstack_connection_t *connection = context;
@@ -71,32 +80,33 @@ static err_t on_received(void *context, struct tcp_pcb *pcb, struct pbuf *packet
         connection->remote_fin = true;
         return ERR_OK;
     }
-    /* All or nothing: lwIP keeps what is refused and offers the same again. */
-    kp_netstack_chunk_t *tail = connection->first;
+    /* All or nothing: lwIP keeps what is refused and offers the same again. A packet that closes a
+       hole comes with all that waited behind it, up to the whole window. */
+    kp_netstack_chunk_t *tail = connection->first, *more = NULL, **more_last = &more;
     while (tail && tail->next)
         tail = tail->next;
-    size_t room = tail ? KP_NET_SEGMENT_MAX - tail->size : 0;
-    kp_netstack_chunk_t *more = NULL;
-    if (packet->tot_len > room) {
-        more = chunk_new(stack);
-        /* A packet has at most 64 KiB; more than one new chunk never happens with Ethernet frames.
-         */
-        if (!more || packet->tot_len - room > KP_NET_SEGMENT_MAX) {
-            if (more)
-                chunk_free(stack, more);
+    uint32_t total = packet->tot_len, room = tail ? KP_NET_SEGMENT_MAX - tail->size : 0;
+    for (uint32_t have = room; have < total; have += KP_NET_SEGMENT_MAX) {
+        kp_netstack_chunk_t *chunk = chunk_new(stack);
+        if (!chunk) {
+            chunks_free(stack, more);
             return ERR_MEM;
         }
+        *more_last = chunk;
+        more_last = &chunk->next;
     }
-    size_t count = packet->tot_len < room ? packet->tot_len : room;
-    if (count)
-        pbuf_copy_partial(packet, tail->bytes + tail->size, (u16_t)count, 0);
-    if (tail)
-        tail->size += (uint32_t)count;
     if (more) {
-        more->size = (uint32_t)(packet->tot_len - count);
-        pbuf_copy_partial(packet, more->bytes, (u16_t)more->size, (u16_t)count);
         *connection->last = more;
-        connection->last = &more->next;
+        connection->last = more_last;
+    }
+    kp_netstack_chunk_t *to = room ? tail : more;
+    for (uint32_t done = 0; done < total; to = to->next) {
+        uint32_t count = KP_NET_SEGMENT_MAX - to->size;
+        if (count > total - done)
+            count = total - done;
+        pbuf_copy_partial(packet, to->bytes + to->size, (u16_t)count, (u16_t)done);
+        to->size += count;
+        done += count;
     }
     pbuf_free(packet);
     return ERR_OK;
@@ -144,11 +154,7 @@ static void destroy(kp_netstack_connection_t *connection)
         kp_loop_unwatch(&stack->loop, connection->channel);
         (void)kp_handle_close(connection->channel);
     }
-    while (connection->first) {
-        kp_netstack_chunk_t *chunk = connection->first;
-        connection->first = chunk->next;
-        chunk_free(stack, chunk);
-    }
+    chunks_free(stack, connection->first);
     kp_netstack_free(connection->unsent);
     if (connection->client)
         connection->client->connection_count--;

@@ -14,6 +14,7 @@
 
 /* Frames taken from the device before others get their turn. */
 #define FRAMES_A_ROUND 64
+#define SMALL_FRAME 128u
 
 typedef struct kp_netstack_frame {
     struct kp_netstack_frame *next;
@@ -141,7 +142,10 @@ void kp_netstack_interface_input(kp_netstack_t *stack, const uint8_t *frame, siz
         return;
     }
     look_at_icmp(stack, frame, size);
-    if (kp_netstack_memory_used() + size > KP_NETSTACK_RECEIVE_BUDGET) {
+    /* Small frames are answers and acknowledgements, which keep the others alive. */
+    size_t limit = size <= SMALL_FRAME ? (KP_NETSTACK_BUDGET + KP_NETSTACK_RECEIVE_BUDGET) / 2
+                                       : KP_NETSTACK_RECEIVE_BUDGET;
+    if (kp_netstack_memory_used() + size > limit) {
         stack->frames_dropped++;
         kp_netstack_connection_relieve(stack, kp_now());
         return;

@@ -1,5 +1,7 @@
 /* lwIP's sources, which live outside of this tree (deps/), as one part of this program. The folder
    is given to the compiler as a system folder, so our warnings do not apply to it. */
+#include "network/netstack/port/lwipopts.h" /* named here for the dependencies of the build */
+
 #include <core/init.c>
 #include <core/def.c>
 #include <core/inet_chksum.c>

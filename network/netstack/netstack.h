@@ -21,6 +21,8 @@
 #include "runtime/program/loop.h"
 #include "runtime/program/message.h"
 
+#include "network/netstack/port/lwipopts.h" /* named here for the dependencies of the build */
+
 #include <lwip/netif.h>
 #include <lwip/tcp.h>
 
@@ -129,6 +131,8 @@ struct kp_netstack {
 kp_status_t kp_netstack_init(kp_netstack_t *stack, kp_handle_t device, kp_handle_t service);
 /* One round: waits for something to do, at most until the deadline, and does it. */
 kp_status_t kp_netstack_step(kp_netstack_t *stack, kp_time_t deadline);
+/* Ends everything, for tests; the device and service handles stay open. */
+void kp_netstack_clear(kp_netstack_t *stack);
 
 /* interface.c: the device as lwIP's network interface, with DHCP begun. */
 kp_status_t kp_netstack_interface_init(kp_netstack_t *stack);

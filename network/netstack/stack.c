@@ -1,6 +1,8 @@
 /* The stack as a whole: start, and one round of its loop. */
 #include "network/netstack/netstack.h"
 
+#include <lwip/dhcp.h>
+
 kp_status_t kp_netstack_init(kp_netstack_t *stack, kp_handle_t device, kp_handle_t service)
 {
     *stack = (kp_netstack_t){.device = device};
@@ -28,4 +30,14 @@ kp_status_t kp_netstack_step(kp_netstack_t *stack, kp_time_t deadline)
     kp_netstack_service_run(stack, now);
     kp_netstack_connections_run(stack, now);
     return status;
+}
+
+void kp_netstack_clear(kp_netstack_t *stack)
+{
+    kp_netstack_connections_clear(stack);
+    kp_netstack_service_clear(stack);
+    dhcp_release_and_stop(&stack->netif);
+    dhcp_cleanup(&stack->netif);
+    netif_remove(&stack->netif);
+    kp_loop_clear(&stack->loop);
 }

@@ -75,8 +75,9 @@ void kp_netstack_free(void *memory);
 #define LWIP_TCP_MAX_SACK_NUM 4
 #define LWIP_TCP_TIMESTAMPS 0
 #define LWIP_TCP_RTO_TIME 1000
-#define TCP_SYNMAXRTX 4
-#define TCP_MAXRTX 8
+/* SYNs go once a second (lwIP does not back off before the first answer), so for 13 seconds. */
+#define TCP_SYNMAXRTX 12
+#define TCP_MAXRTX 12
 #define TCP_MSL 5000
 #define TCP_CALCULATE_EFF_SEND_MSS 1
 #define LWIP_ALTCP 0

@@ -1,0 +1,9 @@
+# Tests of the network programs: the programs' code, lwIP and curl are the real ones; the kernel's
+# calls are simulated (sim.c).
+NETWORK_TEST_RUNTIME := $(addprefix runtime/program/,loop.c message.c)
+
+UNIT_TESTS += netstack
+netstack_TEST_SRC := $(addprefix network/test/,netstack_test.c peer.c sim.c) $(NETSTACK_CORE) \
+    $(NETWORK_TEST_RUNTIME)
+netstack_TEST_CFLAGS := $(NETSTACK_CFLAGS)
+netstack_TEST_DEPS := $(LWIP_SRC_READY)
