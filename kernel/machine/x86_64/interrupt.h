@@ -21,9 +21,4 @@ uint32_t kp_x86_msi_data(uint8_t vector);
 /* Adds bytes from a hardware source (virtio-rng) to the kernel's generator. Thread context. */
 void kp_x86_entropy_add(const void *bytes, size_t count);
 
-/* Registers every device found on the machine (kernel/drivers, called once by the machine on its
-   first thread before kp_kernel_main). Defined by the drivers; weak here, so that a kernel without
-   drivers links. command_line: as in kp_boot_t. */
-void kp_x86_drivers_start(const char *command_line);
-
 #endif

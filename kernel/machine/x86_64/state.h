@@ -22,13 +22,14 @@ typedef struct kp_machine_thread {
     struct kp_machine_thread *timer_child, *timer_sibling, *timer_previous;
     kp_time_t deadline;
     kp_time_t slice_start;
-    uint64_t cpu_time_ns;
     kp_machine_space_t *space; /* user threads only */
     struct kp_process *process;
     void (*function)(void *);
     void *argument;
     void *fpu;        /* saved SSE and AVX state of a user thread, 64-byte aligned */
     void *fpu_memory; /* what to free for it */
+    uint32_t mxcsr;   /* kept over system calls, when other SSE state is not */
+    uint16_t x87_control;
     uint8_t state;    /* see thread.c */
     uint8_t band;     /* priority band, higher runs first */
     bool token;       /* unpark came */
@@ -41,13 +42,14 @@ typedef struct kp_machine_thread {
 
 struct kp_machine_space {
     kp_spinlock_t lock;
-    uint64_t root;              /* physical address of the top page table; 0: none */
-    struct kp_x86_image *image; /* shared by all processes that run it */
-    kp_list_t mappings;         /* of VMOs, by address; guarded by lock */
-    uint64_t memory_bytes;      /* size of linear memory now; guarded by lock */
-    uint64_t private_pages;     /* guarded by lock */
-    uint64_t shared_pages;      /* guarded by lock */
-    uint64_t table_pages;       /* guarded by lock */
+    uint64_t root; /* physical address of the top page table; 0: none */
+    const struct kp_image *image;
+    uint64_t base;          /* where the image is loaded */
+    kp_list_t mappings;     /* of VMOs, by address; guarded by lock */
+    uint64_t memory_bytes;  /* size of linear memory now; guarded by lock */
+    uint64_t private_pages; /* guarded by lock */
+    uint64_t shared_pages;  /* guarded by lock */
+    uint64_t table_pages;   /* guarded by lock */
 };
 
 typedef struct kp_machine_vmo {

@@ -1,0 +1,36 @@
+# The x86_64 machine, the kernel's link (twice: the first gives the symbol table of the second), and
+# the machine's self-test, a kernel of its own with a stand-in for the core.
+X86_DIR := kernel/machine/x86_64
+X86_MACHINE_SRC := $(addprefix $(X86_DIR)/,boot.S entry.S boot_read.c clock.c console.c cpu.c \
+    entropy.c heap.c lapic.c pages.c paging.c panic.c power.c space.c start.c thread.c timer.c \
+    trap.c vmo.c)
+X86_SRC += $(X86_MACHINE_SRC)
+X86_LDSCRIPT := $(X86_DIR)/kernel.ld
+X86_LD := $(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+    -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T $(X86_LDSCRIPT)
+
+# $(call X86_LINK,kernel,objects): first link with an empty table; its text does not move in the second.
+define X86_LINK
+	$(call say,LD x86,$(1))
+	@mkdir -p $(@D)
+	$(Q)echo | awk -f $(X86_DIR)/symbols.awk > $(1).none.S
+	$(Q)$(X86_LD) $(2) $(1).none.S -o $(1).first
+	$(Q)nm -n $(1).first | awk -f $(X86_DIR)/symbols.awk > $(1).symbols.S
+	$(Q)$(X86_LD) $(2) $(1).symbols.S -o $(1)
+	$(Q)nm -n $(1) | awk -f $(X86_DIR)/symbols.awk | cmp -s - $(1).symbols.S || \
+	    { echo '$(1): the symbol table moved the code' >&2; exit 1; }
+	$(Q)rm -f $(1).first $(1).none.S
+endef
+
+$(BUILD)/x86_64/kpio.elf: $$(X86_OBJ) $$(KERNEL_X86_OBJ) $(X86_LDSCRIPT) $(X86_DIR)/symbols.awk
+	$(call X86_LINK,$@,$(X86_OBJ) $(KERNEL_X86_OBJ))
+
+X86_SELFTEST_SRC := $(X86_MACHINE_SRC) kernel/base/string.c kernel/base/snprintf.c \
+    kernel/base/random.c $(addprefix $(X86_DIR)/test/,selftest.c user_test.c user.S \
+    stand_in.c)
+X86_SELFTEST_OBJ := $(addprefix $(BUILD)/x86_64/,$(addsuffix .o,$(basename $(X86_SELFTEST_SRC))))
+$(BUILD)/x86_64/selftest.elf: $(X86_SELFTEST_OBJ) $(X86_LDSCRIPT) $(X86_DIR)/symbols.awk
+	$(call X86_LINK,$@,$(X86_SELFTEST_OBJ))
+
+TEST_SCRIPTS += kernel/machine/x86_64/test/run.sh
+test: $(BUILD)/x86_64/selftest.elf

@@ -1,0 +1,234 @@
+/* Physical pages: a buddy allocator whose books are made as it goes. RAM starts as "fresh" regions
+   that are neither touched nor recorded; when the free lists are empty, the next 8 MiB are taken
+   from them. So start-up costs the same for any amount of RAM, and every call is O(1) in it. */
+#include "kernel/machine/x86_64/pages.h"
+
+#include "kernel/machine/machine.h"
+
+enum { CHUNK = 1u << KP_X86_ORDER_MAX }; /* pages */
+
+kp_x86_page_t *kp_x86_page_table;
+
+static kp_spinlock_t lock;
+static uint32_t
+    free_lists[KP_X86_ORDER_MAX + 1]; /* first page's number; 0: empty; guarded by: lock */
+static kp_x86_region_t fresh[KP_X86_REGIONS_MAX]; /* in pages; guarded by: lock */
+static uint32_t fresh_count;
+static uint8_t *chunk_known; /* per 8 MiB: its books are made; guarded by: lock */
+static uint64_t pages_total, pages_free, pages_end;
+static uint64_t fail_at; /* guarded by: lock */
+
+static void list_push(uint32_t page, unsigned order)
+{
+    kp_x86_page_t *info = &kp_x86_page_table[page];
+    info->state = KP_X86_PAGE_FREE;
+    info->order = (uint8_t)order;
+    info->previous = 0;
+    info->next = free_lists[order];
+    if (info->next)
+        kp_x86_page_table[info->next].previous = page;
+    free_lists[order] = page;
+}
+
+static void list_remove(uint32_t page, unsigned order)
+{
+    kp_x86_page_t *info = &kp_x86_page_table[page];
+    if (info->next)
+        kp_x86_page_table[info->next].previous = info->previous;
+    if (info->previous)
+        kp_x86_page_table[info->previous].next = info->next;
+    else
+        free_lists[order] = info->next;
+    info->state = KP_X86_PAGE_USED;
+}
+
+/* Gives back one aligned block and joins it with its free neighbours. A block and its buddy always
+   lie in the same chunk, so the neighbour's books exist. */
+static void block_free(uint32_t page, unsigned order)
+{
+    pages_free += 1u << order;
+    for (; order < KP_X86_ORDER_MAX; order++) {
+        uint32_t buddy = page ^ (1u << order);
+        const kp_x86_page_t *info = &kp_x86_page_table[buddy];
+        if (info->state != KP_X86_PAGE_FREE || info->order != order)
+            break;
+        list_remove(buddy, order);
+        kp_x86_page_table[page].state = KP_X86_PAGE_USED;
+        page &= ~(1u << order);
+    }
+    list_push(page, order);
+}
+
+/* Gives back any run, cut into aligned blocks. */
+static void run_free(uint32_t page, uint32_t count)
+{
+    while (count > 0) {
+        unsigned order = 0;
+        while (order < KP_X86_ORDER_MAX && !(page & (1u << order)) && (2u << order) <= count)
+            order++;
+        block_free(page, order);
+        page += 1u << order;
+        count -= 1u << order;
+    }
+}
+
+static bool refill(void)
+{
+    for (uint32_t i = 0; i < fresh_count; i++) {
+        kp_x86_region_t *region = &fresh[i];
+        if (region->start >= region->end)
+            continue;
+        uint64_t chunk = region->start / CHUNK;
+        uint64_t end = KP_MIN((chunk + 1) * CHUNK, region->end);
+        if (!chunk_known[chunk]) {
+            memset(&kp_x86_page_table[chunk * CHUNK], 0, CHUNK * sizeof(kp_x86_page_t));
+            chunk_known[chunk] = 1;
+        }
+        uint32_t start = (uint32_t)region->start;
+        region->start = end;
+        pages_free -= end - start; /* fresh pages were counted as free already */
+        run_free(start, (uint32_t)end - start);
+        return true;
+    }
+    return false;
+}
+
+/* lock is held. 0: none. */
+static uint32_t block_allocate(unsigned order)
+{
+    if (fail_at && --fail_at == 0)
+        return 0;
+    for (;;) {
+        for (unsigned have = order; have <= KP_X86_ORDER_MAX; have++) {
+            uint32_t page = free_lists[have];
+            if (!page)
+                continue;
+            list_remove(page, have);
+            while (have > order) {
+                have--;
+                list_push(page + (1u << have), have);
+            }
+            kp_x86_page_table[page].order = (uint8_t)order;
+            pages_free -= 1u << order;
+            return page;
+        }
+        if (!refill())
+            return 0;
+    }
+}
+
+void kp_x86_pages_init(const kp_x86_boot_t *boot)
+{
+    for (uint32_t i = 0; i < boot->ram_count; i++) {
+        const kp_x86_region_t *region = &boot->ram[i];
+        if (region->start >= region->end)
+            continue;
+        fresh[fresh_count++] =
+            (kp_x86_region_t){region->start / KP_PAGE_SIZE, region->end / KP_PAGE_SIZE};
+        pages_total += (region->end - region->start) / KP_PAGE_SIZE;
+        pages_end = KP_MAX(pages_end, region->end / KP_PAGE_SIZE);
+    }
+    /* The books: one entry per page of the address range, from the first region below 4 GiB (what
+       the boot tables reach) that has the room. Not touched yet. */
+    uint64_t chunks = KP_ROUND_UP(pages_end, CHUNK) / CHUNK;
+    uint64_t need = KP_ROUND_UP(chunks * CHUNK * sizeof(kp_x86_page_t) + chunks, KP_PAGE_SIZE);
+    need /= KP_PAGE_SIZE;
+    for (uint32_t i = 0; i < fresh_count; i++) {
+        if (fresh[i].end - fresh[i].start < need || fresh[i].start + need > (1u << 20))
+            continue;
+        kp_x86_page_table = kp_x86_direct(fresh[i].start * KP_PAGE_SIZE);
+        chunk_known = (uint8_t *)(kp_x86_page_table + chunks * CHUNK);
+        memset(chunk_known, 0, chunks);
+        fresh[i].start += need;
+        pages_free = pages_total - need;
+        return;
+    }
+    kp_panic("no room for the page table of %llu MiB of RAM",
+             (unsigned long long)(pages_total >> 8));
+}
+
+void *kp_x86_pages_allocate(size_t count)
+{
+    if (count == 0 || count > CHUNK)
+        return NULL;
+    unsigned order = 0;
+    while ((1u << order) < count)
+        order++;
+    kp_spin_lock(&lock);
+    uint32_t page = block_allocate(order);
+    if (page && count < (1u << order)) {
+        /* The tail goes back at once; the block was one, so nothing joins wrongly. */
+        run_free(page + (uint32_t)count, (1u << order) - (uint32_t)count);
+    }
+    kp_spin_unlock(&lock);
+    return page ? kp_x86_direct((uint64_t)page * KP_PAGE_SIZE) : NULL;
+}
+
+void kp_x86_pages_free(void *pages, size_t count)
+{
+    if (!pages)
+        return;
+    uint32_t page = (uint32_t)kp_x86_page_number(pages);
+    KP_CHECK(page < pages_end && (uint64_t)pages % KP_PAGE_SIZE == 0);
+    kp_spin_lock(&lock);
+    KP_CHECK(kp_x86_page_table[page].state == KP_X86_PAGE_USED);
+    run_free(page, (uint32_t)count);
+    kp_spin_unlock(&lock);
+}
+
+void *kp_x86_page_allocate(void)
+{
+    return kp_x86_pages_allocate(1);
+}
+
+void *kp_x86_page_allocate_zeroed(void)
+{
+    void *page = kp_x86_page_allocate();
+    if (page)
+        memset(page, 0, KP_PAGE_SIZE);
+    return page;
+}
+
+void kp_x86_page_free(void *page)
+{
+    kp_x86_pages_free(page, 1);
+}
+
+bool kp_x86_pages_are_ram(uint64_t physical, uint64_t size)
+{
+    for (uint32_t i = 0; i < kp_x86_boot.ram_count; i++)
+        if (physical < kp_x86_boot.ram[i].end && physical + size > kp_x86_boot.ram[i].start)
+            return true;
+    return false;
+}
+
+void kp_x86_memory_usage(uint64_t *total_bytes, uint64_t *free_bytes)
+{
+    kp_spin_lock(&lock);
+    *total_bytes = pages_total * KP_PAGE_SIZE;
+    *free_bytes = pages_free * KP_PAGE_SIZE;
+    kp_spin_unlock(&lock);
+}
+
+void kp_machine_memory_usage(uint64_t *used, uint64_t *size);
+void kp_machine_memory_usage(uint64_t *used, uint64_t *size)
+{
+    uint64_t free_bytes;
+    kp_x86_memory_usage(size, &free_bytes);
+    *used = *size - free_bytes;
+}
+
+bool kp_x86_allocation_should_fail(void)
+{
+    kp_spin_lock(&lock);
+    bool fails = fail_at && --fail_at == 0;
+    kp_spin_unlock(&lock);
+    return fails;
+}
+
+void kp_x86_allocation_fail_at(uint64_t n)
+{
+    kp_spin_lock(&lock);
+    fail_at = n;
+    kp_spin_unlock(&lock);
+}

@@ -1,0 +1,12 @@
+/* Address spaces, for the page fault handler. */
+#ifndef KP_X86_SPACE_H
+#define KP_X86_SPACE_H
+
+#include "kernel/machine/machine.h"
+
+/* Makes the page at a user address present for the access that faulted. ERR_BAD_ADDRESS: ring 3 has
+   no business there; ERR_NO_MEMORY. The space is the current thread's. */
+kp_status_t kp_x86_space_fault(kp_machine_space_t *space, uint64_t address, bool write,
+                               bool execute);
+
+#endif

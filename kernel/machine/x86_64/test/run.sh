@@ -1,0 +1,65 @@
+#!/bin/bash
+# The machine's tests in QEMU (plain emulation): the self-test kernel, every kind of panic, CPUs that are
+# too old. Prints "ok NAME" or "not ok NAME" lines. Needs build/x86_64/selftest.elf (argument 1).
+set -u
+kernel=${1:-build/x86_64/selftest.elf}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+firmware=$([ -e /usr/share/qemu/qboot.rom ] && echo "-bios qboot.rom")
+
+# boot CPU COMMAND-LINE [QEMU ARGUMENTS]: serial output in $work/out, QEMU's status in $status. The exit
+# device gives code << 1 | 1; 124 is the time limit, which is only a guard.
+boot() {
+    local cpu=$1 line=$2
+    shift 2
+    timeout -k 5 60 qemu-system-x86_64 -accel tcg -cpu "$cpu" -m 256 -smp 1 -machine q35 $firmware \
+        -kernel "$kernel" -append "$line" -display none -serial stdio -no-reboot \
+        -device isa-debug-exit,iobase=0xf4,iosize=4 "$@" </dev/null >"$work/out" 2>"$work/err"
+    status=$?
+    tr -d '\r' <"$work/out" >"$work/text"
+}
+
+report() { # NAME GOOD(0 or not)
+    if [ "$2" = 0 ]; then
+        echo "ok $1"
+    else
+        echo "not ok $1"
+        failed=1
+        sed 's/^/# /' "$work/text" "$work/err" | tail -40
+    fi
+}
+
+head -c 5000 /dev/zero | tr '\0' A >"$work/bundle"
+boot max "selftest bundle=x" -initrd "$work/bundle"
+sed -n 's/^.*selftest: \(ok\|not ok\) \(.*\)$/\1 x86_\2/p' "$work/text"
+grep -q 'selftest: end, 0 failed' "$work/text" && [ $status = 3 ]
+report x86_selftest_end $?
+
+# A CPU without SMEP, SMAP, UMIP, XSAVE, RDRAND, 1 GiB pages: the oldest kind that is allowed.
+boot Nehalem "selftest"
+grep -q 'selftest: end, 0 failed' "$work/text" && [ $status = 3 ]
+report x86_selftest_old_cpu $?
+
+# panic=KIND ends QEMU with the panic's code and prints the reason and a symbol of the backtrace.
+while read -r kind symbol reason; do
+    boot max "panic=$kind"
+    [ $status = 255 ] && grep -q "^KPIO panic: .*$reason" "$work/text" &&
+        grep -q "^  #[0-9]* 0x[0-9a-f]* $symbol+0x" "$work/text"
+    report "x86_panic_$kind" $?
+done <<'KINDS'
+test provoke_panic_inner write of 0x0000000000000010, not mapped
+stack depth kernel stack overflow
+text provoke write of 0xffffffff801.*, not allowed
+alias provoke write of 0xffff8000001.*, not allowed
+execute [a-z_]* execution of 0xffff8000.*, not allowed
+check provoke check failed: what
+lock kp_spin_lock spin lock .* taken twice
+KINDS
+
+for lacking in "max,-popcnt POPCNT" "max,-nx NX" "pentium3 64-bit"; do
+    boot "${lacking% *}" ""
+    [ $status = 3 ] && grep -q "^KPIO cannot start: this CPU .*${lacking#* }" "$work/text"
+    report "x86_cpu_lacks_${lacking#* }" $?
+done
+exit $failed

@@ -1,0 +1,96 @@
+#include "kernel/machine/x86_64/test/stand_in.h"
+
+static int failures;
+
+void kp_test_report(const char *name, bool good)
+{
+    kp_log("selftest", KP_LOG_INFO, "%s %s", good ? "ok" : "not ok", name);
+    failures += !good;
+}
+
+int kp_test_failures(void)
+{
+    return failures;
+}
+
+kp_status_t kp_thread_create(const char *name, void (*fn)(void *), void *argument,
+                             kp_thread_t **out)
+{
+    kp_thread_t *thread = kp_kalloc(sizeof(*thread));
+    if (!thread)
+        return KP_ERR_NO_MEMORY;
+    kp_snprintf(thread->name, sizeof(thread->name), "%s", name);
+    kp_status_t status = kp_machine_thread_start(thread, fn, argument);
+    if (status != KP_OK)
+        kp_kfree(thread);
+    else if (out)
+        *out = thread;
+    return status;
+}
+
+void kp_thread_ended(kp_thread_t *thread)
+{
+    if (!thread->process) {
+        kp_kfree(thread);
+        return;
+    }
+    kp_test_process_t *test = KP_CONTAINER_OF(thread, kp_test_process_t, thread);
+    kp_thread_t *waiting = test->waiting;
+    kp_machine_space_destroy(&test->process.space);
+    atomic_store(&test->ended, true);
+    kp_machine_thread_unpark(waiting);
+}
+
+bool kp_thread_is_dying(const kp_thread_t *thread)
+{
+    return atomic_load(&thread->dying);
+}
+
+static void process_end(kp_process_t *process, uint32_t reason, int32_t code, uint64_t address)
+{
+    process->exit_reason = reason;
+    process->exit_code = code;
+    process->fault_address = address;
+    atomic_store(&process->thread->dying, true);
+    kp_machine_thread_kill(process->thread);
+}
+
+void kp_process_fault(kp_process_t *process, uint32_t reason, int32_t code, uint64_t address)
+{
+    process_end(process, reason, code, address);
+}
+
+int64_t kp_syscall_dispatch(uint32_t number, const uint64_t arguments[6])
+{
+    kp_thread_t *thread = kp_machine_thread_current();
+    switch (number) {
+    case KP_TEST_CALL_EXIT:
+        process_end(thread->process, KP_EXIT_NORMAL, (int32_t)arguments[0], 0);
+        return 0;
+    case KP_TEST_CALL_SUM: {
+        int64_t sum = 0;
+        for (unsigned i = 0; i < 6; i++)
+            sum += (int64_t)arguments[i];
+        return sum;
+    }
+    case KP_TEST_CALL_PARK:
+        /* arguments[0]: milliseconds; 0: for ever. */
+        while (!kp_thread_is_dying(thread) &&
+               kp_machine_thread_park(arguments[0] ? kp_machine_now() +
+                                                         (kp_time_t)arguments[0] * KP_NS_PER_MS
+                                                   : KP_TIME_INFINITE)) {
+        }
+        return 0;
+    default:
+        return KP_ERR_INVALID_ARGUMENT;
+    }
+}
+
+bool kp_test_process_wait(kp_test_process_t *process)
+{
+    kp_time_t deadline = kp_machine_now() + 10 * KP_NS_PER_S;
+    while (!atomic_load(&process->ended))
+        if (!kp_machine_thread_park(deadline))
+            return atomic_load(&process->ended);
+    return true;
+}

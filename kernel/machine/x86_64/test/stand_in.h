@@ -1,0 +1,25 @@
+/* A stand-in for the kernel core: threads without objects, processes without handles. */
+#ifndef KP_X86_STAND_IN_H
+#define KP_X86_STAND_IN_H
+
+#include "kernel/object/process.h"
+
+/* System calls of the test programs. */
+enum { KP_TEST_CALL_EXIT = 1, KP_TEST_CALL_SUM = 2, KP_TEST_CALL_PARK = 3 };
+
+typedef struct kp_test_process {
+    kp_process_t process;
+    kp_thread_t thread;
+    atomic_bool ended;
+    kp_thread_t *waiting; /* unparked when it ends */
+} kp_test_process_t;
+
+/* Prints "ok NAME" or "not ok NAME". */
+void kp_test_report(const char *name, bool good);
+int kp_test_failures(void);
+/* Waits until the process's thread is gone; false after 10 s. */
+bool kp_test_process_wait(kp_test_process_t *process);
+/* user_test.c */
+void kp_test_user(void);
+
+#endif

@@ -1,0 +1,59 @@
+/* Traps, interrupts and system calls: what entry.S and C say to each other; user address layout. */
+#ifndef KP_X86_TRAP_H
+#define KP_X86_TRAP_H
+
+#include "kernel/machine/x86_64/cpu.h"
+#include "runtime/image/image.h"
+
+/* Ring 3's layout, the same in every process; the image's base is random. Linear memory's base is
+   also the base of GS while ring 3 runs, which ring 3 cannot change (FSGSBASE is off). */
+#define KP_X86_USER_MEMORY 0x0000001000000000ull
+#define KP_X86_USER_STACK_TOP 0x0000700000000000ull
+#define KP_X86_USER_IMAGE_MIN 0x0000550000000000ull
+#define KP_X86_USER_END 0x0000800000000000ull
+
+enum {
+    KP_X86_VECTOR_PAGE_FAULT = 14,
+    KP_X86_VECTOR_DRIVER_FIRST = 0x30,
+    KP_X86_VECTOR_DRIVER_LAST = 0xdf,
+    KP_X86_VECTOR_TIMER = 0xe0,
+    KP_X86_VECTOR_SPURIOUS = 0xff,
+    KP_X86_VECTOR_SYSCALL = 0x100, /* in frame->vector only */
+};
+
+/* As entry.S leaves it on the kernel stack. */
+typedef struct kp_x86_frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
+    uint64_t vector, error;
+    uint64_t rip, cs, flags, rsp, ss;
+} kp_x86_frame_t;
+
+/* entry.S */
+extern const uint64_t kp_x86_trap_entries[256];
+void kp_x86_syscall_entry(void);
+/* Saves the callee's registers, stores the stack pointer in *from, continues on `to`. */
+void kp_x86_switch(uint64_t *from, uint64_t to);
+/* Where a new thread's first switch arrives: calls kp_x86_thread_begin. */
+void kp_x86_thread_entry(void);
+/* To ring 3: rip, rsp, rdi, rsi; every other register zero. */
+_Noreturn void kp_x86_user_enter(uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi);
+
+/* Called by entry.S. */
+void kp_x86_trap(kp_x86_frame_t *frame);
+void kp_x86_syscall(kp_x86_frame_t *frame);
+/* Interrupts off, about to return to ring 3: switches if another should run, leaves if killed. */
+void kp_x86_user_return(void);
+_Noreturn void kp_x86_thread_begin(void);
+
+/* Loads the IDT of the boot CPU, quiets the old interrupt controllers. */
+void kp_x86_trap_init(void);
+/* Adapts entry code to the CPU's features; while text is still writable (boot page tables). */
+void kp_x86_trap_patch(void);
+
+/* One plain line on the console, then the machine stops. For causes that are the user's to mend. */
+_Noreturn void kp_x86_console_stop(const char *text, const char *detail, const char *tail);
+/* A panic with the registers of the frame. */
+_Noreturn void kp_x86_panic_frame(const kp_x86_frame_t *frame, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
