@@ -25,8 +25,8 @@ void kp_hosted_base_start(int log_level);
 kp_status_t kp_hosted_console_start(void);
 kp_status_t kp_hosted_rng_start(void);
 kp_status_t kp_hosted_screen_start(uint32_t width, uint32_t height);
-kp_status_t kp_hosted_window_start(uint32_t width, uint32_t height) __attribute__((weak));
-kp_status_t kp_hosted_slirp_start(void) __attribute__((weak));
+kp_status_t kp_hosted_window_start(uint32_t width, uint32_t height);
+kp_status_t kp_hosted_slirp_start(void);
 /* The service `net` over the host's sockets: a kernel thread, after the kernel started. */
 kp_status_t kp_hosted_net_service_start(void);
 

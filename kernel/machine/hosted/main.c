@@ -90,10 +90,9 @@ static kp_status_t start_devices(const kp_hosted_options_t *options)
     if (status == KP_OK && options->display != KP_HOSTED_DISPLAY_NONE)
         status = kp_hosted_screen_start(width, height);
     if (status == KP_OK && options->display == KP_HOSTED_DISPLAY_WINDOW)
-        status =
-            kp_hosted_window_start ? kp_hosted_window_start(width, height) : KP_ERR_NOT_SUPPORTED;
+        status = kp_hosted_window_start(width, height);
     if (status == KP_OK && options->net == KP_HOSTED_NET_SLIRP)
-        status = kp_hosted_slirp_start ? kp_hosted_slirp_start() : KP_ERR_NOT_SUPPORTED;
+        status = kp_hosted_slirp_start();
     return status;
 }
 

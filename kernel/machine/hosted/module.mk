@@ -9,8 +9,10 @@ HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/net_socket.c \
     kernel/machine/hosted/sandbox.c \
     kernel/machine/hosted/screen.c \
+    kernel/machine/hosted/slirp.c \
     kernel/machine/hosted/space.c \
     kernel/machine/hosted/thread.c \
     kernel/machine/hosted/vmo.c \
+    kernel/machine/hosted/window.c \
     kernel/machine/hosted/zygote.c
 HOSTED_SRC += $(HOSTED_MACHINE_SRC)

@@ -12,7 +12,8 @@
 #include "kernel/object/process.h"
 #include "kernel/object/thread.h"
 
-#define STACK_SIZE ((size_t)512 << 10)
+/* Address space only. getaddrinfo and SDL run on some of these. */
+#define STACK_SIZE ((size_t)1 << 20)
 
 static _Thread_local kp_thread_t *current;
 
