@@ -363,9 +363,9 @@ int kp_guest_run(const kp_guest_t *guest)
     }
     if (running->child > 0) {
         code = watch(running);
-        if (running->child > 0 &&
-            !kp_child_wait(running->child, kp_child_now() + (code == KP_KPIO_OK ? 2000 : 0),
-                           &status))
+        /* After a screenshot QEMU was told to quit: a moment for its files. */
+        int64_t grace = code == KP_KPIO_OK && guest->screenshot ? 2000 : 0;
+        if (running->child > 0 && !kp_child_wait(running->child, kp_child_now() + grace, &status))
             kp_child_kill(running->child);
     } else {
         kp_kpio_say("QEMU cannot be started: %s", strerror(errno));
