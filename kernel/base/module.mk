@@ -1,5 +1,5 @@
-# Functions that every kernel file may use. Portable ones for both machines; hosted has libc's strings.
-KERNEL_SRC += kernel/base/snprintf.c kernel/base/random.c
+# Functions that every kernel file may use: for x86_64; hosted has libc.
+X86_SRC += kernel/base/snprintf.c kernel/base/random.c
 X86_SRC += kernel/base/string.c
 
 UNIT_TESTS += kernel-base
