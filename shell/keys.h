@@ -1,0 +1,61 @@
+/* The Linux input codes that the shell knows (uapi input-event-codes). */
+#ifndef KP_SHELL_KEYS_H
+#define KP_SHELL_KEYS_H
+
+enum {
+    KEY_ESC = 1,
+    KEY_1 = 2, /* .. KEY_0 = 11 */
+    KEY_MINUS = 12,
+    KEY_EQUAL = 13,
+    KEY_BACKSPACE = 14,
+    KEY_TAB = 15,
+    KEY_Q = 16,
+    KEY_R = 19,
+    KEY_ENTER = 28,
+    KEY_LEFTCTRL = 29,
+    KEY_A = 30,
+    KEY_D = 32,
+    KEY_L = 38,
+    KEY_LEFTSHIFT = 42,
+    KEY_BACKSLASH = 43,
+    KEY_SLASH = 53,
+    KEY_RIGHTSHIFT = 54,
+    KEY_KPASTERISK = 55,
+    KEY_LEFTALT = 56,
+    KEY_SPACE = 57,
+    KEY_CAPSLOCK = 58,
+    KEY_F5 = 63,
+    KEY_F6 = 64,
+    KEY_NUMLOCK = 69,
+    KEY_KP7 = 71,
+    KEY_KPDOT = 83,
+    KEY_102ND = 86,
+    KEY_KPENTER = 96,
+    KEY_RIGHTCTRL = 97,
+    KEY_KPSLASH = 98,
+    KEY_RIGHTALT = 100,
+    KEY_HOME = 102,
+    KEY_UP = 103,
+    KEY_PAGEUP = 104,
+    KEY_LEFT = 105,
+    KEY_RIGHT = 106,
+    KEY_END = 107,
+    KEY_DOWN = 108,
+    KEY_PAGEDOWN = 109,
+    KEY_DELETE = 111,
+    KEY_STOP = 128,
+    KEY_BACK = 158,
+    KEY_FORWARD = 159,
+    KEY_REFRESH = 173,
+    KEY_LIMIT = 768, /* codes are below this */
+
+    BTN_LEFT = 0x110,
+    BTN_RIGHT = 0x111,
+    BTN_MIDDLE = 0x112,
+    BTN_SIDE = 0x113,
+    BTN_EXTRA = 0x114,
+    BTN_FORWARD = 0x115,
+    BTN_BACK = 0x116,
+};
+
+#endif
