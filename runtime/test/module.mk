@@ -23,3 +23,10 @@ hosted_TEST_SRC = runtime/test/hosted.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
 hosted_TEST_CFLAGS := -Ikernel/machine/hosted
 hosted_TEST_LDFLAGS := -pthread -ldl
 hosted_TEST_DEPS = $(RUNTIME_TEST_BUNDLE)
+
+# The service `net` over host sockets (no program runs, but the machine wants an archive).
+UNIT_TESTS += hosted_net
+hosted_net_TEST_SRC = kernel/machine/hosted/test/net_service.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
+hosted_net_TEST_CFLAGS := -Ikernel/machine/hosted
+hosted_net_TEST_LDFLAGS := -pthread -ldl
+hosted_net_TEST_DEPS = $(RUNTIME_TEST_BUNDLE)
