@@ -1,4 +1,4 @@
-/* What the core asks of any machine beside memory and threads: allocation, log, panic, time,
+/* What the core asks of any machine beside memory and threads: allocation, text, log, panic, time,
    entropy, and the end. */
 #include <errno.h>
 #include <execinfo.h>
@@ -35,7 +35,7 @@ int64_t kp_hosted_boot_ns(void)
     return base.boot_ns;
 }
 
-/* ---- memory ---- */
+/* ---- memory and text ---- */
 
 void *kp_kalloc(size_t size)
 {
@@ -45,6 +45,20 @@ void *kp_kalloc(size_t size)
 void kp_kfree(void *memory)
 {
     free(memory);
+}
+
+int kp_vsnprintf(char *to, size_t size, const char *format, va_list arguments)
+{
+    return vsnprintf(to, size, format, arguments);
+}
+
+int kp_snprintf(char *to, size_t size, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(to, size, format, arguments);
+    va_end(arguments);
+    return length;
 }
 
 /* ---- log ---- */
