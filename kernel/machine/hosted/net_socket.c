@@ -190,8 +190,9 @@ static void run_writer(void *argument)
         struct linger now = {.l_onoff = 1, .l_linger = 0};
         setsockopt(net_socket->file, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     }
-    kp_object_signal(net_socket->end.object, 0, SIGNAL_BROKEN); /* the reader may wait to send */
-    shutdown(net_socket->file, SHUT_RDWR);                      /* or in recv */
+    /* The reader may wait to send, or in recv; SHUT_WR would say FIN where a reset is meant. */
+    kp_object_signal(net_socket->end.object, 0, SIGNAL_BROKEN);
+    shutdown(net_socket->file, SHUT_RD);
     release(net_socket);
 }
 
