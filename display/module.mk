@@ -1,12 +1,19 @@
 # display: the painter (a portable library) and the display service. May include: abi, runtime/program.
 PAINTER_SRC := $(addprefix display/painter/,border.c check.c gradient.c image.c paint.c round.c row.c \
     scene.c)
+COMPOSITOR_SRC := display/compositor.c display/damage.c $(PAINTER_SRC)
 
-UNIT_TESTS += painter scene
+PROGRAMS += display
+display_SRC := $(addprefix display/,client.c input.c main.c screen.c surface.c) $(COMPOSITOR_SRC)
+display_MEMORY := 2048
+
+UNIT_TESTS += painter scene compositor
 painter_TEST_SRC := display/test/test_painter.c $(PAINTER_SRC)
 painter_TEST_LDFLAGS := -lm
 scene_TEST_SRC := display/test/test_scene.c $(PAINTER_SRC)
 scene_TEST_LDFLAGS := -lm
+compositor_TEST_SRC := display/test/test_compositor.c $(COMPOSITOR_SRC)
+compositor_TEST_LDFLAGS := -lm
 
 FUZZ_TARGETS += display-list
 display-list_FUZZ_SRC := display/fuzz/display_list.c $(PAINTER_SRC)
