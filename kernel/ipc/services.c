@@ -97,6 +97,8 @@ kp_status_t kp_service_register(kp_service_t *service, kp_capability_t *requests
 {
     kp_spin_lock(service->object.lock);
     *requests = kp_capability_take(&service->requests);
+    /* Nobody reads at the kernel's end. */
+    requests->rights = kp_object_default_rights(KP_TYPE_CHANNEL) & ~(kp_rights_t)KP_RIGHT_WRITE;
     if (requests->object)
         kp_object_signal_locked(&service->object, KP_SIGNAL_PEER_CLOSED, KP_SIGNAL_WRITABLE);
     kp_spin_unlock(service->object.lock);

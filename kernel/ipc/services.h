@@ -22,6 +22,7 @@ kp_service_t *kp_service_from_object(kp_object_t *object);
 const char *kp_service_name(const kp_service_t *service);
 
 /* The caller becomes the server: each message has one capability, the server's end of a connection.
+   The channel cannot be written to (no KP_RIGHT_WRITE).
    ERR_ALREADY_EXISTS. */
 kp_status_t kp_service_register(kp_service_t *service, kp_capability_t *requests);
 /* ERR_SHOULD_WAIT when too many requests wait unread. */

@@ -26,3 +26,6 @@ $(eval $(call CORE_TEST,kernel_memory,kernel/syscall/test/test_memory.c))
 $(eval $(call CORE_TEST,kernel_threads,kernel/object/test/test_threads.c))
 $(eval $(call CORE_TEST,kernel_init,kernel/init/test/test_init.c))
 TEST_SCRIPTS += kernel/test/threads-tsan
+$(eval $(call CORE_FUZZ,kernel_calls,kernel/syscall/fuzz/calls.c,kernel/syscall/fuzz/calls))
+$(eval $(call CORE_FUZZ,kernel_image,kernel/object/fuzz/image.c,kernel/object/fuzz/image))
+$(eval $(call CORE_FUZZ,kernel_bundle,kernel/init/fuzz/bundle.c,kernel/init/fuzz/bundle))

@@ -258,6 +258,8 @@ KP_TEST(services_connect_before_and_after_register)
     KP_EXPECT_INT(send_text(client, "hello"), KP_OK); /* waits with the request */
     KP_REQUIRE(kp_service_register(service, &requests) == KP_OK);
     KP_EXPECT_INT(kp_service_register(service, &again), KP_ERR_ALREADY_EXISTS);
+    /* Found by the fuzzer: what a server wrote there nobody would ever have read or freed. */
+    KP_EXPECT(!(requests.rights & KP_RIGHT_WRITE));
     KP_REQUIRE(take_connection(requests, &server) == KP_OK);
     kp_message_t *message;
     KP_REQUIRE(kp_channel_receive(server, KP_TIME_POLL, &message) == KP_OK);
