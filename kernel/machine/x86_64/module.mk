@@ -32,5 +32,16 @@ X86_SELFTEST_OBJ := $(addprefix $(BUILD)/x86_64/,$(addsuffix .o,$(basename $(X86
 $(BUILD)/x86_64/selftest.elf: $(X86_SELFTEST_OBJ) $(X86_LDSCRIPT) $(X86_DIR)/symbols.awk
 	$(call X86_LINK,$@,$(X86_SELFTEST_OBJ))
 
-TEST_SCRIPTS += kernel/machine/x86_64/test/run.sh
+TEST_SCRIPTS += kernel/machine/x86_64/test/run.sh kernel/machine/x86_64/test/run-iso.sh
 test: $(BUILD)/x86_64/selftest.elf
+
+# A disc image for real machines and BIOS or UEFI firmware: GRUB loads the kernel by multiboot2.
+$(BUILD)/kpio.iso: $(BUILD)/x86_64/kpio.elf $(BUILD)/x86_64/kpio.bundle $(X86_DIR)/grub.cfg
+	$(call say,ISO,$@)
+	$(Q)rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
+	$(Q)cp $(X86_DIR)/grub.cfg $(BUILD)/iso/boot/grub/grub.cfg
+	$(Q)cp $(BUILD)/x86_64/kpio.elf $(BUILD)/x86_64/kpio.bundle $(BUILD)/iso/boot/
+	$(Q)strip $(BUILD)/iso/boot/kpio.elf
+	$(Q)grub-mkrescue -o $@ $(BUILD)/iso >$(BUILD)/iso.log 2>&1 || \
+	    { tail -3 $(BUILD)/iso.log >&2; rm -f $@; exit 1; }
+iso: $(BUILD)/kpio.iso
