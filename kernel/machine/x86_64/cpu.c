@@ -66,6 +66,10 @@ void kp_x86_cpu_features(void)
     f->avx = f->xsave && bit(basic.c, 28);
     f->rdrand = bit(basic.c, 30);
     f->hypervisor = bit(basic.c, 31);
+    if (f->hypervisor) {
+        kp_x86_cpuid_t name = kp_x86_cpuid(0x40000000, 0); /* "TCGTCGTCGTCG" */
+        f->emulated = name.b == 0x54474354 && name.c == 0x43544743;
+    }
     f->huge_pages = bit(extended.d, 26);
     if (kp_x86_cpuid(0, 0).a >= 7) {
         kp_x86_cpuid_t seven = kp_x86_cpuid(7, 0);

@@ -63,6 +63,7 @@ static inline kp_x86_cpu_t *kp_x86_cpu(void)
 typedef struct kp_x86_features {
     bool pcid, x2apic, tsc_deadline, xsave, avx, rdrand, rdseed, smep, smap, umip, huge_pages;
     bool invariant_tsc, hypervisor;
+    bool emulated; /* QEMU without hardware virtualisation: string instructions are slow */
     uint32_t fpu_size;      /* bytes of the XSAVE (or FXSAVE) area */
     uint64_t fpu_mask;      /* XCR0 */
     uint32_t physical_bits; /* width of physical addresses */

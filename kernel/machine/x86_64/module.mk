@@ -2,7 +2,7 @@
 # the machine's self-test, a kernel of its own with a stand-in for the core.
 X86_DIR := kernel/machine/x86_64
 X86_MACHINE_SRC := $(addprefix $(X86_DIR)/,boot.S entry.S boot_read.c clock.c console.c cpu.c \
-    entropy.c heap.c lapic.c pages.c paging.c panic.c power.c space.c start.c thread.c timer.c \
+    entropy.c heap.c lapic.c pages.c paging.c panic.c power.c space.c start.c string.c thread.c timer.c \
     trap.c vmo.c)
 X86_SRC += $(X86_MACHINE_SRC)
 X86_LDSCRIPT := $(X86_DIR)/kernel.ld
@@ -25,7 +25,7 @@ endef
 $(BUILD)/x86_64/kpio.elf: $$(X86_OBJ) $$(KERNEL_X86_OBJ) $(X86_LDSCRIPT) $(X86_DIR)/symbols.awk
 	$(call X86_LINK,$@,$(X86_OBJ) $(KERNEL_X86_OBJ))
 
-X86_SELFTEST_SRC := $(X86_MACHINE_SRC) kernel/base/string.c kernel/base/snprintf.c \
+X86_SELFTEST_SRC := $(X86_MACHINE_SRC) kernel/base/snprintf.c \
     kernel/base/random.c $(addprefix $(X86_DIR)/test/,selftest.c user_test.c user.S \
     stand_in.c)
 X86_SELFTEST_OBJ := $(addprefix $(BUILD)/x86_64/,$(addsuffix .o,$(basename $(X86_SELFTEST_SRC))))

@@ -10,7 +10,7 @@
 #include "kernel/object/image.h"
 #include "kernel/object/vmo.h"
 
-enum { ROOT_USER_ENTRIES = 256, IMAGE_RANDOM_BITS = 20, IMAGE_ALIGN_BITS = 21, FLUSH_ALL = 32 };
+enum { ROOT_USER_ENTRIES = 256, IMAGE_RANDOM_BITS = 20, IMAGE_ALIGN_BITS = 21, FLUSH_ALL = 32, FAULT_RUN_MAX = 8 };
 
 /* VMO pages in linear memory: [start, end) shows the VMO from offset. */
 typedef struct mapping {
@@ -123,6 +123,26 @@ static kp_status_t commit(kp_machine_space_t *space, uint64_t page)
     return commit_image(space, entry, page - space->base);
 }
 
+/* Faults that follow one another upwards bring more pages each time, up to FAULT_RUN_MAX: a fault costs
+   more than a page. lock is held. */
+static kp_status_t commit_run(kp_machine_space_t *space, uint64_t page)
+{
+    kp_status_t status = commit(space, page);
+    if (status != KP_OK)
+        return status;
+    space->fault_run =
+        page == space->fault_next ? KP_MIN(space->fault_run * 2, (uint32_t)FAULT_RUN_MAX) : 1;
+    for (uint32_t i = 1; i < space->fault_run; i++) {
+        page += KP_PAGE_SIZE;
+        const uint64_t *entry = kp_x86_paging_entry(space->root, page, false, NULL);
+        /* Stay inside the table: its end is a good place to stop. */
+        if (!entry || (*entry & KP_X86_PTE_PRESENT) || commit(space, page) != KP_OK)
+            break;
+    }
+    space->fault_next = page + KP_PAGE_SIZE;
+    return KP_OK;
+}
+
 kp_status_t kp_x86_space_fault(kp_machine_space_t *space, uint64_t address, bool write,
                                bool execute)
 {
@@ -134,7 +154,7 @@ kp_status_t kp_x86_space_fault(kp_machine_space_t *space, uint64_t address, bool
     kp_spin_lock(&space->lock);
     const uint64_t *entry = kp_x86_paging_entry(space->root, page, false, NULL);
     if (!entry || !(*entry & KP_X86_PTE_PRESENT))
-        status = commit(space, page);
+        status = commit_run(space, page);
     else if (!write || (*entry & KP_X86_PTE_WRITE))
         status = KP_OK; /* a stale entry in the TLB; the fault has dropped it */
     kp_spin_unlock(&space->lock);

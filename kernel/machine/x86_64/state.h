@@ -49,6 +49,8 @@ struct kp_machine_space {
     uint64_t memory_bytes;  /* size of linear memory now; guarded by lock */
     uint64_t private_pages; /* guarded by lock */
     uint64_t shared_pages;  /* guarded by lock */
+    uint64_t fault_next;  /* address after the pages that the last fault brought; guarded by lock */
+    uint32_t fault_run;   /* how many it brought; guarded by lock */
     uint64_t table_pages;   /* guarded by lock */
 };
 

@@ -258,9 +258,52 @@ __attribute__((noinline)) static void provoke(const char *what)
     }
 }
 
+/* "bench": what the machine's primitives cost here. */
+static void bench(void)
+{
+    enum { SIZE = 1 << 20, TIMES = 20, SHIFT = 5 * 4096, SWITCHES = 2000 };
+    static pair_t pair;
+    char *a = kp_kalloc(SIZE), *b = kp_kalloc(SIZE + SHIFT);
+    KP_CHECK(a && b);
+    b += SHIFT; /* not in the same slots of an emulator's TLB */
+    kp_time_t start = kp_machine_now();
+    for (unsigned i = 0; i < TIMES; i++)
+        memset(a, (int)i, SIZE);
+    kp_time_t middle = kp_machine_now();
+    for (unsigned i = 0; i < TIMES; i++)
+        memcpy(b, a, SIZE);
+    kp_time_t end = kp_machine_now();
+    kp_log("bench", KP_LOG_INFO, "memset %lld ns, memcpy %lld ns a page of 4 KiB",
+           (long long)(middle - start) / (TIMES * SIZE / 4096),
+           (long long)(end - middle) / (TIMES * SIZE / 4096));
+    kp_thread_t *other = NULL;
+    pair.first = kp_machine_thread_current();
+    start = kp_machine_now();
+    for (unsigned round = 0; round < SWITCHES / ROUNDS; round++) {
+        KP_CHECK(kp_thread_create("answer", answer, &pair, &other) == KP_OK);
+        for (unsigned i = 0; i < ROUNDS; i++) {
+            atomic_fetch_add(&pair.turns, 1);
+            kp_machine_thread_unpark(other);
+            while (atomic_load(&pair.turns) % 2 == 1)
+                kp_machine_thread_park(KP_TIME_INFINITE);
+        }
+    }
+    kp_log("bench", KP_LOG_INFO, "unpark, switch and back: %lld ns",
+           (long long)(kp_machine_now() - start) / SWITCHES);
+    start = kp_machine_now();
+    for (unsigned i = 0; i < 10000; i++)
+        kp_kfree(kp_kalloc(100));
+    kp_log("bench", KP_LOG_INFO, "allocate and free 100 bytes: %lld ns",
+           (long long)(kp_machine_now() - start) / 10000);
+    kp_test_user_bench();
+    kp_machine_shutdown(1);
+}
+
 void kp_kernel_main(const kp_boot_t *boot)
 {
     char what[16];
+    if (kp_x86_boot_option("bench", what, sizeof(what)))
+        bench();
     if (kp_x86_boot_option("panic=", what, sizeof(what)))
         provoke(what);
     kp_test_report("command_line", kp_x86_boot_option("selftest", what, sizeof(what)) &&

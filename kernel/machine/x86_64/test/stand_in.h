@@ -21,5 +21,6 @@ int kp_test_failures(void);
 bool kp_test_process_wait(kp_test_process_t *process);
 /* user_test.c */
 void kp_test_user(void);
+void kp_test_user_bench(void);
 
 #endif

@@ -206,6 +206,15 @@ PROGRAM vectors
 2:  xorl %edi, %edi
     EXIT
 
+/* For the benchmark: 100000 empty calls. */
+PROGRAM many_calls
+    movl $100000, %ebx
+1:  movl $CALL_SUM, %eax
+    syscall
+    decl %ebx
+    jnz 1b
+    EXIT
+
     .balign 4096
 kp_test_image_data:
     .quad 41

@@ -13,11 +13,11 @@ extern const uint8_t kp_test_image[], kp_test_image_data[], kp_test_image_end[];
     X(segment) X(data) X(out_of_bounds) X(far_out_of_bounds) X(write_mapping) X(read_mapping)    \
         X(stack_overflow) X(write_text) X(execute_data) X(execute_memory) X(read_kernel) X(null) \
             X(non_canonical) X(invalid) X(divide) X(privileged) X(port) X(breakpoint)            \
-                X(forged_interrupt) X(spoil_segment) X(spin) X(park) X(vectors)
+                X(forged_interrupt) X(spoil_segment) X(spin) X(park) X(vectors) X(many_calls)
 #define DECLARE(name) extern const uint8_t kp_test_##name[];
 PROGRAMS(DECLARE)
 
-enum { MEMORY_PAGES = 3, EXIT_SUM = 55123 };
+enum { MEMORY_PAGES = 3, EXIT_SUM = 55123, BENCH_PAGES = 64 };
 
 static kp_image_t image_at(const uint8_t *entry)
 {
@@ -282,4 +282,29 @@ void kp_test_user(void)
     kp_x86_memory_usage(&total, &after);
     kp_test_report("user_memory_returned", before == after);
     test_threads();
+}
+
+void kp_test_user_bench(void)
+{
+    kp_test_process_t test;
+    kp_image_t image;
+    kp_time_t start_time = kp_machine_now();
+    for (unsigned i = 0; i < 100; i++)
+        run(&test, kp_test_data);
+    kp_log("bench", KP_LOG_INFO, "process, created and ended: %lld ns",
+           (long long)(kp_machine_now() - start_time) / 100);
+
+    for (unsigned i = 0; i < 2; i++) {
+        prepare(&test, &image, kp_test_memory);
+        kp_machine_space_grow(&test.process.space, MEMORY_PAGES, BENCH_PAGES);
+        start_time = kp_machine_now();
+        if (start(&test) && kp_test_process_wait(&test))
+            kp_log("bench", KP_LOG_INFO, "zero page on demand: %lld ns%s",
+                   (long long)(kp_machine_now() - start_time) / (BENCH_PAGES * 16),
+                   i ? ", RAM used before" : "");
+    }
+    start_time = kp_machine_now();
+    run(&test, kp_test_many_calls);
+    kp_log("bench", KP_LOG_INFO, "system call: %lld ns",
+           (long long)(kp_machine_now() - start_time) / 100000);
 }
