@@ -7,7 +7,17 @@ X86_SRC += kernel/drivers/drivers.c kernel/drivers/framebuffer.c kernel/drivers/
 UNIT_TESTS += virtqueue
 virtqueue_TEST_SRC := kernel/drivers/test/test_virtqueue.c kernel/drivers/virtqueue.c
 
-FUZZ_TARGETS += virtqueue
+# The drivers themselves, in a fake world (test/fake.h); its locks are the core tests' pthreads.
+DRIVERS_FAKE_SRC := $(addprefix kernel/drivers/,test/fake.c gpu_cursor.c virtio_gpu.c virtio_input.c \
+    virtio_net.c virtio_rng.c virtqueue.c)
+UNIT_TESTS += drivers
+drivers_TEST_SRC := kernel/drivers/test/test_devices.c $(DRIVERS_FAKE_SRC)
+drivers_TEST_CFLAGS := -Ikernel/test
+
+FUZZ_TARGETS += virtqueue drivers
+drivers_FUZZ_SRC := kernel/drivers/fuzz/fuzz_devices.c $(DRIVERS_FAKE_SRC)
+drivers_FUZZ_CFLAGS := -Ikernel/test
+drivers_FUZZ_CORPUS := kernel/drivers/fuzz/devices
 virtqueue_FUZZ_SRC := kernel/drivers/fuzz/fuzz_virtqueue.c kernel/drivers/virtqueue.c
 virtqueue_FUZZ_CORPUS := kernel/drivers/fuzz/corpus
 

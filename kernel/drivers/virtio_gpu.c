@@ -393,7 +393,8 @@ static int64_t gpu_control(kp_device_t *device, uint32_t op, const void *in, siz
         return KP_ERR_INVALID_ARGUMENT;
     if (op == KP_DEVICE_OP_GPU_MODE && out_capacity < sizeof mode)
         return KP_ERR_BUFFER_TOO_SMALL;
-    memcpy(&request, in, in_sizes[op]);
+    if (in_sizes[op] > 0)
+        memcpy(&request, in, in_sizes[op]);
     if (!gpu_acquire(gpu))
         return KP_ERR_SHOULD_WAIT;
     int64_t result = KP_ERR_IO;

@@ -97,7 +97,7 @@ static int64_t receive_frame(net_t *net, void *to, size_t capacity)
         if (good && fits)
             return (int64_t)size;
         net->receive_bad++;
-        if (!fits)
+        if (good)
             return KP_ERR_BUFFER_TOO_SMALL;
     }
 }
