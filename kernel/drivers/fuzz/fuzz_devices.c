@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (starts[(settings & 0x7f) % 3](&function, 0) != KP_OK)
         return 0;
     kp_device_t *device = fake.device;
+    bool scribbled = false;
     while (kp_reader_left(&reader) > 0) {
         uint8_t op = kp_reader_u8(&reader), x = kp_reader_u8(&reader);
         uint32_t queue = x & 1;
@@ -44,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 (void)device->ops->write(device, frame, (size_t)x * 6);
             break;
         case 2: /* an honest answer with dishonest bytes */
-            if (fake_next(queue, &chain)) {
+            if (!scribbled && fake_next(queue, &chain)) {
                 uint32_t length = kp_reader_u16(&reader) % 2049;
                 memset(frame, x, sizeof frame);
                 fake_answer(queue, &chain, frame, KP_MIN(length, (uint32_t)sizeof frame));
@@ -56,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 4:
             fake_interrupt(queue);
             break;
-        default: /* a byte anywhere in the shared page */
+        default: /* a byte anywhere in the shared page; our device can no longer follow it then */
+            scribbled = true;
             if (fake.queues[queue].queue)
                 fake.queues[queue].queue->page[kp_reader_u16(&reader) % KP_PAGE_SIZE] = x;
             break;
