@@ -8,3 +8,11 @@ PROGRAMS += shell
 shell_SRC := shell/main.c $(SHELL_CORE)
 shell_MEMORY := 64
 shell_SPLIT := 2
+
+UNIT_TESTS += shell_parts shell_tab_message
+shell_parts_TEST_SRC := shell/test/test_parts.c $(SHELL_PURE)
+shell_tab_message_TEST_SRC := shell/test/test_tab_message.c shell/tab_message.c
+
+FUZZ_TARGETS += shell_tab_message
+shell_tab_message_FUZZ_SRC := shell/fuzz/fuzz_tab_message.c $(SHELL_PURE)
+shell_tab_message_FUZZ_CORPUS := shell/fuzz/seeds
