@@ -17,6 +17,10 @@ int kp_hosted_vmo_file(kp_machine_vmo_t *vmo, bool is_writable, uint64_t *offset
 /* thread.c: the calling host thread is this thread of the core from now on. */
 void kp_hosted_thread_attach(kp_thread_t *thread);
 
+/* symbols.c: "function+0x12" for an offset in the image, from the symbol table that hosted images
+   keep; or the number. */
+void kp_hosted_symbol(const kp_image_t *image, uint64_t offset, char *text, size_t size);
+
 /* base.c */
 void kp_hosted_base_start(int log_level);
 

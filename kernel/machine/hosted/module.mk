@@ -11,6 +11,7 @@ HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/screen.c \
     kernel/machine/hosted/slirp.c \
     kernel/machine/hosted/space.c \
+    kernel/machine/hosted/symbols.c \
     kernel/machine/hosted/thread.c \
     kernel/machine/hosted/vmo.c \
     kernel/machine/hosted/window.c \

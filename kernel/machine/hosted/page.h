@@ -34,6 +34,8 @@ enum {
     KP_PAGE_ACTION_FILE = 2,   /* map the file that comes over the control socket */
 };
 
+#define KP_PAGE_BACKTRACE_MAX 24u
+
 typedef struct kp_call_page {
     _Atomic uint32_t state; /* futex */
     uint32_t number;
@@ -51,6 +53,10 @@ typedef struct kp_call_page {
     int32_t fault_code;
     uint64_t fault_address;
     uint64_t fault_instruction; /* offset in the image, or an address outside it */
+
+    uint32_t backtrace_count;                  /* written by the process at a fault or trap */
+    uint64_t backtrace[KP_PAGE_BACKTRACE_MAX]; /* return addresses as fault_instruction, innermost
+                                                  first */
 
     uint64_t memory_bytes; /* size of linear memory; written by the kernel */
     int64_t boot_ns;       /* CLOCK_MONOTONIC at the system's time 0; written by the kernel */

@@ -37,6 +37,30 @@ static struct {
     uint8_t *stack; /* lowest address, above the guard */
 } inside;
 
+/* ---- where it stopped, for the log ---- */
+
+static uint64_t image_offset(uint64_t address)
+{
+    uint64_t offset = address - (uint64_t)inside.image;
+    return offset < inside.image_span ? offset : address;
+}
+
+/* Follows the chain of frame pointers on the program's stack; images are compiled to have it. */
+static void record_backtrace(uint64_t frame)
+{
+    kp_call_page_t *page = inside.page;
+    uint64_t stack = (uint64_t)inside.stack, limit = stack + KP_IMAGE_STACK_SIZE - 16;
+    uint32_t count = 0;
+    while (count < KP_PAGE_BACKTRACE_MAX && frame >= stack && frame <= limit && frame % 8 == 0) {
+        const uint64_t *words = (const uint64_t *)frame;
+        page->backtrace[count++] = image_offset(words[1]);
+        if (words[0] <= frame)
+            break;
+        frame = words[0];
+    }
+    page->backtrace_count = count;
+}
+
 /* ---- system calls ---- */
 
 static void close_file(int file)
@@ -103,6 +127,8 @@ static int64_t make_call(uint32_t number, const uint64_t arguments[6])
     kp_call_page_t *page = inside.page;
     if (number == KP_CALL_clock_get && clock_get_here(arguments))
         return KP_OK;
+    if (number == KP_CALL_process_trap)
+        record_backtrace((uint64_t)__builtin_frame_address(0));
     page->number = number;
     for (int i = 0; i < 6; i++)
         page->arguments[i] = arguments[i];
@@ -126,7 +152,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 {
     kp_call_page_t *page = inside.page;
     uint64_t address = (uint64_t)info->si_addr;
-    uint64_t instruction = (uint64_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+    const greg_t *registers = ((const ucontext_t *)context)->uc_mcontext.gregs;
     bool is_memory_fault = signal == SIGSEGV || signal == SIGBUS;
     page->fault_reason = KP_EXIT_FAULT;
     page->fault_code = signal;
@@ -139,9 +165,8 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         page->fault_code = KP_TRAP_STACK_OVERFLOW;
     }
     page->fault_address = address;
-    if (instruction - (uint64_t)inside.image < inside.image_span)
-        instruction -= (uint64_t)inside.image;
-    page->fault_instruction = instruction;
+    page->fault_instruction = image_offset((uint64_t)registers[REG_RIP]);
+    record_backtrace((uint64_t)registers[REG_RBP]);
     kp_page_publish(page, KP_PAGE_FAULT);
     for (;;)
         kp_raw_syscall(SYS_exit_group, 1, 0, 0, 0, 0, 0);

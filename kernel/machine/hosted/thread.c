@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "abi/calls.h"
 #include "kernel/machine/hosted/child.h"
 #include "kernel/machine/hosted/hosted_internal.h"
 #include "kernel/object/process.h"
@@ -98,16 +99,34 @@ void kp_hosted_thread_attach(kp_thread_t *thread)
 
 static kp_spinlock_t child_lock; /* guards machine.child of all threads; zero is free */
 
+static void log_place(const kp_process_t *process, int index, uint64_t address)
+{
+    char text[160];
+    kp_hosted_symbol(process->image, address, text, sizeof(text));
+    kp_log("process", KP_LOG_WARN, "%s:   #%d %s", process->name, index, text);
+}
+
+/* Where the process was, as it left it in the page. fault: also the instruction itself. */
+static void log_backtrace(const kp_process_t *process, const kp_call_page_t *page, bool is_fault)
+{
+    int index = 0;
+    if (is_fault)
+        log_place(process, index++, page->fault_instruction);
+    uint32_t count = KP_MIN(page->backtrace_count, KP_PAGE_BACKTRACE_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        log_place(process, index++, page->backtrace[i]);
+}
+
 /* The process is dead and nobody here killed it: says why. */
 static void report_death(kp_process_t *process, kp_hosted_child_t *child, bool has_started)
 {
     const kp_call_page_t *page = child->page;
     uint32_t reason = page->fault_reason;
     if (reason == KP_EXIT_TRAP || reason == KP_EXIT_FAULT) {
-        kp_log("process", KP_LOG_WARN, "%s: %s %d at address 0x%llx, instruction 0x%llx",
-               process->name, reason == KP_EXIT_TRAP ? "trap" : "fault", page->fault_code,
-               (unsigned long long)page->fault_address,
-               (unsigned long long)page->fault_instruction);
+        kp_log("process", KP_LOG_WARN, "%s: %s %d at address 0x%llx", process->name,
+               reason == KP_EXIT_TRAP ? "trap" : "fault", page->fault_code,
+               (unsigned long long)page->fault_address);
+        log_backtrace(process, page, true);
         kp_process_fault(process, reason, page->fault_code, page->fault_address);
     } else if (WIFSIGNALED(child->status)) {
         /* SIGSYS: the filter; SIGKILL: the host (out of memory, or a person). */
@@ -127,6 +146,8 @@ static void serve_call(kp_call_page_t *page)
     uint32_t number = page->number;
     uint64_t arguments[6];
     memcpy(arguments, page->arguments, sizeof(arguments));
+    if (number == KP_CALL_process_trap)
+        log_backtrace(current->machine.process, page, false);
     int64_t result = kp_syscall_dispatch(number, arguments);
     if (kp_thread_is_dying(current))
         return; /* nobody waits for the answer */
