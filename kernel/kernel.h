@@ -17,9 +17,10 @@
 /* Starts everything of the boot table that the command line allows, and the supervisor thread that
    restarts services. Options (kernel/init/boot.c): "shell=off", "display=off", "http=off",
    "net=stack" (default), "net=kernel" (the machine's own code serves `net`; no netstack),
-   "net=off", "report=memory". Every word goes to the shell too, as an argument ("url=URL", ...).
-   When the shell exits (process_exit), the system stops with its code.
-   kp_kernel_main is start + run. ERR_BAD_FORMAT: the boot archive is damaged. */
+   "net=off", "report=memory" (kp_kernel_report_memory at the marks first-paint and load-done).
+   Every word goes to the shell too, as an argument ("url=URL", ...). When the shell exits
+   (process_exit), the system stops with its code. kp_kernel_main is start + run. ERR_BAD_FORMAT:
+   the boot archive is damaged. */
 kp_status_t kp_kernel_start(const kp_boot_t *boot);
 /* Blocks until kp_kernel_stop. */
 void kp_kernel_run(void);
@@ -32,7 +33,7 @@ kp_status_t kp_kernel_stop(kp_time_t deadline);
    and, where the machine can tell, "total used=BYTES size=BYTES". */
 void kp_kernel_report_memory(void);
 
-/* Optional, by the machine (weak): physical memory in use and there. */
+/* Optional, by the machine (weak; missing: no total): physical memory in use and there. */
 void kp_machine_memory_usage(uint64_t *used, uint64_t *size) __attribute__((weak));
 
 #endif

@@ -3,13 +3,18 @@
 #include "kernel/init/boot.h"
 #include "kernel/init/files.h"
 #include "kernel/ipc/channel.h"
-#include "kernel/object/event.h"
 
-#define TABS_MAX 4096u
 #define TAB_MEBIBYTES 1024u
 
+typedef struct tab {
+    uint64_t number;       /* 0: free */
+    kp_process_t *process; /* not referenced: `ended` removes it in time; NULL while it is made */
+} tab_t;
+
 static kp_object_t *coordinator;
-static _Atomic uint64_t tabs_made;
+static kp_spinlock_t tabs_lock;
+static tab_t tabs[KP_TABS_MAX];        /* guarded by: tabs_lock */
+static kp_coordinator_counts_t counts; /* guarded by: tabs_lock */
 
 static void coordinator_destroy(kp_object_t *object)
 {
@@ -35,6 +40,104 @@ kp_object_t *kp_coordinator_object(void)
     return coordinator;
 }
 
+/* Takes a place in the table; its number, or 0 when all are taken. */
+static uint64_t tab_reserve(void)
+{
+    uint64_t number = 0;
+    kp_spin_lock(&tabs_lock);
+    for (uint32_t i = 0; i < KP_TABS_MAX && number == 0; i++) {
+        if (tabs[i].number)
+            continue;
+        number = ++counts.made;
+        tabs[i] = (tab_t){.number = number};
+        counts.alive++;
+    }
+    kp_spin_unlock(&tabs_lock);
+    return number;
+}
+
+/* Frees the place; false when it is free already. Lock held. */
+static bool tab_remove_locked(uint64_t number)
+{
+    for (uint32_t i = 0; i < KP_TABS_MAX && number != 0; i++) {
+        if (tabs[i].number != number)
+            continue;
+        tabs[i] = (tab_t){0};
+        counts.alive--;
+        return true;
+    }
+    return false;
+}
+
+/* The number in "tab-NUMBER". */
+static uint64_t tab_number(const kp_process_t *process)
+{
+    uint64_t number = 0;
+    for (const char *at = process->name + 4; *at; at++)
+        number = number * 10 + (uint64_t)(*at - '0');
+    return number;
+}
+
+static void tab_ended(kp_process_t *process)
+{
+    kp_process_info_t info;
+    kp_process_info(process, &info);
+    kp_spin_lock(&tabs_lock);
+    tab_remove_locked(tab_number(process));
+    counts.failed += info.exit_reason != KP_EXIT_NORMAL && info.exit_reason != KP_EXIT_KILLED;
+    kp_spin_unlock(&tabs_lock);
+}
+
+kp_coordinator_counts_t kp_coordinator_counts(void)
+{
+    kp_spin_lock(&tabs_lock);
+    kp_coordinator_counts_t now = counts;
+    kp_spin_unlock(&tabs_lock);
+    return now;
+}
+
+kp_process_t *kp_coordinator_tab_find(uint64_t number)
+{
+    kp_process_t *found = NULL;
+    kp_spin_lock(&tabs_lock);
+    for (uint32_t i = 0; i < KP_TABS_MAX && number != 0; i++) {
+        if (tabs[i].number == number && tabs[i].process) {
+            found = tabs[i].process;
+            kp_object_acquire(&found->object);
+        }
+    }
+    kp_spin_unlock(&tabs_lock);
+    return found;
+}
+
+/* The process of a place, unless it has ended meanwhile (and so left it). */
+static void tab_enter(uint64_t number, kp_process_t *process)
+{
+    kp_spin_lock(&tabs_lock);
+    for (uint32_t i = 0; i < KP_TABS_MAX; i++) {
+        if (tabs[i].number == number)
+            tabs[i].process = process;
+    }
+    kp_spin_unlock(&tabs_lock);
+}
+
+static kp_status_t tab_launch(uint64_t number, const kp_image_t *image, kp_capability_t control,
+                              kp_process_t **out)
+{
+    kp_startup_t startup;
+    kp_startup_init(&startup);
+    kp_startup_argument(&startup, "tab");
+    kp_startup_grant(&startup, "control", control);
+    kp_boot_grant_service(&startup, "http", KP_RIGHT_CONNECT);
+    kp_files_grant(&startup, "fonts/");
+    kp_files_grant(&startup, "ui/");
+    uint64_t limits[KP_QUOTA_KINDS];
+    kp_boot_limits(limits, TAB_MEBIBYTES);
+    char name[32];
+    kp_snprintf(name, sizeof(name), "tab-%llu", (unsigned long long)number);
+    return kp_startup_launch(&startup, name, image, limits, tab_ended, out);
+}
+
 kp_status_t kp_coordinator_tab_create(kp_capability_t *channel, kp_capability_t *process)
 {
     const kp_image_t *image;
@@ -45,24 +148,22 @@ kp_status_t kp_coordinator_tab_create(kp_capability_t *channel, kp_capability_t 
     status = kp_channel_create(ends);
     if (status != KP_OK)
         return status;
-    kp_startup_t startup;
-    kp_startup_init(&startup);
-    kp_startup_argument(&startup, "tab");
-    kp_startup_grant(&startup, "control", ends[1]);
-    kp_boot_grant_service(&startup, "http", KP_RIGHT_CONNECT);
-    kp_files_grant(&startup, "fonts/");
-    kp_files_grant(&startup, "ui/");
-    uint64_t limits[KP_QUOTA_KINDS];
-    kp_boot_limits(limits, TAB_MEBIBYTES);
-    char name[32];
-    kp_snprintf(name, sizeof(name), "tab-%llu",
-                (unsigned long long)(atomic_fetch_add(&tabs_made, 1) + 1));
-    kp_process_t *made;
-    status = kp_startup_launch(&startup, name, image, limits, &made);
+    uint64_t number = tab_reserve();
+    kp_process_t *made = NULL;
+    if (number != 0) {
+        status = tab_launch(number, image, ends[1], &made);
+    } else {
+        status = KP_ERR_QUOTA;
+        kp_capability_close(&ends[1]);
+    }
     if (status != KP_OK) {
         kp_capability_close(&ends[0]);
+        kp_spin_lock(&tabs_lock);
+        tab_remove_locked(number);
+        kp_spin_unlock(&tabs_lock);
         return status;
     }
+    tab_enter(number, made);
     *channel = ends[0];
     *process = kp_capability_create(&made->object, kp_object_default_rights(KP_TYPE_PROCESS));
     kp_object_release(&made->object);

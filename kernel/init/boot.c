@@ -10,7 +10,7 @@
 #define COMMAND_LINE_MAX 4096u
 
 static char command_line[COMMAND_LINE_MAX];
-static atomic_bool memory_report_wanted; /* until it was made */
+static atomic_bool memory_report_wanted;
 
 /* One program of the boot table. */
 typedef struct boot_entry {
@@ -36,6 +36,7 @@ static const boot_entry_t table[] = {
 };
 
 static kp_program_t programs[KP_ARRAY_COUNT(table)];
+static atomic_uint services_missing; /* bit i: table[i] has not registered its service yet */
 
 void kp_boot_limits(uint64_t limits[KP_QUOTA_KINDS], uint32_t mebibytes)
 {
@@ -120,7 +121,19 @@ static kp_status_t entry_launch(const kp_program_t *program, kp_process_t **out)
                                               kp_object_default_rights(KP_TYPE_COORDINATOR)));
     uint64_t limits[KP_QUOTA_KINDS];
     kp_boot_limits(limits, entry->mebibytes);
-    return kp_startup_launch(&startup, entry->name, image, limits, out);
+    return kp_startup_launch(&startup, entry->name, image, limits, NULL, out);
+}
+
+void kp_boot_service_registered(const char *name)
+{
+    for (size_t i = 0; i < KP_ARRAY_COUNT(table); i++) {
+        if (!table[i].serves || strcmp(table[i].serves, name) != 0)
+            continue;
+        unsigned bit = 1u << i;
+        unsigned before = atomic_fetch_and(&services_missing, ~bit);
+        if (before == bit)
+            (void)kp_boot_mark("services");
+    }
 }
 
 static bool entry_is_wanted(const boot_entry_t *entry)
@@ -148,6 +161,7 @@ kp_status_t kp_kernel_start(const kp_boot_t *boot)
         return status;
     (void)kp_boot_mark("kernel");
     uint32_t count = 0;
+    unsigned missing = 0;
     for (size_t i = 0; i < KP_ARRAY_COUNT(table); i++) {
         const kp_image_t *image;
         if (!entry_is_wanted(&table[i]))
@@ -158,9 +172,12 @@ kp_status_t kp_kernel_start(const kp_boot_t *boot)
                    "program %s left out: %s", table[i].name, kp_status_text(status));
             continue;
         }
+        if (table[i].serves)
+            missing |= 1u << i;
         programs[count++] = (kp_program_t){
             .name = table[i].name, .launch = entry_launch, .ends_system = table[i].is_shell};
     }
+    atomic_store(&services_missing, missing);
     return kp_supervisor_start(programs, count);
 }
 
@@ -203,7 +220,8 @@ kp_status_t kp_boot_mark(const char *name)
     if (!mark_is_valid(name))
         return KP_ERR_INVALID_ARGUMENT;
     kp_log("boot", KP_LOG_INFO, "boot-mark %s %lld", name, (long long)kp_machine_now());
-    if (strcmp(name, "first-paint") == 0 && atomic_exchange(&memory_report_wanted, false))
+    if (atomic_load(&memory_report_wanted) &&
+        (strcmp(name, "first-paint") == 0 || strcmp(name, "load-done") == 0))
         kp_kernel_report_memory();
     return KP_OK;
 }

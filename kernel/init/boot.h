@@ -11,6 +11,9 @@
    letters, digits, '-', '_' and '.'. */
 kp_status_t kp_boot_mark(const char *name);
 
+/* A server registered: the mark "services" is set when all of the boot table have, once. */
+void kp_boot_service_registered(const char *name);
+
 /* Grants the capability to connect to (or serve, by right) a service as "svc:NAME". */
 void kp_boot_grant_service(kp_startup_t *startup, const char *name, kp_rights_t right);
 /* Limits for a process of `mebibytes` of memory. */

@@ -79,7 +79,8 @@ static kp_status_t startup_send(kp_startup_t *startup, kp_capability_t end)
 }
 
 kp_status_t kp_startup_launch(kp_startup_t *startup, const char *name, const kp_image_t *image,
-                              const uint64_t limits[KP_QUOTA_KINDS], kp_process_t **out)
+                              const uint64_t limits[KP_QUOTA_KINDS],
+                              void (*ended)(kp_process_t *process), kp_process_t **out)
 {
     kp_capability_t ends[2] = {{0}};
     kp_status_t status = startup->status;
@@ -88,7 +89,8 @@ kp_status_t kp_startup_launch(kp_startup_t *startup, const char *name, const kp_
     if (status == KP_OK)
         status = startup_send(startup, ends[0]);
     if (status == KP_OK) {
-        kp_process_options_t options = {.name = name, .image = image, .startup = ends[1]};
+        kp_process_options_t options = {
+            .name = name, .image = image, .startup = ends[1], .ended = ended};
         memcpy(options.limits, limits, sizeof(options.limits));
         status = kp_process_create(&options, out);
         ends[1] = options.startup;

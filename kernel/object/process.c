@@ -35,6 +35,8 @@ static void process_space_drop(kp_process_t *process)
     kp_mapping_clear(process);
     uint32_t pages = atomic_exchange(&process->memory_pages, 0);
     kp_quota_refund(process->quota, KP_QUOTA_PAGES, (uint64_t)pages * PAGES_PER_WASM_PAGE);
+    if (process->ended)
+        process->ended(process);
     kp_object_signal(&process->object, 0, KP_SIGNAL_TERMINATED);
 }
 
@@ -110,6 +112,7 @@ kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out)
     kp_list_init(&process->link);
     kp_name_copy(process->name, sizeof(process->name), options->name);
     process->image = image;
+    process->ended = options->ended;
     process->memory_maximum = image->info.maximum_pages;
     process->quota = kp_quota_create(options->limits);
     kp_handle_table_init(&process->handles, process->quota);

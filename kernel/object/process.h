@@ -32,6 +32,8 @@ struct kp_process {
     uint32_t inspectors;     /* statistics calls in progress, which delay the space's destruction */
     bool thread_gone;        /* guarded by: lock */
 
+    void (*ended)(kp_process_t *process); /* of the options */
+
     _Atomic uint64_t messages_sent;
     _Atomic uint64_t calls;
     _Atomic uint64_t cpu_time_ns; /* of threads that have ended */
@@ -43,6 +45,9 @@ typedef struct kp_process_options {
     const kp_image_t *image;
     uint64_t limits[KP_QUOTA_KINDS];
     kp_capability_t startup; /* the process's end of its bootstrap channel; taken on success */
+    /* Optional: called once when everything of the process is freed, just before
+       KP_SIGNAL_TERMINATED; thread context, no locks held; must not block. */
+    void (*ended)(kp_process_t *process);
 } kp_process_options_t;
 
 /* Creates and starts a process. The caller gets one reference. On error nothing stays and

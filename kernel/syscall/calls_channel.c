@@ -1,4 +1,5 @@
 /* Channels and services. */
+#include "kernel/init/boot.h"
 #include "kernel/ipc/channel.h"
 #include "kernel/ipc/services.h"
 #include "kernel/object/wait.h"
@@ -146,7 +147,12 @@ int64_t kp_call_service_register(kp_call_t *call)
 {
     kp_capability_t requests;
     kp_status_t status = kp_service_register(kp_service_from_object(call->object), &requests);
-    return status == KP_OK ? kp_call_result_handle(call, requests) : status;
+    if (status != KP_OK)
+        return status;
+    int64_t result = kp_call_result_handle(call, requests);
+    if (result > 0)
+        kp_boot_service_registered(kp_service_name(kp_service_from_object(call->object)));
+    return result;
 }
 
 int64_t kp_call_service_connect(kp_call_t *call)

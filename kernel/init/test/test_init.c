@@ -290,6 +290,10 @@ KP_TEST(a_system_boots_runs_and_stops)
         KP_EXPECT(atomic_load(&http_lives) >= 2);
         KP_EXPECT_INT(kp_test_log_count("boot-mark first-paint "), round + 1);
         KP_EXPECT(kp_test_log_count("memory: process shell ") > 0);
+        KP_EXPECT_INT(kp_test_log_count("boot-mark services "), round + 1);
+        KP_EXPECT_INT(kp_coordinator_counts().made, round + 1);
+        KP_EXPECT_INT(kp_coordinator_counts().alive, 0);
+        KP_EXPECT_INT(kp_coordinator_counts().failed, 0);
         /* What the first boot made and keeps (services, the coordinator) is all there ever is. */
         if (round == 0) {
             objects = kp_object_count(KP_TYPE_NONE);
@@ -320,6 +324,7 @@ KP_TEST(a_headless_kernel_serves_its_own_code)
     KP_EXPECT_INT(kp_channel_receive(channel, KP_TIME_INFINITE, &message), KP_OK);
     KP_EXPECT_INT(message->byte_count, 3);
     kp_message_destroy(message);
+    KP_EXPECT(!kp_coordinator_tab_find(0) && !kp_coordinator_tab_find(1));
     KP_EXPECT_INT(kp_channel_receive(channel, KP_TIME_INFINITE, &message), KP_ERR_PEER_CLOSED);
     kp_capability_close(&channel);
     kp_capability_close(&process);
@@ -355,10 +360,15 @@ KP_TEST(boots_without_memory_or_archive)
         kp_test_fail_allocation(0);
         KP_EXPECT_INT(status, failed ? KP_ERR_NO_MEMORY : KP_OK);
         if (status == KP_OK) {
+            kp_process_t *found = kp_coordinator_tab_find(kp_coordinator_counts().made);
+            KP_EXPECT(found && &found->object == process.object);
+            kp_object_release(&found->object);
+            KP_EXPECT_INT(kp_coordinator_counts().alive, 1);
             kp_process_end(kp_process_from_object(process.object), KP_EXIT_KILLED, 0, 0);
             kp_capability_close(&channel);
             kp_capability_close(&process);
         }
+        KP_EXPECT_INT(kp_coordinator_counts().alive, 0);
         KP_EXPECT_INT(kp_object_count(KP_TYPE_PROCESS), 0);
         KP_EXPECT_INT(kp_object_count(KP_TYPE_THREAD), 2); /* the test and the supervisor */
         objects = kp_object_count(KP_TYPE_CHANNEL);

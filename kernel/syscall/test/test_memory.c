@@ -60,7 +60,7 @@ static void scenario(void)
     static kp_image_t image = {.info = {.initial_pages = 1, .maximum_pages = 4}};
     const uint64_t limits[KP_QUOTA_KINDS] = {1000, 1 << 20, 10000};
     kp_process_t *process;
-    kp_status_t status = kp_startup_launch(&startup, "memory", &image, limits, &process);
+    kp_status_t status = kp_startup_launch(&startup, "memory", &image, limits, NULL, &process);
     check(status, "launch");
     if (status == KP_OK) {
         use_process(process);
