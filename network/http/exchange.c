@@ -168,8 +168,10 @@ static kp_http_exchange_t *add(kp_http_client_t *client, uint32_t txid)
         return NULL;
     exchange->client = client;
     exchange->txid = txid;
-    exchange->next = client->exchanges;
-    client->exchanges = exchange;
+    kp_http_exchange_t **last = &client->exchanges;
+    while (*last) /* first come, first served; there are few */
+        last = &(*last)->next;
+    *last = exchange;
     client->exchange_count++;
     client->http->exchange_count++;
     return exchange;
@@ -202,13 +204,34 @@ kp_status_t kp_http_exchange_start(kp_http_client_t *client, uint32_t txid, kp_h
         result = CURLE_UNSUPPORTED_PROTOCOL;
     } else {
         exchange->easy = curl_easy_init();
-        if (!exchange->easy || !set_options(exchange, parts) ||
-            curl_multi_add_handle(client->http->multi, exchange->easy) != CURLM_OK)
+        if (!exchange->easy || !set_options(exchange, parts))
             result = CURLE_OUT_OF_MEMORY;
     }
+    kp_http_url_host(exchange->url, exchange->host, sizeof(exchange->host));
+    exchange->is_waiting = result == CURLE_OK;
+    client->http->is_busy = true; /* it begins at the end of the round */
     if (result != CURLE_OK)
         kp_http_exchange_finish(exchange, result);
     return KP_OK;
+}
+
+static uint32_t running_to(const kp_http_client_t *client, const char *host)
+{
+    uint32_t count = 0;
+    for (const kp_http_exchange_t *at = client->exchanges; at; at = at->next)
+        count += at->easy && !at->is_waiting && !at->is_done && strcasecmp(at->host, host) == 0;
+    return count;
+}
+
+void kp_http_exchanges_begin(kp_http_client_t *client)
+{
+    for (kp_http_exchange_t *at = client->exchanges; at; at = at->next) {
+        if (!at->is_waiting || running_to(client, at->host) >= KP_HTTP_CLIENT_HOST_MAX)
+            continue;
+        at->is_waiting = false;
+        if (curl_multi_add_handle(client->http->multi, at->easy) != CURLM_OK)
+            kp_http_exchange_finish(at, CURLE_OUT_OF_MEMORY);
+    }
 }
 
 static void release_easy(kp_http_exchange_t *exchange)
@@ -242,6 +265,7 @@ void kp_http_exchange_cancel(kp_http_exchange_t *exchange)
     if (exchange->is_done)
         return; /* its END is on the way already */
     exchange->is_done = true;
+    exchange->is_waiting = false;
     exchange->is_paused = false;
     exchange->has_response = false;
     exchange->status = KP_ERR_CANCELLED;

@@ -2,6 +2,7 @@
 #include "network/http/http.h"
 #include "network/http/socket.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -11,8 +12,7 @@ bool kp_http_url_is_http(const char *url)
     return strncasecmp(url, "http:", 5) == 0;
 }
 
-/* "host:port" of an absolute URL, without user and password; the URL itself when it has none. */
-static void copy_host(const char *url, char *out, size_t capacity)
+void kp_http_url_host(const char *url, char *out, size_t capacity)
 {
     const char *from = strstr(url, "://");
     from = from ? from + 3 : url;
@@ -34,6 +34,30 @@ static void copy_host(const char *url, char *out, size_t capacity)
     }
 }
 
+/* The scheme that the last response redirects to, when it names one that is not http; else NULL.
+   Its size goes to *size. */
+static const char *foreign_scheme(const kp_http_exchange_t *exchange, size_t *size)
+{
+    const char *at = exchange->headers, *end = at ? at + exchange->headers_size : NULL;
+    while (at && at < end) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at)); /* every line has its end */
+        size_t line_size = (size_t)(line_end - at);
+        if (line_size > 9 && strncasecmp(at, "location:", 9) == 0) {
+            const char *value = at + 9;
+            while (value < line_end && *value == ' ')
+                value++;
+            const char *rest = memchr(value, ':', (size_t)(line_end - value));
+            const char *path = memchr(value, '/', (size_t)(line_end - value));
+            if (!rest || (path && path < rest) || kp_http_url_is_http(value))
+                return NULL;
+            *size = (size_t)(rest - value);
+            return value;
+        }
+        at = line_end + 1;
+    }
+    return NULL;
+}
+
 static kp_status_t of_connecting(long error, const char **cause)
 {
     kp_status_t status = kp_socket_error_status((int)error);
@@ -53,6 +77,12 @@ static kp_status_t of_connecting(long error, const char **cause)
 
 static kp_status_t of_receiving(long error, bool is_in_body, const char **cause)
 {
+    /* curl says "receive error" of broken chunks and endless headers too; then no socket call
+       failed (EINPROGRESS is left from connecting). */
+    if (error == 0 || error == EINPROGRESS || error == EAGAIN) {
+        *cause = "the reply breaks the rules of HTTP";
+        return KP_ERR_PROTOCOL;
+    }
     kp_status_t status = kp_socket_error_status((int)error);
     switch (status) {
     case KP_ERR_PEER_CLOSED:
@@ -85,25 +115,29 @@ kp_status_t kp_http_failure_describe(const kp_http_exchange_t *exchange, CURLcod
     }
     const char *url = effective && *effective ? effective : exchange->url ? exchange->url : "";
     char host[128], cause_text[96];
-    const char *cause = NULL;
+    const char *cause = NULL, *scheme;
+    size_t scheme_size = 0;
     kp_status_t status;
     bool is_in_body = exchange->headers_size || exchange->is_responded;
-    copy_host(url, host, sizeof(host));
+    kp_http_url_host(url, host, sizeof(host));
     text[0] = 0;
     switch (result) {
     case CURLE_OK:
         return KP_OK;
     case CURLE_UNSUPPORTED_PROTOCOL:
         /* curl's word for two things: a scheme it lacks, and a reply without a status line. */
-        if (kp_http_url_is_http(url)) {
+        scheme = kp_http_url_is_http(url) ? foreign_scheme(exchange, &scheme_size) : url;
+        if (scheme == url)
+            scheme_size = strcspn(url, ":");
+        if (!scheme) {
             status = KP_ERR_PROTOCOL;
             cause = "the reply is not HTTP";
-        } else {
-            status = KP_ERR_UNSUPPORTED_SCHEME;
-            snprintf(cause_text, sizeof(cause_text), "%.*s: addresses are not supported",
-                     (int)strcspn(url, ":") < 32 ? (int)strcspn(url, ":") : 32, url);
-            cause = cause_text;
+            break;
         }
+        status = KP_ERR_UNSUPPORTED_SCHEME;
+        snprintf(cause_text, sizeof(cause_text), "%.*s: addresses are not supported",
+                 (int)(scheme_size < 32 ? scheme_size : 32), scheme);
+        cause = cause_text;
         break;
     case CURLE_URL_MALFORMAT:
         status = KP_ERR_INVALID_ARGUMENT;

@@ -24,8 +24,11 @@
 #define KP_HTTP_CLIENTS_MAX 64u
 #define KP_HTTP_CLIENT_EXCHANGES_MAX 64u /* beyond it END carries ERR_QUOTA */
 #define KP_HTTP_EXCHANGES_MAX 128u
-#define KP_HTTP_HOST_CONNECTIONS_MAX 6
-#define KP_HTTP_CONNECTIONS_MAX 64
+/* Transfers of one client to one host at a time; more wait their turn. It is per client, so that a
+   tab which does not read keeps no other from the same host. The other two are over all clients. */
+#define KP_HTTP_CLIENT_HOST_MAX 6u
+#define KP_HTTP_HOST_CONNECTIONS_MAX 48
+#define KP_HTTP_CONNECTIONS_MAX 96
 #define KP_HTTP_IDLE_CONNECTIONS_MAX 16
 #define KP_HTTP_REDIRECTS_MAX 20
 #define KP_HTTP_CONNECT_SECONDS 15 /* name and connection */
@@ -53,6 +56,8 @@ struct kp_http_exchange {
     CURL *easy; /* NULL when it could not even start */
     struct curl_slist *request_headers;
     char *url;           /* as requested */
+    char host[128];      /* of it, with the port; "" for a refused request */
+    bool is_waiting;     /* for its turn; curl does not know it yet */
     char *headers;       /* of the latest response, "Name: value\r\n" lines; owned */
     size_t headers_size; /* at most KP_HTTP_HEADERS_MAX; further lines are dropped */
     uint64_t body_size;  /* decoded bytes sent to the client */
@@ -113,9 +118,15 @@ bool kp_http_exchange_resume(kp_http_exchange_t *exchange);
 /* Frees it and takes it out of its client's list; nothing is sent. */
 void kp_http_exchange_destroy(kp_http_exchange_t *exchange);
 
+/* Lets the client's waiting exchanges begin whose turn has come. */
+void kp_http_exchanges_begin(kp_http_client_t *client);
+
 /* failure.c: what END says about a transfer that ended with this result. */
 kp_status_t kp_http_failure_describe(const kp_http_exchange_t *exchange, CURLcode result,
                                      char text[KP_HTTP_TEXT_MAX]);
+/* "host:port" of an absolute URL, as written, without user and password; one line whatever the URL
+   holds; cut at the capacity. */
+void kp_http_url_host(const char *url, char *out, size_t capacity);
 /* The scheme is "http", whatever its case. */
 bool kp_http_url_is_http(const char *url);
 

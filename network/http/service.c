@@ -202,6 +202,8 @@ static void run_client(kp_http_client_t *client)
         if (kp_http_exchange_resume(at))
             kp_http_exchange_destroy(at);
     }
+    if (!client->is_broken)
+        kp_http_exchanges_begin(client);
     watch_client(client);
 }
 

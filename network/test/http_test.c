@@ -1,0 +1,568 @@
+/* The real http service, libcurl included, through the bridge to the test server. Nothing depends
+   on how long something takes: time limits are those of the service, shortened. */
+#include "network/http/http.h"
+#include "network/test/bridge.h"
+#include "network/test/sim.h"
+#include "tests/kp_test.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GUARD (120 * KP_NS_PER_S) /* a test that hangs fails */
+
+static kp_http_t *http;
+static kp_handle_t http_service, net_service, client;
+static pid_t server;
+static unsigned port;
+static uint32_t last_txid;
+static kp_message_t message;
+
+typedef struct reply {
+    bool is_responded, is_ended;
+    uint32_t http_status;
+    char url[1024], headers[8192], text[512];
+    char *body;
+    size_t body_size, body_capacity;
+    kp_status_t status;
+} reply_t;
+
+static void start_server(void)
+{
+    char folder[] = "/tmp/kpio-http-test-XXXXXX", path[64], line[16] = "";
+    int ends[2];
+    if (!mkdtemp(folder) || pipe(ends) != 0)
+        abort();
+    snprintf(path, sizeof(path), "%s/small.html", folder);
+    FILE *file = fopen(path, "w");
+    fputs("<h1>Small</h1>\n", file);
+    fclose(file);
+    server = fork();
+    if (server == 0) {
+        const char *program = getenv("KPIO_TESTSERVER");
+        dup2(ends[1], 1);
+        execl(program ? program : KP_TESTSERVER, "testserver", "--log", "/dev/null", folder, NULL);
+        _exit(127);
+    }
+    if (read(ends[0], line, sizeof(line) - 1) <= 0) {
+        fprintf(stderr, "the test server does not start\n");
+        exit(2);
+    }
+    port = (unsigned)atoi(line);
+}
+
+static void url_of(char *out, size_t capacity, const char *path)
+{
+    if (path[0] != '/')
+        snprintf(out, capacity, "%s", path);
+    else
+        snprintf(out, capacity, "http://good.test:%u%s", port, path);
+}
+
+static kp_status_t request_on(kp_handle_t channel, const char *method, const char *path,
+                              const char *headers, const char *body)
+{
+    char url[1024];
+    url_of(url, sizeof(url), path);
+    kp_http_request_t request = {.header = {KP_HTTP_REQUEST, ++last_txid},
+                                 .destination = KP_HTTP_FOR_DOCUMENT,
+                                 .method_size = (uint32_t)strlen(method),
+                                 .url_size = (uint32_t)strlen(url),
+                                 .headers_size = (uint32_t)strlen(headers),
+                                 .body_size = (uint32_t)strlen(body)};
+    kp_message_part_t parts[] = {{&request, sizeof(request)},
+                                 {method, request.method_size},
+                                 {url, request.url_size},
+                                 {headers, request.headers_size},
+                                 {body, request.body_size}};
+    return kp_message_send_parts(channel, parts, 5, NULL, 0);
+}
+
+/* Takes the message in `message` into the reply; false when it breaks the protocol. */
+static bool take(reply_t *reply)
+{
+    kp_message_header_t head = kp_message_head(&message);
+    if (head.ordinal == KP_HTTP_RESPONSE) {
+        const kp_http_response_t *response = kp_message_as(&message, sizeof(*response));
+        if (!response || reply->is_responded || reply->is_ended ||
+            message.size != sizeof(*response) + response->url_size + response->headers_size)
+            return false;
+        const char *at = (const char *)message.bytes + sizeof(*response);
+        reply->is_responded = true;
+        reply->http_status = response->http_status;
+        snprintf(reply->url, sizeof(reply->url), "%.*s", (int)response->url_size, at);
+        snprintf(reply->headers, sizeof(reply->headers), "%.*s", (int)response->headers_size,
+                 at + response->url_size);
+        return true;
+    }
+    if (head.ordinal == KP_HTTP_DATA) {
+        size_t size = message.size - sizeof(head);
+        if (!reply->is_responded || reply->is_ended || size == 0 || size > KP_HTTP_DATA_MAX)
+            return false;
+        if (reply->body_size + size > reply->body_capacity) {
+            reply->body_capacity = (reply->body_size + size) * 2;
+            reply->body = realloc(reply->body, reply->body_capacity);
+        }
+        memcpy(reply->body + reply->body_size, message.bytes + sizeof(head), size);
+        reply->body_size += size;
+        return true;
+    }
+    const kp_http_end_t *end = kp_message_as(&message, sizeof(*end));
+    if (head.ordinal != KP_HTTP_END || !end || reply->is_ended ||
+        message.size != sizeof(*end) + end->text_size)
+        return false;
+    reply->is_ended = true;
+    reply->status = end->status;
+    snprintf(reply->text, sizeof(reply->text), "%.*s", (int)end->text_size,
+             (const char *)message.bytes + sizeof(*end));
+    return true;
+}
+
+static bool wait_for(kp_handle_t channel)
+{
+    kp_time_t end = kp_now() + GUARD;
+    while (kp_sim_channel_waiting(channel) == 0) {
+        kp_signals_t observed;
+        if (kp_object_wait_one(channel, KP_SIGNAL_PEER_CLOSED, KP_TIME_POLL, &observed) == KP_OK)
+            return false;
+        if (kp_now() > end)
+            return false;
+        kp_http_step(http, kp_now() + KP_NS_PER_S);
+    }
+    return true;
+}
+
+static void finish(reply_t *reply)
+{
+    while (!reply->is_ended) {
+        if (!wait_for(client) || kp_message_receive(client, &message) != KP_OK || !take(reply)) {
+            KP_FAIL("the service went silent or broke the protocol");
+            reply->is_ended = true;
+            reply->status = KP_ERR_BAD_STATE;
+        }
+    }
+    reply->body = realloc(reply->body, reply->body_size + 1);
+    reply->body[reply->body_size] = 0;
+}
+
+static reply_t fetch_with(const char *method, const char *path, const char *headers,
+                          const char *body)
+{
+    reply_t reply = {0};
+    KP_EXPECT_INT(request_on(client, method, path, headers, body), KP_OK);
+    finish(&reply);
+    return reply;
+}
+
+static reply_t fetch(const char *path)
+{
+    return fetch_with("GET", path, "", "");
+}
+
+/* Fetches and expects this end; text of END must hold `cause`, and the host. */
+static reply_t expect_failure(const char *path, kp_status_t status, const char *cause)
+{
+    reply_t reply = fetch(path);
+    if (reply.status != status || !strstr(reply.text, cause) || !strchr(reply.text, ':') ||
+        strchr(reply.text, '\n'))
+        KP_FAIL("%s ended with %s, \"%s\"", path, kp_status_name(reply.status), reply.text);
+    return reply;
+}
+
+static void forget(reply_t reply)
+{
+    free(reply.body);
+}
+
+KP_TEST(a_small_page)
+{
+    kp_sim_reset();
+    start_server();
+    http = calloc(1, sizeof(*http));
+    http_service = kp_sim_service_create();
+    net_service = kp_sim_service_create();
+    bridge_start(net_service);
+    client = (kp_handle_t)kp_service_connect(http_service);
+    KP_REQUIRE(kp_http_init(http, http_service, net_service) == KP_OK);
+    reply_t reply = fetch("/small.html");
+    char url[1024];
+    url_of(url, sizeof(url), "/small.html");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_INT(reply.http_status, 200);
+    KP_EXPECT_STRING(reply.url, url);
+    KP_EXPECT_STRING(reply.body, "<h1>Small</h1>\n");
+    KP_EXPECT_STRING(reply.text, "");
+    KP_EXPECT(strstr(reply.headers, "Content-Type: text/html; charset=utf-8\r\n"));
+    forget(reply);
+}
+
+KP_TEST(what_the_server_sees)
+{
+    reply_t reply =
+        fetch_with("GET", "/echo-headers",
+                   "Accept: text/html\r\nX-Empty: \r\nHost: evil\r\nUser-Agent: x\r\n", "");
+    char host[64];
+    snprintf(host, sizeof(host), "Host: good.test:%u\r\n", port);
+    KP_EXPECT(strstr(reply.body, host));
+    KP_EXPECT(strstr(reply.body, "User-Agent: " KP_HTTP_USER_AGENT "\r\n"));
+    KP_EXPECT(strstr(reply.body, "Accept-Encoding: deflate, gzip, br\r\n"));
+    KP_EXPECT(strstr(reply.body, "Accept: text/html\r\n"));
+    KP_EXPECT(strstr(reply.body, "X-Empty:"));
+    KP_EXPECT(!strstr(reply.body, "evil"));
+    forget(reply);
+}
+
+KP_TEST(methods_and_bodies)
+{
+    reply_t reply = fetch_with("POST", "/echo-body", "Content-Type: text/plain\r\n", "a=b&c");
+    KP_EXPECT_STRING(reply.body, "a=b&c");
+    forget(reply);
+    reply = fetch_with("PUT", "/echo-body", "", "put");
+    KP_EXPECT_STRING(reply.body, "put");
+    forget(reply);
+    reply = fetch_with("HEAD", "/small.html", "", "");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_INT(reply.http_status, 200);
+    KP_EXPECT_INT(reply.body_size, 0);
+    forget(reply);
+    reply = fetch_with("POST", "/redirect", "", "x"); /* becomes a GET, as in browsers */
+    KP_EXPECT_INT(reply.http_status, 200);
+    KP_EXPECT(!strstr(reply.body, "Content-Length"));
+    forget(reply);
+}
+
+KP_TEST(http_errors_are_responses)
+{
+    reply_t reply = fetch("/status/404");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_INT(reply.http_status, 404);
+    KP_EXPECT(strstr(reply.body, "404"));
+    forget(reply);
+    reply = fetch("/status/204");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_INT(reply.http_status, 204);
+    forget(reply);
+    reply = fetch("/empty");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_INT(reply.http_status, 200);
+    KP_EXPECT_INT(reply.body_size, 0);
+    forget(reply);
+    reply = fetch("/until-close?size=100000");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_INT(reply.body_size, 100000);
+    forget(reply);
+}
+
+KP_TEST(redirects)
+{
+    char path[256], url[1024];
+    reply_t reply = fetch("/redirect?n=20");
+    url_of(url, sizeof(url), "/echo-headers");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_STRING(reply.url, url);
+    forget(reply);
+    snprintf(path, sizeof(path), "/redirect?to=http://other.test:%u/small.html", port);
+    reply = fetch(path);
+    KP_EXPECT_STRING(reply.body, "<h1>Small</h1>\n");
+    KP_EXPECT(strncmp(reply.url, "http://other.test:", 18) == 0);
+    forget(reply);
+    forget(expect_failure("/redirect-loop", KP_ERR_TOO_MANY_REDIRECTS, "redirects without end"));
+    forget(expect_failure("/redirect?n=21", KP_ERR_TOO_MANY_REDIRECTS, "redirects without end"));
+    reply = expect_failure("/redirect?to=https://good.test/", KP_ERR_UNSUPPORTED_SCHEME, "https");
+    KP_EXPECT(!reply.is_responded);
+    forget(reply);
+    forget(expect_failure("/redirect?to=file:///etc/passwd", KP_ERR_UNSUPPORTED_SCHEME, "file"));
+}
+
+KP_TEST(addresses_that_are_none)
+{
+    forget(expect_failure("https://good.test/", KP_ERR_UNSUPPORTED_SCHEME, "https"));
+    forget(expect_failure("ftp://good.test/", KP_ERR_UNSUPPORTED_SCHEME, "ftp"));
+    forget(expect_failure("http://:80/", KP_ERR_INVALID_ARGUMENT, "not an address"));
+    forget(expect_failure("http://good.test:99999/", KP_ERR_INVALID_ARGUMENT, "not an address"));
+    reply_t reply = fetch("javascript://x");
+    KP_EXPECT_INT(reply.status, KP_ERR_UNSUPPORTED_SCHEME);
+    forget(reply);
+}
+
+KP_TEST(connections_that_fail_say_why)
+{
+    forget(expect_failure("http://missing.test/", KP_ERR_NAME_NOT_RESOLVED,
+                          "missing.test: the host name"));
+    forget(expect_failure("http://unreachable.test/", KP_ERR_UNREACHABLE, "unreachable.test: "));
+    forget(expect_failure("http://127.0.0.1:1/", KP_ERR_CONNECTION_REFUSED, "127.0.0.1:1: "));
+    forget(expect_failure("http://[::1]:80/", KP_ERR_UNREACHABLE, "[::1]:80: "));
+    http->connect_timeout_ms = 300;
+    forget(expect_failure("http://silent.test/", KP_ERR_TIMED_OUT, "does not answer"));
+    forget(expect_failure("http://mute.test/", KP_ERR_TIMED_OUT, "does not answer"));
+    http->connect_timeout_ms = 15000;
+}
+
+KP_TEST(replies_that_break)
+{
+    reply_t reply =
+        expect_failure("/reset?after=4096", KP_ERR_CONNECTION_RESET, "reset in the middle");
+    KP_EXPECT_INT(reply.http_status, 200);
+    KP_EXPECT_INT(reply.body_size, 4096); /* what arrived stays usable */
+    forget(reply);
+    reply = expect_failure("/short?after=5000", KP_ERR_CONNECTION_RESET, "in the middle");
+    KP_EXPECT_INT(reply.body_size, 5000);
+    forget(reply);
+    forget(expect_failure("/reset-now", KP_ERR_CONNECTION_RESET, "before there was a reply"));
+    forget(expect_failure("/no-reply", KP_ERR_CONNECTION_RESET, "without a reply"));
+    reply = expect_failure("/bad-chunk", KP_ERR_PROTOCOL, "breaks the rules");
+    KP_EXPECT_STRING(reply.body, "<p>Good chunk</p>");
+    forget(reply);
+    forget(expect_failure("/garbage", KP_ERR_PROTOCOL, "not HTTP"));
+    forget(expect_failure("/huge-headers", KP_ERR_PROTOCOL, ": "));
+    http->stall_seconds = 1;
+    reply = expect_failure("/stall", KP_ERR_TIMED_OUT, "stopped sending");
+    KP_EXPECT_INT(reply.body_size, 1024);
+    forget(reply);
+    http->stall_seconds = KP_HTTP_STALL_SECONDS;
+}
+
+KP_TEST(content_codings)
+{
+    reply_t reply = fetch("/gzip");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT(strstr(reply.body, "This text came as gzip."));
+    forget(reply);
+    reply = expect_failure("/gzip-corrupt", KP_ERR_BAD_FORMAT, "damaged");
+    forget(reply);
+    reply = fetch("/gzip-truncated"); /* as browsers do: what there is counts */
+    KP_EXPECT_INT(reply.http_status, 200);
+    KP_EXPECT(strstr(reply.body, "<title>Zipped"));
+    forget(reply);
+    reply = fetch("/gzip?mb=8");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_INT(reply.body_size, 8 << 20);
+    forget(reply);
+}
+
+KP_TEST(large_bodies)
+{
+    reply_t reply = fetch("/huge?mb=50");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT(reply.body_size > 50u << 20);
+    forget(reply);
+    reply = expect_failure("/huge?mb=70", KP_ERR_TOO_LARGE, "64 MiB");
+    KP_EXPECT(reply.body_size <= KP_HTTP_BODY_MAX);
+    KP_EXPECT(reply.body_size > KP_HTTP_BODY_MAX - (1 << 20));
+    forget(reply);
+    reply = expect_failure("/gzip?mb=100", KP_ERR_TOO_LARGE, "64 MiB"); /* 300 KB on the wire */
+    KP_EXPECT(reply.body_size <= KP_HTTP_BODY_MAX);
+    forget(reply);
+}
+
+KP_TEST(client_that_does_not_read_stops_its_transfer)
+{
+    reply_t reply = {0};
+    kp_handle_t other = (kp_handle_t)kp_service_connect(http_service);
+    uint64_t before = bridge.bytes_received;
+    request_on(client, "GET", "/huge?mb=40", "", "");
+    for (int i = 0; i < 300; i++)
+        kp_http_step(http, kp_now() + 5 * KP_NS_PER_MS);
+    /* The client's queue (1 MiB), the socket channel's and one piece within curl. */
+    KP_EXPECT(bridge.bytes_received - before > 256 * 1024);
+    KP_EXPECT(bridge.bytes_received - before < 6u << 20);
+    /* Others go on meanwhile. */
+    kp_handle_t mine = client;
+    client = other;
+    reply_t small = fetch("/small.html");
+    KP_EXPECT_INT(small.status, KP_OK);
+    forget(small);
+    client = mine;
+    finish(&reply);
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT(reply.body_size > 40u << 20);
+    forget(reply);
+    kp_handle_close(other);
+}
+
+KP_TEST(many_exchanges_share_few_connections)
+{
+    kp_handle_t others[3];
+    bridge.connections_most = bridge.connections_open;
+    for (int i = 0; i < 3; i++) {
+        others[i] = (kp_handle_t)kp_service_connect(http_service);
+        for (int k = 0; k < 15; k++)
+            request_on(others[i], "GET", k % 3 ? "/small.html" : "/huge?mb=1", "", "");
+    }
+    for (int i = 0; i < 3; i++) {
+        for (int ends = 0; ends < 15;) {
+            KP_REQUIRE(wait_for(others[i]));
+            KP_REQUIRE(kp_message_receive(others[i], &message) == KP_OK);
+            const kp_http_end_t *end = kp_message_as(&message, sizeof(*end));
+            if (kp_message_head(&message).ordinal == KP_HTTP_END) {
+                KP_EXPECT_INT(end->status, KP_OK);
+                ends++;
+            }
+        }
+        kp_handle_close(others[i]);
+    }
+    /* Six for each client, and idle ones of earlier tests. */
+    KP_EXPECT(bridge.connections_most <= 3 * KP_HTTP_CLIENT_HOST_MAX + 4);
+    uint32_t made = bridge.connections_made;
+    for (int i = 0; i < 5; i++)
+        forget(fetch("/small.html"));
+    KP_EXPECT_INT(bridge.connections_made, made);
+}
+
+KP_TEST(cancelling)
+{
+    reply_t reply = {0};
+    request_on(client, "GET", "/no-answer", "", "");
+    for (int i = 0; i < 10; i++)
+        kp_http_step(http, kp_now() + 5 * KP_NS_PER_MS);
+    kp_message_header_t cancel = {KP_HTTP_CANCEL, last_txid};
+    kp_message_send(client, &cancel, sizeof(cancel));
+    finish(&reply);
+    KP_EXPECT_INT(reply.status, KP_ERR_CANCELLED);
+    forget(reply);
+    kp_message_send(client, &cancel, sizeof(cancel)); /* too late: ignored */
+    forget(fetch("/small.html"));
+
+    kp_handle_t other = (kp_handle_t)kp_service_connect(http_service);
+    request_on(other, "GET", "/no-answer", "", "");
+    request_on(other, "GET", "/huge?mb=50", "", "");
+    for (int i = 0; i < 20; i++)
+        kp_http_step(http, kp_now() + 5 * KP_NS_PER_MS);
+    KP_EXPECT_INT(http->exchange_count, 2);
+    kp_handle_close(other);
+    for (int i = 0; i < 5; i++)
+        kp_http_step(http, kp_now() + 5 * KP_NS_PER_MS);
+    KP_EXPECT_INT(http->exchange_count, 0);
+    KP_EXPECT_INT(http->client_count, 1);
+}
+
+static bool is_closed(kp_handle_t channel)
+{
+    kp_signals_t observed;
+    for (int i = 0; i < 5; i++)
+        kp_http_step(http, kp_now() + KP_NS_PER_MS);
+    return kp_object_wait_one(channel, KP_SIGNAL_PEER_CLOSED, KP_TIME_POLL, &observed) == KP_OK;
+}
+
+KP_TEST(malformed_messages_close_that_client_only)
+{
+    struct {
+        kp_http_request_t head;
+        char tail[64];
+    } bad[12];
+    static const char *const tails[12] = {
+        [0] = "GEThttp://a/", [1] = "GEThttp://a/",  [2] = "GEThttp://a/", [3] = "G Thttp://a/",
+        [4] = "GEThttp: //a", [5] = "GEThttp://a/X", [6] = "GEThttp://a/", [7] = "GEThttp://a/",
+    };
+    for (int i = 0; i < 8; i++) {
+        bad[i].head = (kp_http_request_t){.header = {KP_HTTP_REQUEST, 5},
+                                          .destination = KP_HTTP_FOR_IMAGE,
+                                          .method_size = 3,
+                                          .url_size = 9};
+        snprintf(bad[i].tail, sizeof(bad[i].tail), "%s", tails[i]);
+    }
+    bad[0].head.header.txid = 0;
+    bad[1].head.url_size = 0xfffffff0;
+    bad[2].head.header.ordinal = KP_HTTP_DATA;
+    bad[6].head.destination = 0;
+    bad[7].head.body_size = 10;
+    for (int i = 0; i < 8; i++) {
+        kp_handle_t channel = (kp_handle_t)kp_service_connect(http_service);
+        kp_message_send(channel, &bad[i], sizeof(bad[i].head) + strlen(bad[i].tail));
+        if (!is_closed(channel))
+            KP_FAIL("message %d was accepted", i);
+        kp_handle_close(channel);
+    }
+    static const char *const lines[] = {"No colon\r\n", "A: b", "A: b\n", ": x\r\n", "A: b\rc\r\n"};
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        kp_handle_t channel = (kp_handle_t)kp_service_connect(http_service);
+        request_on(channel, "GET", "/small.html", lines[i], "");
+        if (!is_closed(channel))
+            KP_FAIL("header %zu was accepted", i);
+        kp_handle_close(channel);
+    }
+    kp_handle_t channel = (kp_handle_t)kp_service_connect(http_service);
+    request_on(channel, "GET", "/no-answer", "", "");
+    last_txid--; /* the same txid again */
+    request_on(channel, "GET", "/no-answer", "", "");
+    KP_EXPECT(is_closed(channel));
+    kp_handle_close(channel);
+    reply_t reply = fetch("/small.html");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    forget(reply);
+}
+
+KP_TEST(too_many_exchanges_are_refused)
+{
+    kp_handle_t other = (kp_handle_t)kp_service_connect(http_service);
+    kp_sim.queue_messages = 1000;
+    for (uint32_t i = 0; i < KP_HTTP_CLIENT_EXCHANGES_MAX + 10; i++)
+        request_on(other, "GET", "/no-answer", "", "");
+    for (int i = 0; i < 10; i++) {
+        KP_REQUIRE(wait_for(other));
+        KP_REQUIRE(kp_message_receive(other, &message) == KP_OK);
+        const kp_http_end_t *end = kp_message_as(&message, sizeof(*end));
+        KP_REQUIRE(end && end->header.ordinal == KP_HTTP_END);
+        KP_EXPECT_INT(end->status, KP_ERR_QUOTA);
+    }
+    kp_handle_close(other);
+    kp_sim.queue_messages = 64;
+    reply_t reply = fetch("/small.html");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    forget(reply);
+}
+
+KP_TEST(the_network_service_dies_and_comes_back)
+{
+    reply_t reply = {0};
+    request_on(client, "GET", "/stall", "", "");
+    while (!reply.is_responded) {
+        KP_REQUIRE(wait_for(client) && kp_message_receive(client, &message) == KP_OK);
+        KP_REQUIRE(take(&reply));
+    }
+    bridge_stop();
+    finish(&reply);
+    KP_EXPECT_INT(reply.status, KP_ERR_UNREACHABLE);
+    KP_EXPECT(strstr(reply.text, "the network service has stopped"));
+    forget(reply);
+    /* While there is none, requests wait; one that comes up serves them. */
+    memset(&reply, 0, sizeof(reply));
+    request_on(client, "GET", "/small.html", "", "");
+    for (int i = 0; i < 5; i++)
+        kp_http_step(http, kp_now() + KP_NS_PER_MS);
+    bridge_start(net_service);
+    finish(&reply);
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_STRING(reply.body, "<h1>Small</h1>\n");
+    forget(reply);
+    /* It dies with a look-up unanswered. */
+    memset(&reply, 0, sizeof(reply));
+    request_on(client, "GET", "http://mute.test/", "", "");
+    for (int i = 0; i < 5; i++)
+        kp_http_step(http, kp_now() + KP_NS_PER_MS);
+    bridge_stop();
+    finish(&reply);
+    KP_EXPECT_INT(reply.status, KP_ERR_UNREACHABLE);
+    forget(reply);
+    bridge_start(net_service);
+}
+
+KP_TEST(nothing_is_left_behind)
+{
+    kp_handle_close(client);
+    for (int i = 0; i < 5; i++)
+        kp_http_step(http, kp_now() + KP_NS_PER_MS);
+    KP_EXPECT_INT(http->client_count, 0);
+    KP_EXPECT_INT(http->exchange_count, 0);
+    kp_http_clear(http);
+    free(http);
+    bridge_stop();
+    KP_EXPECT_INT(kp_sim_handle_count(), 2); /* the two services */
+    kp_sim_reset();
+    kill(server, SIGTERM);
+    waitpid(server, NULL, 0);
+}
+
+KP_TEST_MAIN()
