@@ -54,9 +54,17 @@ kp_status_t kp_message_create(size_t byte_count, size_t capability_count, kp_quo
     kp_status_t status = kp_quota_charge(quota, KP_QUOTA_QUEUED_BYTES, size);
     if (status != KP_OK)
         return status;
+    /* In flight or in a table, a handle counts: else a process could make any number of objects
+       and park them in queues. */
+    status = kp_quota_charge(quota, KP_QUOTA_HANDLES, capability_count);
+    if (status != KP_OK) {
+        kp_quota_refund(quota, KP_QUOTA_QUEUED_BYTES, size);
+        return status;
+    }
     kp_message_t *message = kp_kalloc(size);
     if (!message) {
         kp_quota_refund(quota, KP_QUOTA_QUEUED_BYTES, size);
+        kp_quota_refund(quota, KP_QUOTA_HANDLES, capability_count);
         return KP_ERR_NO_MEMORY;
     }
     kp_list_init(&message->link);
@@ -73,6 +81,7 @@ static void message_free(kp_message_t *message)
 {
     size_t size = message_size(message->byte_count, message->capability_count);
     kp_quota_refund(message->quota, KP_QUOTA_QUEUED_BYTES, size);
+    kp_quota_refund(message->quota, KP_QUOTA_HANDLES, message->capability_count);
     kp_quota_release(message->quota);
     kp_kfree(message);
 }

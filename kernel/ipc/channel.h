@@ -20,7 +20,7 @@ typedef struct kp_channel kp_channel_t; /* one end */
 
 typedef struct kp_message {
     kp_list_t link;
-    kp_quota_t *quota; /* the sender's, charged with the size until it is read; may be NULL */
+    kp_quota_t *quota; /* the sender's, charged with bytes and handles until it is read, or NULL */
     uint32_t byte_count;
     uint32_t capability_count;
     kp_capability_t *capabilities; /* in the same allocation */

@@ -6,7 +6,7 @@
 #include "kernel/base/base.h"
 
 enum {
-    KP_QUOTA_HANDLES = 0,      /* open handles */
+    KP_QUOTA_HANDLES = 0,      /* open handles, and those in messages sent and not yet read */
     KP_QUOTA_QUEUED_BYTES = 1, /* bytes of messages sent and not yet read */
     KP_QUOTA_PAGES = 2,        /* 4 KiB pages of linear memory and VMOs, committed or not */
     KP_QUOTA_KINDS = 3,

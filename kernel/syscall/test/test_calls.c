@@ -370,6 +370,23 @@ KP_TEST(quotas_stop_floods)
     KP_EXPECT_INT(result, KP_ERR_QUOTA);
     KP_EXPECT_INT(made, 50);
     KP_EXPECT_INT(kp_test_call(process, channel_create, 0), KP_ERR_QUOTA);
+    /* Handles in messages that nobody reads: no way round the limit. */
+    kp_test_process_end(process);
+    process = kp_test_process_limited(1, 8, limits);
+    kp_handle_t queue[2];
+    make_channel(queue);
+    for (made = 0; (result = kp_test_call(process, event_create, 0)) > 0; made++) {
+        put_word(0x200, (uint32_t)result);
+        result = kp_test_call(process, channel_write, queue[0], 0, 0, 0x200, 1);
+        if (result != KP_OK)
+            break;
+    }
+    KP_EXPECT_INT(result, KP_ERR_QUOTA);
+    KP_EXPECT(made <= 48);
+    KP_EXPECT_INT(kp_test_call(process, channel_read, queue[1], 0, 0, 0x200, 1, 0x300),
+                  KP_ERR_QUOTA);
+    KP_EXPECT_INT(kp_test_call(process, handle_close, word(0x200)), KP_OK);
+    KP_EXPECT_INT(kp_test_call(process, channel_read, queue[1], 0, 0, 0x200, 1, 0x300), KP_OK);
     kp_test_process_end(process);
     /* Memory: 16 pages of linear memory are in use. */
     process = kp_test_process_limited(1, 8, limits);
