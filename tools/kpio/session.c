@@ -175,7 +175,8 @@ static kp_status_t on_frame(kp_session_t *session, kp_message_t *message)
     kp_status_t status = send(session, session->display, &present, sizeof present,
                               message->capabilities, message->capability_count);
     if (status == KP_OK) {
-        message->capability_count = 0; /* they moved on */
+        for (uint32_t i = 0; i < message->capability_count; i++)
+            message->capabilities[i] = (kp_capability_t){0}; /* they moved on */
         session->frame_pending++;
     }
     return status;
