@@ -1,5 +1,6 @@
 # FreeType for TrueType and CFF outlines from memory, in sfnt, WOFF and WOFF2 wrappings, hinted by
-# their own programs; the anti-aliasing raster only. No auto-hinter, no bitmap or Type 1 formats, no
+# their own programs or, lightly (as Chromium's text looks), by the auto-hinter; the anti-aliasing
+# raster only. No bitmap or Type 1 formats, no
 # files (use FT_New_Memory_Face). Link with zlib and brotli.
 parts='freetype freetype-patches'
 needs='zlib brotli'
@@ -27,6 +28,7 @@ recipe() {
         src/base/ftdebug.c src/base/ftbbox.c src/base/ftbitmap.c src/base/ftglyph.c src/base/ftmm.c \
         src/base/ftstroke.c src/base/ftsynth.c src/sfnt/sfnt.c src/truetype/truetype.c src/cff/cff.c \
         src/psaux/psaux.c src/psnames/psnames.c src/pshinter/pshinter.c src/smooth/smooth.c \
+        src/autofit/autofit.c \
         src/gzip/ftgzip.c
     archive
     headers include ft2build.h 'freetype/*.h' 'freetype/config/*.h'
