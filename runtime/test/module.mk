@@ -30,3 +30,18 @@ hosted_net_TEST_SRC = kernel/machine/hosted/test/net_service.c $(KERNEL_SRC) $(H
 hosted_net_TEST_CFLAGS := -Ikernel/machine/hosted
 hosted_net_TEST_LDFLAGS := -pthread -ldl
 hosted_net_TEST_DEPS = $(RUNTIME_TEST_BUNDLE)
+
+# The programs http and netstack, hosted, over host sockets and over their own stack.
+HTTP_TEST_BUNDLE := $(BUILD)/test/http.bundle
+HTTP_TEST_IMAGES := http netstack
+$(HTTP_TEST_BUNDLE): $(BUILD)/tools/bundle $(HTTP_TEST_IMAGES:%=$(BUILD)/image/hosted/%.kpi)
+	$(call say,BUNDLE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/tools/bundle $@ \
+	    $(foreach image,$(HTTP_TEST_IMAGES),programs/$(image).kpi=$(BUILD)/image/hosted/$(image).kpi)
+
+UNIT_TESTS += hosted_http
+hosted_http_TEST_SRC = kernel/machine/hosted/test/http.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
+hosted_http_TEST_CFLAGS := -Ikernel/machine/hosted
+hosted_http_TEST_LDFLAGS := -pthread -ldl
+hosted_http_TEST_DEPS = $(HTTP_TEST_BUNDLE)
