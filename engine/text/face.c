@@ -61,6 +61,7 @@ void kp_text_face_close(kp_text_face_t *face)
         FT_Done_Face(face->ft);
     hb_font_destroy(face->hb_unscaled);
     hb_face_destroy(face->hb);
+    free(face->space_kerning);
     free(face);
 }
 

@@ -50,7 +50,7 @@ kp_status_t kp_text_font_open_shaping(kp_text_font_t *font)
     hb_font_t *hb = hb_font_create(font->face->hb);
     if (hb == hb_font_get_empty())
         return KP_ERR_NO_MEMORY;
-    int scale = (int)(font->size * 65536.0f);
+    int scale = (int)(font->size * 64.0f) * 1024; /* Chromium cuts sizes to 1/64 px */
     hb_font_set_scale(hb, scale, scale);
     font->hb = hb;
     return KP_OK;
@@ -108,11 +108,6 @@ void kp_text_font_load_metrics(kp_text_t *text, kp_text_font_t *font)
     }
     m->ascent = roundf(ascent * per_unit);
     m->descent = roundf(descent * per_unit);
-    /* With subpixel positions, a descent that was rounded down takes its pixel from the ascent. */
-    if (m->descent < descent * per_unit && m->ascent >= 1) {
-        m->descent += 1;
-        m->ascent -= 1;
-    }
     m->line_gap = gap_units > 0 ? roundf(gap_units * per_unit) : 0;
     m->x_height = x_height(font, os2, per_unit);
     m->zero_width = glyph_advance(font, '0');

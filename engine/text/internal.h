@@ -27,7 +27,16 @@ typedef struct kp_text_face {
     hb_font_t *hb_unscaled; /* coverage questions only */
     FT_Face ft;
     float ft_size; /* pixel size that ft is set to */
+    /* Kerning with the space in font units, by the other character; NULL until asked for. */
+    struct kp_text_space_kerning *space_kerning;
 } kp_text_face_t;
+
+#define KP_TEXT_KERNED_CHARACTERS 0x180u /* beyond, kerning with the space is left out */
+#define KP_TEXT_KERNING_UNKNOWN INT16_MIN
+typedef struct kp_text_space_kerning {
+    int16_t before[KP_TEXT_KERNED_CHARACTERS]; /* character, space */
+    int16_t after[KP_TEXT_KERNED_CHARACTERS];  /* space, character */
+} kp_text_space_kerning_t;
 
 struct kp_text_font {
     kp_text_face_t *face;
@@ -134,6 +143,10 @@ kp_status_t kp_text_face_open_raster(kp_text_t *text, kp_text_face_t *face);
 void kp_text_face_close(kp_text_face_t *face);
 /* The glyph of a character, 0 when the font lacks it (or cannot be opened). */
 uint32_t kp_text_face_glyph(kp_text_face_t *face, uint32_t codepoint);
+
+/* space_kerning.c: by how much the first of the two comes closer to the second (negative) or
+   farther, px at the font's size. One of them is U+0020; 0 for what is not known. */
+float kp_text_space_kern(kp_text_t *text, kp_text_font_t *font, uint32_t first, uint32_t second);
 
 /* match.c: best face of one family (lower case, generic names allowed); NULL: no such family. */
 kp_text_face_t *kp_text_match_family(kp_text_t *text, const char *family, int weight, bool italic);

@@ -4,21 +4,17 @@
 
 #include "engine/text/internal.h"
 
-/* Names that stand for other families. Chromium asks fontconfig; these are its answers on Debian
-   with DejaVu and Liberation installed. */
+/* Names that stand for other families: Chromium's generic families and fontconfig's
+   metric-compatible substitutes, as on Debian with DejaVu and Liberation installed (measured in the
+   reference pages: "Verdana, sans-serif" there is Liberation Sans). */
 static const struct {
     const char *name, *family;
 } aliases[] = {
-    {"serif", "dejavu serif"},
-    {"sans-serif", "dejavu sans"},
+    {"serif", "liberation serif"},
+    {"sans-serif", "liberation sans"},
     {"monospace", "dejavu sans mono"},
     {"system-ui", "dejavu sans"},
-    {"ui-sans-serif", "dejavu sans"},
-    {"ui-serif", "dejavu serif"},
-    {"ui-monospace", "dejavu sans mono"},
-    {"cursive", "dejavu sans"},
-    {"fantasy", "dejavu sans"},
-    {"math", "dejavu serif"},
+    {"math", "liberation serif"},
     {"arial", "liberation sans"},
     {"helvetica", "liberation sans"},
     {"times", "liberation serif"},
@@ -26,10 +22,6 @@ static const struct {
     {"courier", "liberation mono"},
     {"courier new", "liberation mono"},
     {"arial narrow", "liberation sans narrow"},
-    {"verdana", "dejavu sans"},
-    {"bitstream vera sans", "dejavu sans"},
-    {"bitstream vera serif", "dejavu serif"},
-    {"bitstream vera sans mono", "dejavu sans mono"},
 };
 
 void kp_text_name_lower(char *out, size_t capacity, const char *name, size_t size)

@@ -1,7 +1,7 @@
 # engine/text: fonts, shaping, breaking, glyph rasters. May include: abi, FreeType, HarfBuzz, libunibreak.
 TEXT_LIBS := harfbuzz freetype libunibreak brotli zlib
 TEXT_SRC := $(addprefix engine/text/,atlas.c breaks.c face.c face_names.c font.c fontset.c match.c \
-    raster.c shape.c utf8.c word_cache.c)
+    raster.c shape.c space_kerning.c utf8.c word_cache.c)
 
 UNIT_TESTS += text
 text_TEST_SRC := engine/text/test/test_text.c $(TEXT_SRC)

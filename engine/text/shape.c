@@ -307,6 +307,42 @@ static void reverse_glyphs(kp_text_glyph_t *glyphs, size_t count)
     }
 }
 
+/* The first or last character of a segment. */
+static uint32_t edge_character(const char *bytes, size_t size, bool last)
+{
+    size_t at = last ? size - 1 : 0;
+    while (at > 0 && last && ((uint8_t)bytes[at] & 0xc0) == 0x80)
+        at--;
+    return kp_text_utf8_next(bytes, size, &at);
+}
+
+/* What lies to the left of the segment that is being added. */
+typedef struct kp_text_neighbour {
+    bool is_space;
+    uint32_t character;
+    kp_text_font_t *font; /* NULL: nothing that kerns */
+} kp_text_neighbour_t;
+
+/* Kerning between a word and a space of the same font; goes to the advance of the left one. Moves
+   the neighbour on to this segment. */
+static float kern_with(kp_text_t *text, kp_text_neighbour_t *left, const kp_text_word_t *word,
+                       kp_text_segment_kind_t kind, const char *bytes, size_t size)
+{
+    float kern = 0;
+    bool is_space = kind == SEGMENT_SPACE;
+    if (kind == SEGMENT_NBSP || word->glyph_count == 0) {
+        left->font = NULL;
+        return 0;
+    }
+    if (left->font && left->font == word->glyphs[0].font && left->is_space != is_space)
+        kern = kp_text_space_kern(text, left->font, left->character,
+                                  is_space ? ' ' : edge_character(bytes, size, false));
+    left->is_space = is_space;
+    left->font = word->glyphs[word->glyph_count - 1].font;
+    left->character = is_space ? ' ' : edge_character(bytes, size, true);
+    return kern;
+}
+
 static kp_status_t for_text(kp_text_t *text, const kp_text_style_t *style, const char *bytes,
                             size_t size, bool rtl, kp_text_run_t *run, float *width)
 {
@@ -317,6 +353,7 @@ static kp_status_t for_text(kp_text_t *text, const kp_text_style_t *style, const
     uint32_t flags = (rtl ? KP_TEXT_WORD_RTL : 0u) |
                      (style->letter_spacing != 0 ? KP_TEXT_WORD_NO_LIGATURES : 0u);
     size_t at = 0, capacity = 0, end = 0;
+    kp_text_neighbour_t left = {0};
     while (at < size && status == KP_OK) {
         kp_text_segment_kind_t kind = segment_at(bytes, size, at, &end);
         if (kind != SEGMENT_CONTROL) {
@@ -324,13 +361,20 @@ static kp_status_t for_text(kp_text_t *text, const kp_text_style_t *style, const
             const kp_text_word_t *word = NULL;
             const char *word_bytes = kind == SEGMENT_SPACE ? " " : bytes + at;
             status = get_word(text, fontset, flags, word_bytes, end - at, &own, &word);
+            float kern = 0;
+            if (status == KP_OK && !rtl)
+                kern = kern_with(text, &left, word, kind, bytes + at, end - at);
             if (status == KP_OK && run) {
                 size_t first = run->glyph_count;
+                if (kern != 0) { /* there is a glyph to the left */
+                    run->glyphs[first - 1].advance += kern;
+                    run->width += kern;
+                }
                 status = run_append(run, &capacity, word, style, kind, at);
                 if (rtl)
                     reverse_glyphs(run->glyphs + first, run->glyph_count - first);
             } else if (status == KP_OK) {
-                *width += word->width + (float)word->cluster_count * style->letter_spacing +
+                *width += kern + word->width + (float)word->cluster_count * style->letter_spacing +
                           (word->glyph_count ? segment_spacing(kind, style) : 0);
             }
             free(own.glyphs);

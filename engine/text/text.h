@@ -28,18 +28,18 @@ kp_status_t kp_text_add_face(kp_text_t *text, const char *family, int weight, in
 typedef struct kp_text_style {
     const char *const *families; /* CSS order, generic names included ("sans-serif"); borrowed */
     size_t family_count;
-    float size;  /* CSS px, 0..2000 */
-    int weight;  /* 1..1000 */
+    float size; /* CSS px, 0..2000 */
+    int weight; /* 1..1000 */
     bool italic;
     float letter_spacing; /* px */
     float word_spacing;   /* px */
 } kp_text_style_t;
 
-/* The primary font: the first available family (generic names mapped as Chromium on Debian does:
-   serif DejaVu Serif, sans-serif DejaVu Sans, monospace DejaVu Sans Mono, Arial and Helvetica
-   Liberation Sans, Times (New Roman) Liberation Serif, Courier (New) Liberation Mono, Verdana DejaVu
-   Sans), nearest weight and style by CSS Fonts 4 matching. ERR_NOT_FOUND only when no face was
-   added. Bold or italic are synthesised where the family lacks them. */
+/* The primary font: the first available family, generic names mapped as Chromium on Debian does:
+   serif, Times (New Roman) Liberation Serif; sans-serif, Arial, Helvetica Liberation Sans;
+   monospace DejaVu Sans Mono; Courier (New) Liberation Mono; system-ui DejaVu Sans; serif where no
+   family is known. Nearest weight and style by CSS Fonts 4 matching; bold or italic are synthesised
+   where the family lacks them. ERR_NOT_FOUND only when no face was added. */
 kp_status_t kp_text_select(kp_text_t *text, const kp_text_style_t *style, kp_text_font_t **out);
 
 typedef struct kp_text_metrics {
@@ -47,7 +47,7 @@ typedef struct kp_text_metrics {
     float descent;  /* below the baseline, positive; rounded */
     float line_gap; /* line-height: normal is ascent + descent + line_gap */
     float x_height;
-    float zero_width; /* advance of "0" (ch) */
+    float zero_width;       /* advance of "0" (ch) */
     float underline_offset; /* from the baseline down to the middle of the line, px */
     float underline_thickness;
 } kp_text_metrics_t;
@@ -67,6 +67,8 @@ typedef struct kp_text_run {
     float width;
 } kp_text_run_t;
 
+/* To match Chromium: round widths of inline boxes up to 1/64 px, draw glyphs with the baseline
+   rounded to a whole device px (floor(y + 0.5)) and the pen to the nearest quarter px. */
 /* Shapes text[0, size) in one direction with fallback fonts. Word results are cached, so shaping
    the same word again is cheap. The run is the caller's; kp_text_run_clear frees it. */
 kp_status_t kp_text_shape(kp_text_t *text, const kp_text_style_t *style, const char *bytes,
@@ -76,9 +78,10 @@ void kp_text_run_clear(kp_text_run_t *run);
 kp_status_t kp_text_measure(kp_text_t *text, const kp_text_style_t *style, const char *bytes,
                             size_t size, float *width);
 
-/* breaks[i] (size bytes) says what may happen after byte i; set at the last byte of a character, else
-   NONE. As Chromium breaks: its own table between ASCII characters, after (never before) spaces,
-   UAX #14 beside others. The end of the text counts as if a letter followed. language may be NULL. */
+/* breaks[i] (size bytes) says what may happen after byte i; set at the last byte of a character,
+   else NONE. As Chromium breaks: its own table between ASCII characters, after (never before)
+   spaces, UAX #14 beside others. The end of the text counts as if a letter followed. language may
+   be NULL. */
 enum { KP_TEXT_BREAK_NONE = 0, KP_TEXT_BREAK_ALLOWED = 1, KP_TEXT_BREAK_MUST = 2 };
 void kp_text_line_breaks(const char *bytes, size_t size, const char *language, uint8_t *breaks);
 
