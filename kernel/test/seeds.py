@@ -68,6 +68,8 @@ seeds = {
 for name, body in seeds.items():
     with open(f"kernel/syscall/fuzz/calls/{name}", "wb") as file:
         file.write(b"\0" + body)
+    with open(f"kernel/syscall/fuzz/calls/{name}-memory", "wb") as file:
+        file.write(b"\3\5" + body)
 
 
 def program_header(kind, flags, offset, address, file_size, memory_size):

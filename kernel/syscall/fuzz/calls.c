@@ -1,9 +1,10 @@
 /* System calls of a hostile process, over the test machine: any call with any arguments, among them
    handles that it has. Afterwards nothing may be left.
 
-   Input: 1 byte of flags, then calls: 1 byte of number, then for each argument of the call 1 byte
-   that says what follows: 0..127 a handle from those seen so far; 128..159 a small number; else a
-   place in memory (2 bytes), 32 or 64 bits as they are. */
+   Input: 1 byte of flags (1: handles seen are written to memory now and then; 2: the n-th
+   allocation fails, n in the next byte), then calls: 1 byte of number, then for each argument of
+   the call 1 byte that says what follows: 0..127 a handle from those seen so far; 128..159 a small
+   number; else a place in memory (2 bytes), 32 or 64 bits as they are. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -180,11 +181,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     kp_reader_t reader = kp_reader_init(data, size);
     uint8_t flags = kp_reader_u8(&reader);
+    if (flags & 2)
+        kp_test_fail_allocation(kp_reader_u8(&reader));
     for (unsigned i = 0; i < CALLS_MAX && kp_reader_left(&reader) > 0; i++) {
         if (flags & 1 && i % 8 == 7 && process->has_space) /* refused where it is read-only */
             (void)kp_machine_space_copy_out(&process->space, 0, &seen[i % 64], 16);
         call_make(process, &reader);
     }
+    kp_test_fail_allocation(0);
     kp_test_process_end(process);
     kp_test_process_end(victim);
     kp_process_each(process_finish, NULL); /* tabs */
