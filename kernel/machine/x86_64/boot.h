@@ -19,6 +19,7 @@ typedef struct kp_x86_framebuffer {
 typedef struct kp_x86_boot {
     kp_x86_region_t ram[KP_X86_REGIONS_MAX]; /* usable, sorted, whole pages, without overlaps */
     uint32_t ram_count;
+    uint64_t ram_bytes;     /* all usable RAM, with the kernel and the bundle, which `ram` lacks */
     kp_x86_region_t bundle; /* the first module, as it lies; end exclusive, not rounded */
     uint64_t rsdp;          /* physical address of ACPI's root pointer; 0: not told */
     kp_x86_framebuffer_t framebuffer;

@@ -200,6 +200,8 @@ kp_status_t kp_x86_boot_read(kp_x86_boot_t *boot, uint32_t kind, uint64_t inform
     if (status != KP_OK)
         return status;
     ram_cut_overlaps(boot);
+    for (uint32_t i = 0; i < boot->ram_count; i++)
+        boot->ram_bytes += boot->ram[i].end - boot->ram[i].start;
     ram_take(boot, LOW_END, (uint64_t)kp_x86_image_end - KP_X86_KERNEL_BASE);
     if (boot->bundle.end)
         ram_take(boot, boot->bundle.start, boot->bundle.end);

@@ -10,26 +10,40 @@ enum {
     PIT_COMMAND = 0x43,
     PIT_GATE = 0x61,
     PIT_MEASURE = PIT_RATE / 500, /* 2 ms: an error of 1 count is 0.04 % */
+    PIT_REFINE_MS = 45,           /* of the 55 that the channel can count */
+    REFINE_TRIES = 20,
     CMOS_INDEX = 0x70,
     CMOS_DATA = 0x71,
 };
 
-static uint64_t tsc_start; /* at kp_x86_clock_begin: time 0 */
 static uint64_t frequency;
-static uint64_t scale; /* nanoseconds per count, 32 fractional bits */
 static const char *source = "none";
+
+/* Time is base_ns + (counter - base_tsc) * scale. The sequence is odd while these change; readers
+   that see it change read again. */
+static _Atomic uint32_t sequence;
+static uint64_t base_tsc; /* at first kp_x86_clock_begin: time 0 */
+static uint64_t base_ns;
+static uint64_t scale;          /* nanoseconds per count, 32 fractional bits */
+static kp_spinlock_t base_lock; /* for writers */
 
 static kp_spinlock_t realtime_lock;
 static uint64_t realtime_offset; /* ns between boot and 1970; 0: not read yet; guarded by: lock */
 
-void kp_x86_clock_begin(void)
+/* Returns the time stamp at which it began. */
+static uint64_t pit_start(void)
 {
     /* Channel 2, not connected to an interrupt, counts down once from 65535 (55 ms). */
     kp_x86_out8(PIT_GATE, (kp_x86_in8(PIT_GATE) & 0xfc) | 1);
     kp_x86_out8(PIT_COMMAND, 0xb0);
     kp_x86_out8(PIT_CHANNEL2, 0xff);
     kp_x86_out8(PIT_CHANNEL2, 0xff);
-    tsc_start = kp_x86_tsc();
+    return kp_x86_tsc();
+}
+
+void kp_x86_clock_begin(void)
+{
+    base_tsc = pit_start();
 }
 
 /* Counts since the channel was started; -1: it ran through. */
@@ -65,13 +79,7 @@ static uint64_t frequency_from_pit(void)
 {
     source = "PIT";
     for (unsigned attempt = 0; attempt < 3; attempt++) {
-        uint64_t start = attempt ? 0 : tsc_start;
-        if (attempt) {
-            uint64_t boot = tsc_start;
-            kp_x86_clock_begin();
-            start = tsc_start;
-            tsc_start = boot;
-        }
+        uint64_t start = attempt ? pit_start() : base_tsc;
         /* A PIT that does not count must not hang the boot: 2^31 cycles are plenty for 2 ms. */
         for (uint64_t tsc = start; tsc - start < 1ull << 31;) {
             int32_t counts = pit_elapsed();
@@ -106,9 +114,61 @@ const char *kp_x86_clock_source(void)
     return source;
 }
 
+static kp_time_t time_at(uint64_t tsc)
+{
+    uint64_t low, high;
+    __asm__("mulq %3" : "=a"(low), "=d"(high) : "a"(tsc - base_tsc), "r"(scale) : "cc");
+    return (kp_time_t)(base_ns + (high << 32 | low >> 32));
+}
+
 kp_time_t kp_machine_now(void)
 {
-    return (kp_time_t)(((unsigned __int128)(kp_x86_tsc() - tsc_start) * scale) >> 32);
+    for (;;) {
+        uint32_t before = atomic_load_explicit(&sequence, memory_order_acquire);
+        kp_time_t now = time_at(kp_x86_tsc());
+        atomic_thread_fence(memory_order_acquire);
+        if (!(before & 1) && atomic_load_explicit(&sequence, memory_order_relaxed) == before)
+            return now;
+    }
+}
+
+/* From here on the counter counts `rate` a second; time goes on without a step. */
+static void rate_change(uint64_t rate)
+{
+    kp_spin_lock(&base_lock);
+    uint64_t tsc = kp_x86_tsc();
+    kp_time_t now = time_at(tsc);
+    atomic_fetch_add_explicit(&sequence, 1, memory_order_acq_rel);
+    base_tsc = tsc;
+    base_ns = (uint64_t)now;
+    scale = kp_x86_multiply_divide(1000000000, 1ull << 32, rate);
+    frequency = rate;
+    atomic_fetch_add_explicit(&sequence, 1, memory_order_acq_rel);
+    kp_spin_unlock(&base_lock);
+}
+
+void kp_x86_clock_refine(void *argument)
+{
+    (void)argument;
+    if (strcmp(source, "PIT") != 0)
+        return;
+    /* A measurement is lost when this thread comes back late: the channel has run through. */
+    for (unsigned i = 0; i < REFINE_TRIES; i++) {
+        uint64_t start = pit_start();
+        while (kp_machine_thread_park(kp_machine_now() + PIT_REFINE_MS * KP_NS_PER_MS)) {
+        }
+        int32_t counts = pit_elapsed();
+        uint64_t tsc = kp_x86_tsc();
+        if (counts < 0)
+            continue;
+        uint64_t rate = kp_x86_multiply_divide(tsc - start, PIT_RATE, (uint32_t)counts);
+        int64_t change = (int64_t)(rate - frequency);
+        kp_log("clock", KP_LOG_DEBUG, "TSC %llu Hz, corrected by %lld ppm",
+               (unsigned long long)rate, (long long)(change * 1000000 / (int64_t)frequency));
+        rate_change(rate);
+        return;
+    }
+    kp_log("clock", KP_LOG_WARN, "the TSC's rate could not be measured well: time may drift");
 }
 
 static uint8_t cmos(uint8_t index)

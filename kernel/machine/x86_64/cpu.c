@@ -62,7 +62,7 @@ void kp_x86_cpu_features(void)
     f->pcid = bit(basic.c, 17);
     f->x2apic = bit(basic.c, 21);
     f->tsc_deadline = bit(basic.c, 24);
-    f->xsave = bit(basic.c, 26);
+    f->xsave = bit(basic.c, 26) && kp_x86_cpuid(0, 0).a >= 13;
     f->avx = f->xsave && bit(basic.c, 28);
     f->rdrand = bit(basic.c, 30);
     f->hypervisor = bit(basic.c, 31);

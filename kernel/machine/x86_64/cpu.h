@@ -26,7 +26,15 @@ typedef struct kp_x86_tss {
     uint16_t io_map;
 } __attribute__((packed)) kp_x86_tss_t;
 
-enum { KP_X86_BANDS = 4, KP_X86_BAND_IDLE = 0, KP_X86_BAND_USER = 1, KP_X86_BAND_KERNEL = 2 };
+/* A user thread that wakes from park runs in band WOKEN, ahead of those that compute, until it has
+   run for a short slice; thread.c bounds how much of the CPU that may take. */
+enum {
+    KP_X86_BAND_IDLE = 0,
+    KP_X86_BAND_USER = 1,
+    KP_X86_BAND_WOKEN = 2,
+    KP_X86_BAND_KERNEL = 3,
+    KP_X86_BANDS = 4,
+};
 
 /* entry.S knows the first four offsets. Only its own CPU uses it, with interrupts off or on a
    thread that cannot move (SMP: only with interrupts off), except where said. */
@@ -63,7 +71,7 @@ static inline kp_x86_cpu_t *kp_x86_cpu(void)
 typedef struct kp_x86_features {
     bool pcid, x2apic, tsc_deadline, xsave, avx, rdrand, rdseed, smep, smap, umip, huge_pages;
     bool invariant_tsc, hypervisor;
-    bool emulated; /* QEMU without hardware virtualisation: string instructions are slow */
+    bool emulated;          /* QEMU without hardware virtualisation: string instructions are slow */
     uint32_t fpu_size;      /* bytes of the XSAVE (or FXSAVE) area */
     uint64_t fpu_mask;      /* XCR0 */
     uint32_t physical_bits; /* width of physical addresses */

@@ -17,6 +17,9 @@ void kp_x86_timer_arm(kp_time_t deadline);
    is missing. */
 void kp_x86_clock_begin(void);
 void kp_x86_clock_calibrate(void);
+/* A kernel thread's work, once threads run: measures the rate again over 45 ms, so that time does
+   not drift by what the short measurement at boot missed. */
+void kp_x86_clock_refine(void *argument);
 /* Counts of the time stamp counter per second; 0 before calibration. */
 uint64_t kp_x86_tsc_frequency(void);
 /* How the rate was found, for the log. */

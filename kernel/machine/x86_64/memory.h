@@ -39,7 +39,7 @@ static inline void *kp_x86_direct(uint64_t physical)
    writable, never executable. The mapping stays for ever. NULL: no memory, or the range is RAM. */
 volatile void *kp_x86_map_mmio(uint64_t physical, uint64_t size);
 
-/* Bytes of RAM that the kernel manages, and of those the free ones. */
+/* Bytes of all usable RAM (kernel image and boot archive included), and the free ones. */
 void kp_x86_memory_usage(uint64_t *total_bytes, uint64_t *free_bytes);
 
 /* Tests: the n-th next allocation (page or kp_kalloc) from now fails, once; 0 switches it off. */

@@ -205,7 +205,7 @@ bool kp_x86_pages_are_ram(uint64_t physical, uint64_t size)
 void kp_x86_memory_usage(uint64_t *total_bytes, uint64_t *free_bytes)
 {
     kp_spin_lock(&lock);
-    *total_bytes = pages_total * KP_PAGE_SIZE;
+    *total_bytes = kp_x86_boot.ram_bytes;
     *free_bytes = pages_free * KP_PAGE_SIZE;
     kp_spin_unlock(&lock);
 }

@@ -10,7 +10,13 @@
 #include "kernel/object/image.h"
 #include "kernel/object/vmo.h"
 
-enum { ROOT_USER_ENTRIES = 256, IMAGE_RANDOM_BITS = 20, IMAGE_ALIGN_BITS = 21, FLUSH_ALL = 32, FAULT_RUN_MAX = 8 };
+enum {
+    ROOT_USER_ENTRIES = 256,
+    IMAGE_RANDOM_BITS = 20,
+    IMAGE_ALIGN_BITS = 21,
+    FLUSH_ALL = 32,
+    FAULT_RUN_MAX = 8
+};
 
 /* VMO pages in linear memory: [start, end) shows the VMO from offset. */
 typedef struct mapping {
@@ -123,8 +129,8 @@ static kp_status_t commit(kp_machine_space_t *space, uint64_t page)
     return commit_image(space, entry, page - space->base);
 }
 
-/* Faults that follow one another upwards bring more pages each time, up to FAULT_RUN_MAX: a fault costs
-   more than a page. lock is held. */
+/* Faults that follow one another upwards bring more pages each time, up to FAULT_RUN_MAX: a fault
+   costs more than a page. lock is held. */
 static kp_status_t commit_run(kp_machine_space_t *space, uint64_t page)
 {
     kp_status_t status = commit(space, page);

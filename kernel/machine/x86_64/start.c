@@ -38,6 +38,8 @@ static void start_kernel(void *argument)
     (void)argument;
     if (kp_x86_boot_option("panic=", word, sizeof(word)) && strcmp(word, "test") == 0)
         provoke_panic();
+    if (kp_thread_create("clock", kp_x86_clock_refine, NULL, NULL) != KP_OK)
+        kp_panic("no memory for the first threads");
     boot.command_line = read->command_line;
     if (read->bundle.end) {
         boot.bundle = kp_x86_direct(read->bundle.start);

@@ -21,7 +21,9 @@ typedef struct kp_machine_thread {
     /* Pairing heap of deadlines; guarded by the scheduler's lock. */
     struct kp_machine_thread *timer_child, *timer_sibling, *timer_previous;
     kp_time_t deadline;
-    kp_time_t slice_start;
+    kp_time_t slice_start;  /* when it was switched to */
+    kp_time_t window_start; /* CPU time used since then decides whether waking gives precedence */
+    kp_time_t window_used;
     kp_machine_space_t *space; /* user threads only */
     struct kp_process *process;
     void (*function)(void *);
@@ -51,7 +53,7 @@ struct kp_machine_space {
     uint64_t shared_pages;  /* guarded by lock */
     uint64_t fault_next;  /* address after the pages that the last fault brought; guarded by lock */
     uint32_t fault_run;   /* how many it brought; guarded by lock */
-    uint64_t table_pages;   /* guarded by lock */
+    uint64_t table_pages; /* guarded by lock */
 };
 
 typedef struct kp_machine_vmo {

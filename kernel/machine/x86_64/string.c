@@ -1,6 +1,6 @@
-/* Memory and string functions. Real CPUs are fastest with the string instructions; under plain emulation
-   those cost as much as a loop of single words, and a copy whose ends share a slot of the emulator's TLB
-   costs ten times that. So there blocks of 64 bytes go through registers. */
+/* Memory and string functions. Real CPUs are fastest with the string instructions; under plain
+   emulation those cost as much as a loop of single words, and a copy whose ends share a slot of the
+   emulator's TLB costs ten times that. So there blocks of 64 bytes go through registers. */
 #include "kernel/base/base.h"
 
 #include "kernel/machine/x86_64/cpu.h"

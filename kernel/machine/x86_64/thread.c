@@ -1,5 +1,7 @@
 /* Threads: one run queue per CPU with priority bands, round robin inside a band, preemption by time
-   slice only when another thread of the band waits, and no ticks otherwise.
+   slice only when another thread of the band waits, and no ticks otherwise. User threads that wake
+   go ahead of user threads that compute (band WOKEN), so that a message or a packet is answered at
+   once while a page is being laid out.
 
    Locks: `lock` guards everything here and is the innermost lock (unpark is called under others).
    It is held across kp_x86_switch: the thread that is switched to releases it. */
@@ -11,6 +13,10 @@
 #include "kernel/machine/x86_64/trap.h"
 
 #define SLICE (10 * KP_NS_PER_MS)
+#define SLICE_WOKEN (2 * KP_NS_PER_MS)
+/* A thread that used more than WINDOW_SHARE of the last WINDOW gets no precedence for waking. */
+#define WINDOW (100 * KP_NS_PER_MS)
+#define WINDOW_SHARE (25 * KP_NS_PER_MS)
 
 enum { STATE_NEW = 0, STATE_READY, STATE_RUNNING, STATE_PARKED, STATE_DEAD };
 enum {
@@ -62,12 +68,26 @@ void kp_spin_unlock(kp_spinlock_t *spin)
 
 /* ---- The run queue; lock is held ---- */
 
+static kp_time_t slice_end(const kp_machine_thread_t *thread)
+{
+    return thread->slice_start + (thread->band == KP_X86_BAND_WOKEN ? SLICE_WOKEN : SLICE);
+}
+
+/* Is there a thread that the end of the current one's slice would let run? */
+static bool others_wait(const kp_x86_cpu_t *cpu)
+{
+    const kp_machine_thread_t *current = cpu->current;
+    if (current == cpu->idle)
+        return false;
+    return !kp_list_is_empty(&cpu->ready[current->band]) ||
+           (current->band == KP_X86_BAND_WOKEN && !kp_list_is_empty(&cpu->ready[KP_X86_BAND_USER]));
+}
+
 static void timer_program(kp_x86_cpu_t *cpu)
 {
     kp_time_t next = kp_x86_timers_first(&timers);
-    const kp_machine_thread_t *current = cpu->current;
-    if (current != cpu->idle && !kp_list_is_empty(&cpu->ready[current->band]))
-        next = KP_MIN(next, current->slice_start + SLICE);
+    if (others_wait(cpu))
+        next = KP_MIN(next, slice_end(cpu->current));
     /* One that fires too early costs less than arming again at every change. */
     if (next < cpu->timer_armed)
         kp_x86_timer_arm(next);
@@ -80,8 +100,19 @@ static void make_ready(kp_machine_thread_t *thread)
     kp_list_append(&cpu->ready[thread->band], &thread->run_link);
     if (thread->band > cpu->current->band)
         cpu->reschedule = true;
-    else if (thread->band == cpu->current->band)
+    else
         timer_program(cpu);
+}
+
+/* From park. */
+static void make_woken(kp_machine_thread_t *thread)
+{
+    if (thread->space) {
+        bool moderate =
+            thread->window_used < WINDOW_SHARE || kp_machine_now() - thread->window_start > WINDOW;
+        thread->band = moderate ? KP_X86_BAND_WOKEN : KP_X86_BAND_USER;
+    }
+    make_ready(thread);
 }
 
 static kp_machine_thread_t *pick(kp_x86_cpu_t *cpu)
@@ -131,6 +162,18 @@ static void space_enter(kp_x86_cpu_t *cpu, const kp_machine_thread_t *thread)
     kp_x86_msr_write(MSR_KERNEL_GS_BASE, KP_X86_USER_MEMORY);
 }
 
+static void account(kp_machine_thread_t *machine, kp_time_t now)
+{
+    kp_thread_t *thread = KP_CONTAINER_OF(machine, kp_thread_t, machine);
+    kp_time_t used = now - machine->slice_start;
+    atomic_fetch_add_explicit(&thread->cpu_time_ns, (uint64_t)used, memory_order_relaxed);
+    if (now - machine->window_start > WINDOW) {
+        machine->window_start = now;
+        machine->window_used = 0;
+    }
+    machine->window_used += used;
+}
+
 /* Runs the next thread; the current one is ready, parked or dead. Returns when it runs again. */
 static void switch_away(void)
 {
@@ -140,11 +183,8 @@ static void switch_away(void)
     kp_machine_thread_t *next = pick(cpu);
     cpu->reschedule = false;
     kp_time_t now = kp_machine_now();
-    if (previous != cpu->idle) {
-        kp_thread_t *thread = KP_CONTAINER_OF(previous, kp_thread_t, machine);
-        atomic_fetch_add_explicit(&thread->cpu_time_ns, (uint64_t)(now - previous->slice_start),
-                                  memory_order_relaxed);
-    }
+    if (previous != cpu->idle)
+        account(previous, now);
     next->state = STATE_RUNNING;
     next->slice_start = now;
     cpu->current = next;
@@ -199,14 +239,15 @@ void kp_x86_thread_timer(void)
     kp_machine_thread_t *thread;
     while ((thread = kp_x86_timers_pop(&timers, now))) {
         thread->timed_out = true;
-        make_ready(thread);
+        make_woken(thread);
     }
-    const kp_machine_thread_t *current = cpu->current;
-    if (current != cpu->idle && now - current->slice_start >= SLICE &&
-        !kp_list_is_empty(&cpu->ready[current->band]))
+    if (others_wait(cpu) && now >= slice_end(cpu->current)) {
+        if (cpu->current->band == KP_X86_BAND_WOKEN)
+            cpu->current->band = KP_X86_BAND_USER;
         cpu->reschedule = true;
-    else
+    } else {
         timer_program(cpu);
+    }
     kp_spin_unlock(&lock);
 }
 
@@ -246,7 +287,7 @@ static void wake(kp_machine_thread_t *thread)
     if (thread->state != STATE_PARKED)
         return;
     kp_x86_timers_remove(&timers, thread);
-    make_ready(thread);
+    make_woken(thread);
 }
 
 void kp_machine_thread_unpark(kp_thread_t *thread)

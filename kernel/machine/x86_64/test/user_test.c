@@ -280,7 +280,8 @@ void kp_test_user(void)
     test_traps();
     test_no_memory();
     kp_x86_memory_usage(&total, &after);
-    kp_test_report("user_memory_returned", before == after);
+    /* More may be free: the clock's thread ends about now. */
+    kp_test_report("user_memory_returned", after >= before);
     test_threads();
 }
 
