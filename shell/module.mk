@@ -9,7 +9,9 @@ shell_SRC := shell/main.c $(SHELL_CORE)
 shell_MEMORY := 64
 shell_SPLIT := 2
 
-UNIT_TESTS += shell_parts shell_tab_message
+UNIT_TESTS += shell shell_parts shell_tab_message
+shell_TEST_SRC := shell/test/test_shell.c shell/test/fake_kernel.c $(SHELL_CORE) \
+    $(addprefix runtime/program/,loop.c message.c)
 shell_parts_TEST_SRC := shell/test/test_parts.c $(SHELL_PURE)
 shell_tab_message_TEST_SRC := shell/test/test_tab_message.c shell/tab_message.c
 
