@@ -1,13 +1,16 @@
 /* Runs the cases of program.c on the machine hosted, sanitised, and looks at how they end. */
+#include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "kernel/init/files.h"
 #include "kernel/init/startup.h"
 #include "kernel/kernel.h"
+#include "kernel/machine/hosted/child.h"
 #include "kernel/machine/hosted/hosted.h"
-#include "kernel/machine/hosted/hosted_internal.h"
 #include "tests/kp_test.h"
 
 #define BUNDLE "build/test/runtime.bundle"
@@ -38,8 +41,8 @@ static kp_process_t *launch(const char *image_name, kp_capability_t peer, bool h
     if (has_file)
         kp_files_grant(&startup, "data/");
     kp_process_t *process = NULL;
-    return kp_startup_launch(&startup, image_name, image, limits, &process) == KP_OK ? process
-                                                                                     : NULL;
+    return kp_startup_launch(&startup, image_name, image, limits, NULL, &process) == KP_OK ? process
+                                                                                           : NULL;
 }
 
 /* Waits for the end, gives the reference back. */
@@ -244,6 +247,29 @@ KP_TEST(nothing_is_left)
     KP_EXPECT_INT(kp_object_count(KP_TYPE_CHANNEL), 0);
 }
 
+/* ---- a process that writes nonsense into its call page ---- */
+
+/* Plays the process: writes a state that only the kernel may write, or none at all. */
+static void expect_ended_after_state(uint32_t state)
+{
+    kp_process_t *process =
+        launch("test", (kp_capability_t){0}, false, (const char *const[]){"trap", "spin", NULL});
+    KP_REQUIRE(process);
+    kp_wait_many(NULL, 0, kp_machine_now() + 20 * KP_NS_PER_MS); /* until it spins */
+    kp_page_publish(process->space.child->page, state);
+    kp_process_info_t info = finish(process);
+    if (info.exit_reason != KP_EXIT_FAULT)
+        KP_FAIL("state %u: reason %u", state, info.exit_reason);
+}
+
+KP_TEST(call_page_protocol_is_checked)
+{
+    expect_ended_after_state(KP_PAGE_ACTION);
+    expect_ended_after_state(KP_PAGE_ACTED);
+    expect_ended_after_state(KP_PAGE_ENDED);
+    expect_ended_after_state(77);
+}
+
 /* ---- frame: the tests run inside the system ---- */
 
 KP_TEST(start_time)
@@ -266,6 +292,48 @@ KP_TEST(start_time)
         finish(server);
     }
     printf("# process start to first answer: %lld us\n", (long long)(total / ROUNDS / 1000));
+}
+
+/* ---- when the kernel dies, so does everything ---- */
+
+static int start_and_hang(void *context)
+{
+    kp_process_t *process =
+        launch("test", (kp_capability_t){0}, false, (const char *const[]){"trap", "spin", NULL});
+    if (!process)
+        return 1;
+    int pid = 0;
+    while (pid == 0) {
+        kp_wait_many(NULL, 0, kp_machine_now() + KP_NS_PER_MS);
+        kp_spin_lock(&process->space.child->lock);
+        pid = process->space.child->pid;
+        kp_spin_unlock(&process->space.child->lock);
+    }
+    if (write(*(int *)context, &pid, sizeof(pid)) != sizeof(pid))
+        return 1;
+    for (;;)
+        pause();
+}
+
+/* As a process of its own, for the machine starts once in the life of one. */
+static bool dies_with_kernel(const kp_hosted_options_t *options)
+{
+    int ends[2], pid = 0, status, result;
+    if (pipe(ends) != 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+        return false;
+    pid_t kernel = fork();
+    if (kernel == 0)
+        _exit(kp_hosted_run(options, start_and_hang, &ends[1], &result) != KP_OK);
+    close(ends[1]);
+    bool is_started = read(ends[0], &pid, sizeof(pid)) == sizeof(pid) && kill(pid, 0) == 0;
+    close(ends[0]);
+    kill(kernel, SIGKILL);
+    waitpid(kernel, &status, 0);
+    /* Orphans come to us; waiting ends when the zygote and the process have died. */
+    bool is_reaped = false;
+    for (pid_t dead; (dead = waitpid(-1, &status, 0)) > 0;)
+        is_reaped |= dead == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    return is_started && is_reaped;
 }
 
 static int run_tests(void *context)
@@ -291,8 +359,11 @@ int main(void)
         .log_level = getenv("KPIO_TEST_LOG") ? KP_LOG_DEBUG : -1,
     };
     int failed = 1;
+    bool is_clean = dies_with_kernel(&options);
+    printf("%s processes_die_with_the_kernel\n", is_clean ? "ok" : "not ok");
+    fflush(stdout);
     kp_status_t status = kp_hosted_run(&options, run_tests, NULL, &failed);
     if (status != KP_OK)
         printf("not ok hosted machine: %s\n", kp_status_name(status));
-    return status != KP_OK || failed != 0;
+    return status != KP_OK || failed != 0 || !is_clean;
 }
