@@ -52,13 +52,17 @@ static void start_kernel(void *argument)
     }
     static kp_drivers_boot_t drivers;
     drivers.command_line = read->command_line;
-    drivers.framebuffer = (kp_boot_framebuffer_t){
-        .physical_address = read->framebuffer.physical,
-        .width = read->framebuffer.width,
-        .height = read->framebuffer.height,
-        .stride = read->framebuffer.pitch,
-        .bits_per_pixel = read->framebuffer.bits,
-    };
+    const kp_x86_framebuffer_t *frame = &read->framebuffer;
+    /* The driver paints 32 bits a pixel, B G R X; any other kind of screen stays dark. */
+    if (frame->bits == 32 && frame->red_shift == 16 && frame->green_shift == 8 &&
+        frame->blue_shift == 0)
+        drivers.framebuffer = (kp_boot_framebuffer_t){
+            .physical_address = frame->physical,
+            .width = frame->width,
+            .height = frame->height,
+            .stride = frame->pitch,
+            .bits_per_pixel = frame->bits,
+        };
     if (kp_drivers_init)
         kp_drivers_init(&drivers);
     kp_kernel_main(&boot);

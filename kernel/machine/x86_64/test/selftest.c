@@ -320,6 +320,13 @@ void kp_kernel_main(const kp_boot_t *boot)
     test_threads();
     test_time_and_random();
     kp_test_user();
+    uint64_t total, before, after;
+    kp_x86_memory_usage(&total, &before);
+    kp_test_stress(kp_x86_boot_option("stress", what, sizeof(what)) ? 20000 : 300);
+    kp_x86_memory_usage(&total, &after);
+    /* Kernel stacks are kept for reuse: at most 8 of 24 KiB and their page tables more than before.
+     */
+    kp_test_report("stress_memory_returned", after + 8 * 24576 + 65536 >= before);
     test_exhaustion();
     kp_test_report("wx_and_user_bits_after", kp_x86_paging_violations() == 0);
     kp_log("selftest", KP_LOG_INFO, "end, %d failed", kp_test_failures());

@@ -22,5 +22,6 @@ bool kp_test_process_wait(kp_test_process_t *process);
 /* user_test.c */
 void kp_test_user(void);
 void kp_test_user_bench(void);
+void kp_test_stress(unsigned rounds);
 
 #endif

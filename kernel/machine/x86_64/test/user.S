@@ -213,6 +213,7 @@ PROGRAM many_calls
     syscall
     decl %ebx
     jnz 1b
+    xorl %edi, %edi
     EXIT
 
     .balign 4096

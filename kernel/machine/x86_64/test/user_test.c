@@ -10,7 +10,8 @@ extern const uint8_t kp_test_image[], kp_test_image_data[], kp_test_image_end[];
 #define PROGRAMS(X)                                                                              \
     X(calls)                                                                                     \
     X(memory)                                                                                    \
-    X(segment) X(data) X(out_of_bounds) X(far_out_of_bounds) X(write_mapping) X(read_mapping)    \
+    X(segment)                                                                                   \
+    X(data) X(out_of_bounds) X(far_out_of_bounds) X(write_mapping) X(read_mapping)               \
         X(stack_overflow) X(write_text) X(execute_data) X(execute_memory) X(read_kernel) X(null) \
             X(non_canonical) X(invalid) X(divide) X(privileged) X(port) X(breakpoint)            \
                 X(forged_interrupt) X(spoil_segment) X(spin) X(park) X(vectors) X(many_calls)
@@ -268,6 +269,59 @@ static void test_no_memory(void)
                          test.process.exit_code == KP_ERR_NO_MEMORY));
     }
     kp_test_report("user_no_memory", good && complete && n > 10);
+}
+
+/* Many short lives at once, some killed at any point of theirs; all must end as they should, and
+   nothing may be lost. */
+void kp_test_stress(unsigned rounds)
+{
+    enum { ALIVE = 8 };
+    static const struct {
+        const uint8_t *entry;
+        uint32_t reason;
+        int32_t code;
+    } programs[] = {
+        {kp_test_calls, KP_EXIT_NORMAL, EXIT_SUM},
+        {kp_test_memory, KP_EXIT_NORMAL, MEMORY_PAGES * 16},
+        {kp_test_data, KP_EXIT_NORMAL, 42},
+        {kp_test_many_calls, KP_EXIT_NORMAL, 0},
+        {kp_test_out_of_bounds, KP_EXIT_TRAP, KP_TRAP_OUT_OF_BOUNDS},
+        {kp_test_stack_overflow, KP_EXIT_TRAP, KP_TRAP_STACK_OVERFLOW},
+        {kp_test_privileged, KP_EXIT_FAULT, 13},
+        {kp_test_spin, KP_EXIT_NONE, 0}, /* end only by being killed */
+        {kp_test_park, KP_EXIT_NONE, 0},
+    };
+    static kp_test_process_t tests[ALIVE];
+    static kp_image_t images[ALIVE];
+    unsigned kinds[ALIVE], state = 7, ended = 0;
+    bool started[ALIVE] = {false}, killed[ALIVE] = {false}, good = true;
+    while (good && ended < rounds) {
+        state = state * 1103515245 + 12345;
+        unsigned i = state >> 16 & (ALIVE - 1), action = state >> 24 & 3;
+        if (!started[i]) {
+            kinds[i] = (state >> 20 & 0xff) % KP_ARRAY_COUNT(programs);
+            good = prepare(&tests[i], &images[i], programs[kinds[i]].entry) && start(&tests[i]);
+            started[i] = good;
+            killed[i] = false;
+        } else if (atomic_load(&tests[i].ended)) {
+            const kp_process_t *process = &tests[i].process;
+            good = killed[i] || (process->exit_reason == programs[kinds[i]].reason &&
+                                 process->exit_code == programs[kinds[i]].code);
+            started[i] = false;
+            ended++;
+        } else if (action == 0) {
+            kill(&tests[i]);
+            killed[i] = true;
+        } else {
+            kp_machine_thread_park(kp_machine_now() + (state >> 8 & 0xff) * 1000);
+        }
+    }
+    for (unsigned i = 0; i < ALIVE; i++) {
+        if (started[i])
+            kill(&tests[i]);
+        good = (!started[i] || kp_test_process_wait(&tests[i])) && good;
+    }
+    kp_test_report("stress", good);
 }
 
 void kp_test_user(void)
