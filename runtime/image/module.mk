@@ -12,7 +12,7 @@
 #                                            (hosted ones keep their symbols, for crash messages)
 #   build/image/{x86_64,hosted}/NAME.sym     "offset function" lines: what an address in it means
 
-IMAGE_SRC += runtime/image/memory.c runtime/image/runtime.c runtime/image/start.S
+IMAGE_SRC += runtime/image/maths.c runtime/image/memory.c runtime/image/runtime.c runtime/image/start.S
 IMAGE_X86_SRC += runtime/image/call_x86_64.S
 IMAGE_HOSTED_SRC += runtime/image/call_hosted.S
 
