@@ -61,13 +61,19 @@ static void destroy_surface(kp_shell_display_t *display, uint32_t id)
     (void)kp_shell_link_send(&display->link, &destroy, sizeof(destroy), NULL, 0, NULL, 0);
 }
 
+static void on_closed(void *context);
+
 static void created(kp_shell_display_t *display, const kp_display_surface_t *message)
 {
     for (size_t i = 0; i < display->surface_count; i++) {
         kp_shell_surface_t *surface = display->surfaces[i];
-        if (surface->id != 0 || surface->create_txid != message->header.txid ||
-            message->surface == 0)
+        if (surface->id != 0 || surface->create_txid != message->header.txid)
             continue;
+        if (message->surface == 0) { /* it is short of memory: from the start, a little later */
+            kp_shell_link_close(&display->link);
+            on_closed(display);
+            return;
+        }
         surface->id = message->surface;
         send_place(surface);
         surface->ops->created(surface->context);
@@ -129,7 +135,7 @@ static void on_message(void *context, kp_message_t *message)
 static void on_closed(void *context)
 {
     kp_shell_display_t *display = context;
-    kp_log("the display is gone; connecting again");
+    kp_log("the display is gone or fails; connecting again");
     for (size_t i = 0; i < display->surface_count; i++) {
         display->surfaces[i]->id = 0;
         display->surfaces[i]->create_txid = 0;

@@ -202,22 +202,30 @@ static void place(kp_shell_view_t *view)
     kp_shell_surface_place(&view->surface, &wanted);
 }
 
+/* The display takes coordinates up to a limit, in device px. */
+static int32_t page_length(const kp_shell_view_t *view, int32_t length)
+{
+    int32_t most = kp_shell_to_css(KP_DISPLAY_COORDINATE_MAX, view->scale);
+    return length < most ? length : most;
+}
+
 static void take_frame(kp_shell_view_t *view, const kp_shell_tab_event_t *event,
                        kp_message_t *message)
 {
     if (view->held.handle_count > 0)
         return; /* cannot be: the link is paused while a frame is held. The message closes it. */
+    view->page_width = page_length(view, event->frame.page_width);
+    view->page_height = page_length(view, event->frame.page_height);
     view->held.present = (kp_display_present_t){
         .sequence = event->frame.sequence,
         .list_size = event->frame.list_size,
         .background = event->frame.background,
-        .page_width = kp_shell_to_device(event->frame.page_width, view->scale),
-        .page_height = kp_shell_to_device(event->frame.page_height, view->scale)};
+        .page_width = kp_shell_to_device(view->page_width, view->scale),
+        .page_height = kp_shell_to_device(view->page_height, view->scale),
+    };
     for (uint32_t i = 0; i < message->handle_count; i++)
         view->held.handles[i] = kp_message_take(message, i);
     view->held.handle_count = message->handle_count;
-    view->page_width = event->frame.page_width;
-    view->page_height = event->frame.page_height;
     bool has_display = view->surface.display->service != KP_HANDLE_NONE;
     if (view->is_in_flight || (has_display && !kp_shell_surface_is_ready(&view->surface)))
         kp_shell_link_pause(&view->link, true); /* back-pressure on tabs that do not wait */

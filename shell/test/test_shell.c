@@ -12,6 +12,8 @@ static struct {
     uint32_t next_surface;
     uint32_t surfaces; /* created - destroyed */
     bool is_silent;    /* does not answer presents */
+    bool is_short;     /* cannot make surfaces */
+    uint32_t scale;    /* 0: 256 */
     kp_status_t status;
     size_t presents, objects;
     kp_display_present_t present;
@@ -29,12 +31,13 @@ static void display_message(const fake_message_t *message)
     kp_message_header_t head;
     memcpy(&head, message->bytes, sizeof(head));
     if (head.ordinal == KP_DISPLAY_SCREEN_INFO) {
-        answer(&(kp_display_screen_t){{KP_DISPLAY_SCREEN_INFO, head.txid}, 1280, 800, 256},
-               sizeof(kp_display_screen_t));
+        kp_display_screen_t screen = {
+            {KP_DISPLAY_SCREEN_INFO, head.txid}, 1280, 800, display.scale ? display.scale : 256};
+        answer(&screen, sizeof(screen));
     } else if (head.ordinal == KP_DISPLAY_SURFACE_CREATE) {
-        display.surfaces++;
-        kp_display_surface_t created = {{KP_DISPLAY_SURFACE_CREATED, head.txid},
-                                        ++display.next_surface};
+        uint32_t id = display.is_short ? 0 : ++display.next_surface;
+        display.surfaces += id != 0;
+        kp_display_surface_t created = {{KP_DISPLAY_SURFACE_CREATED, head.txid}, id};
         answer(&created, sizeof(created));
     } else if (head.ordinal == KP_DISPLAY_SURFACE_DESTROY) {
         display.surfaces--;
@@ -592,6 +595,50 @@ KP_TEST(display_restart_refused)
     say_frame(0, 51, 100, 0);
     KP_REQUIRE(fake.tab_count == 3); /* a fresh tab with the same page */
     KP_EXPECT_STRING(navigated(2), "http://a/");
+    end();
+}
+
+KP_TEST(display_short_of_memory)
+{
+    begin("url=a", NULL);
+    arrive(0, "http://a/", 100);
+    fake_end_display();
+    memset(&display, 0, sizeof(display));
+    display.is_short = true;
+    pass_time(100 * KP_NS_PER_MS);
+    pass_time(100 * KP_NS_PER_MS);
+    size_t connections = fake.connections;
+    KP_EXPECT(connections >= 2 && connections <= 4); /* less and less often */
+    display.is_short = false;
+    pass_time(5 * KP_NS_PER_S);
+    KP_EXPECT_INT(fake.connections, connections + 1);
+    KP_EXPECT_INT(display.surfaces, 2);
+    end();
+}
+
+KP_TEST(dense_screen)
+{
+    fake_reset();
+    memset(&display, 0, sizeof(display));
+    display.scale = 512;
+    char *argv[] = {"shell", "url=a", NULL};
+    shell = calloc(1, sizeof(*shell));
+    KP_EXPECT_INT(kp_shell_start(shell, 2, argv), KP_OK);
+    run();
+    KP_EXPECT_INT(display.place[0].y, 80);
+    KP_EXPECT_INT(display.place[0].height, 720);
+    arrive(0, "http://a/", KP_DISPLAY_COORDINATE_MAX);
+    fake_message_t *message = heard(0, KP_TAB_CONFIGURE);
+    KP_REQUIRE(message);
+    kp_tab_configure_t configure;
+    memcpy(&configure, message->bytes, sizeof(configure));
+    KP_EXPECT_INT(configure.width, 640 - 15);
+    KP_EXPECT_INT(configure.height, 360);
+    KP_EXPECT_INT(configure.scale, 512);
+    fake_message_free(message);
+    press(KEY_END); /* what the display cannot address is not scrolled to */
+    KP_EXPECT_INT(display.place[0].scroll_y, KP_DISPLAY_COORDINATE_MAX - 720);
+    KP_EXPECT(display.present.page_height <= KP_DISPLAY_COORDINATE_MAX);
     end();
 }
 
