@@ -9,3 +9,9 @@ text_TEST_CFLAGS := -DKP_FONT_DIR='"$(FONT_DIR)"'
 text_TEST_LIBS := $(TEXT_LIBS)
 text_TEST_DEPS := $(FONT_DIR_READY)
 text_TEST_LDFLAGS := -lm
+
+FUZZ_TARGETS += text
+text_FUZZ_SRC := engine/text/fuzz/fuzz_text.c $(TEXT_SRC)
+text_FUZZ_CORPUS := engine/text/fuzz/corpus
+text_FUZZ_LIBS := $(TEXT_LIBS)
+text_FUZZ_LDFLAGS := -lm
