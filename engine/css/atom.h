@@ -8,6 +8,7 @@
 typedef struct kp_css_atom {
     uint32_t hash;
     uint32_t size;
+    uint32_t tag; /* free for the owner of the table: selector.c keeps lexbor's tag number here */
     char text[]; /* NUL-terminated */
 } kp_css_atom_t;
 
@@ -16,6 +17,7 @@ typedef struct kp_css_atoms {
     size_t slot_count; /* a power of two */
     size_t count;
     kp_arena_t arena;
+    int tags_known; /* selector.c has entered all tag names */
 } kp_css_atoms_t;
 
 /* The atom of these bytes; made when new. NULL: out of memory. */

@@ -126,8 +126,8 @@ typedef struct kp_style {
     uint16_t text_align, text_transform, white_space, word_break, overflow_wrap;
     uint16_t visibility, list_style_type, list_style_position;
     uint16_t border_collapse, caption_side, empty_cells, direction;
-    /* Decorations of this element and its ancestors reach all text inside (not inheritance, but
-       the same for layout): filled by the box tree. */
+    uint8_t font_monospace; /* the family is exactly "monospace", whose default size is 13px */
+    uint8_t font_absolute;  /* the size comes from a length, not from keyword and factors alone */
     /* ---- not inherited ---- */
     uint16_t display;
     uint16_t position, floating, clear, box_sizing, overflow[2];
