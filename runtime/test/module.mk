@@ -31,6 +31,12 @@ hosted_net_TEST_CFLAGS := -Ikernel/machine/hosted
 hosted_net_TEST_LDFLAGS := -pthread -ldl
 hosted_net_TEST_DEPS = $(RUNTIME_TEST_BUNDLE)
 
+UNIT_TESTS += hosted_screen
+hosted_screen_TEST_SRC = kernel/machine/hosted/test/screen.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
+hosted_screen_TEST_CFLAGS := -Ikernel/machine/hosted
+hosted_screen_TEST_LDFLAGS := -pthread -ldl
+hosted_screen_TEST_DEPS = $(RUNTIME_TEST_BUNDLE)
+
 # The programs http and netstack, hosted, over host sockets and over their own stack.
 HTTP_TEST_BUNDLE := $(BUILD)/test/http.bundle
 HTTP_TEST_IMAGES := http netstack
@@ -45,3 +51,5 @@ hosted_http_TEST_SRC = kernel/machine/hosted/test/http.c $(KERNEL_SRC) $(HOSTED_
 hosted_http_TEST_CFLAGS := -Ikernel/machine/hosted
 hosted_http_TEST_LDFLAGS := -pthread -ldl
 hosted_http_TEST_DEPS = $(HTTP_TEST_BUNDLE)
+
+TEST_SCRIPTS += runtime/test/build-checks

@@ -145,7 +145,7 @@ static int run_system(int net, const char *name)
     int failed = 1;
     kp_status_t status = kp_hosted_run(&options, run_tests, (void *)name, &failed);
     if (status == KP_ERR_NOT_SUPPORTED && net == KP_HOSTED_NET_SLIRP) {
-        printf("# skipped %s: no libslirp here\n", name);
+        printf("skip %s: no libslirp here\n", name);
         return 0;
     }
     if (status != KP_OK)
