@@ -167,6 +167,28 @@ kp_status_t kp_x86_space_fault(kp_machine_space_t *space, uint64_t address, bool
     return status;
 }
 
+bool kp_x86_space_read(kp_machine_space_t *space, uint64_t address, void *to, size_t count)
+{
+    for (char *out = to; count > 0;) {
+        size_t within = address % KP_PAGE_SIZE;
+        size_t part = KP_MIN(count, KP_PAGE_SIZE - within);
+        if (address >= KP_X86_USER_END)
+            return false;
+        kp_spin_lock(&space->lock);
+        const uint64_t *entry = kp_x86_paging_entry(space->root, address - within, false, NULL);
+        bool present = entry && (*entry & KP_X86_PTE_PRESENT);
+        if (present)
+            memcpy(out, (const char *)kp_x86_direct(*entry & KP_X86_PTE_ADDRESS) + within, part);
+        kp_spin_unlock(&space->lock);
+        if (!present)
+            return false;
+        out += part;
+        address += part;
+        count -= part;
+    }
+    return true;
+}
+
 /* Read-only segments straight out of the archive. */
 static kp_status_t map_segment(kp_machine_space_t *space, const kp_image_t *image,
                                const kp_image_segment_t *segment)

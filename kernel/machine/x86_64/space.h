@@ -9,4 +9,8 @@
 kp_status_t kp_x86_space_fault(kp_machine_space_t *space, uint64_t address, bool write,
                                bool execute);
 
+/* Reads bytes at any user address, for reports about a process that dies; false when a page is not
+   present. */
+bool kp_x86_space_read(kp_machine_space_t *space, uint64_t address, void *to, size_t count);
+
 #endif

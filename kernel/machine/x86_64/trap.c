@@ -1,12 +1,14 @@
 /* Traps and interrupts, and what becomes of a process that faults. */
 #include "kernel/machine/x86_64/trap.h"
 
+#include "abi/calls.h"
 #include "kernel/machine/x86_64/interrupt.h"
 #include "kernel/machine/x86_64/io.h"
 #include "kernel/machine/x86_64/lapic.h"
 #include "kernel/machine/x86_64/paging.h"
 #include "kernel/machine/x86_64/space.h"
 #include "kernel/machine/x86_64/thread.h"
+#include "kernel/machine/x86_64/user_trace.h"
 
 enum {
     EXCEPTIONS = 32,
@@ -143,33 +145,38 @@ static void interrupt(uint64_t vector)
     /* Others are spurious (LAPIC 0xff, masked PIC): no acknowledgement, nothing to do. */
 }
 
-static void user_page_fault(kp_process_t *process, uint64_t address, uint64_t error)
+static void user_fault(const kp_x86_frame_t *frame, uint32_t reason, int32_t code, uint64_t address)
+{
+    kp_x86_user_trace(frame, reason == KP_EXIT_TRAP ? "trap" : "fault", code, address);
+    kp_process_fault(kp_x86_cpu()->current->process, reason, code, address);
+}
+
+static void user_page_fault(const kp_x86_frame_t *frame, uint64_t address)
 {
     kp_status_t status =
-        kp_x86_space_fault(&process->space, address, error & ERROR_WRITE, error & ERROR_EXECUTE);
+        kp_x86_space_fault(kp_x86_cpu()->current->space, address, frame->error & ERROR_WRITE,
+                           frame->error & ERROR_EXECUTE);
     if (status == KP_OK)
         return;
     uint64_t offset = address - KP_X86_USER_MEMORY;
     uint64_t guard_end = KP_X86_USER_STACK_TOP - KP_IMAGE_STACK_SIZE;
     if (status == KP_ERR_NO_MEMORY)
-        kp_process_fault(process, KP_EXIT_FAULT, KP_ERR_NO_MEMORY, address);
+        user_fault(frame, KP_EXIT_FAULT, KP_ERR_NO_MEMORY, address);
     else if (offset < KP_IMAGE_MEMORY_RESERVE)
-        kp_process_fault(process, KP_EXIT_TRAP, KP_TRAP_OUT_OF_BOUNDS, offset);
+        user_fault(frame, KP_EXIT_TRAP, KP_TRAP_OUT_OF_BOUNDS, offset);
     else if (address < guard_end && address >= guard_end - KP_IMAGE_STACK_GUARD)
-        kp_process_fault(process, KP_EXIT_TRAP, KP_TRAP_STACK_OVERFLOW, address);
+        user_fault(frame, KP_EXIT_TRAP, KP_TRAP_STACK_OVERFLOW, address);
     else
-        kp_process_fault(process, KP_EXIT_FAULT, KP_X86_VECTOR_PAGE_FAULT, address);
+        user_fault(frame, KP_EXIT_FAULT, KP_X86_VECTOR_PAGE_FAULT, address);
 }
 
 static void user_exception(const kp_x86_frame_t *frame, uint64_t fault_address)
 {
-    kp_process_t *process = kp_x86_cpu()->current->process;
     kp_x86_interrupts_on();
-    if (frame->vector == KP_X86_VECTOR_PAGE_FAULT) {
-        user_page_fault(process, fault_address, frame->error);
-        return;
-    }
-    kp_process_fault(process, KP_EXIT_FAULT, (int32_t)frame->vector, frame->rip);
+    if (frame->vector == KP_X86_VECTOR_PAGE_FAULT)
+        user_page_fault(frame, fault_address);
+    else
+        user_fault(frame, KP_EXIT_FAULT, (int32_t)frame->vector, frame->rip);
 }
 
 void kp_x86_trap(kp_x86_frame_t *frame)
@@ -213,6 +220,8 @@ void kp_x86_syscall(kp_x86_frame_t *frame)
     const uint64_t arguments[6] = {frame->rdi, frame->rsi, frame->rdx,
                                    frame->r10, frame->r8,  frame->r9};
     thread->in_call = true;
+    if (frame->rax == KP_CALL_process_trap)
+        kp_x86_user_trace(frame, "trap", (int32_t)frame->rdi, frame->rsi);
     frame->rax = (uint64_t)kp_syscall_dispatch((uint32_t)frame->rax, arguments);
     if (atomic_load_explicit(&thread->killed, memory_order_relaxed))
         kp_x86_thread_exit();
