@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include <lwip/etharp.h>
+
 static void on_channel(void *context, kp_handle_t channel, kp_signals_t observed);
 
 /* Takes lwIP's block away from the connection: no callback will come any more. */
@@ -202,6 +204,7 @@ void kp_netstack_connection_open(kp_netstack_t *stack, kp_netstack_client_t *cli
     connection->client = client;
     connection->txid = txid;
     connection->last = &connection->first;
+    connection->look_at_hop = kp_now() + KP_NETSTACK_FIRST_HOP_TIMEOUT;
     connection->next = stack->connections;
     stack->connections = connection;
     stack->connection_count++;
@@ -419,10 +422,28 @@ static void watch(kp_netstack_connection_t *connection)
                         connection);
 }
 
+/* The first hop towards the host does not answer ARP: no packet of ours ever leaves, so there is no
+   point in asking on until TCP gives up. */
+static bool is_first_hop_silent(const kp_netstack_connection_t *connection)
+{
+    struct netif *netif = &connection->stack->netif;
+    struct eth_addr *hardware;
+    const ip4_addr_t *found, *hop = ip_2_ip4(&connection->pcb->remote_ip);
+    if (!ip4_addr_net_eq(hop, netif_ip4_addr(netif), netif_ip4_netmask(netif)))
+        hop = netif_ip4_gw(netif);
+    return etharp_find_addr(netif, hop, &hardware, &found) < 0;
+}
+
 /* Does all that can be done for one connection now; destroys it when it is over. */
 static void run(kp_netstack_connection_t *connection, kp_time_t now)
 {
     if (connection->channel == KP_HANDLE_NONE) {
+        if (now >= connection->look_at_hop) {
+            connection->look_at_hop = KP_TIME_INFINITE;
+            if (connection->pcb && !connection->is_connected && connection->error == KP_OK &&
+                is_first_hop_silent(connection))
+                connection->error = KP_ERR_UNREACHABLE;
+        }
         if (connection->is_connected && connection->error == KP_OK && connection->client)
             introduce(connection);
         if (connection->channel == KP_HANDLE_NONE) {
@@ -477,6 +498,8 @@ kp_time_t kp_netstack_connections_deadline(const kp_netstack_t *stack)
     for (const kp_netstack_connection_t *at = stack->connections; at; at = at->next) {
         if (at->client_gone && at->gone_since + KP_NETSTACK_LINGER_TIMEOUT < deadline)
             deadline = at->gone_since + KP_NETSTACK_LINGER_TIMEOUT;
+        if (at->channel == KP_HANDLE_NONE && at->look_at_hop < deadline)
+            deadline = at->look_at_hop;
     }
     return deadline;
 }

@@ -41,6 +41,8 @@
 #define KP_NETSTACK_CONFIGURE_TIMEOUT (10 * KP_NS_PER_S)
 /* How long a connection whose client has gone may take to send what the client wrote. */
 #define KP_NETSTACK_LINGER_TIMEOUT (20 * KP_NS_PER_S)
+/* A connection attempt whose first hop has not answered ARP by then is ERR_UNREACHABLE. */
+#define KP_NETSTACK_FIRST_HOP_TIMEOUT (3 * KP_NS_PER_S)
 /* Unread for this long, a connection may be cut when memory is short. */
 #define KP_NETSTACK_STALE_TIME (5 * KP_NS_PER_S)
 
@@ -92,10 +94,11 @@ struct kp_netstack_connection {
     kp_time_t unread_since;             /* when the channel last refused; 0 while it accepts */
     uint8_t *unsent;                    /* of the client's last message, what TCP had no room for */
     uint32_t unsent_size, unsent_done;
-    bool is_readable;  /* the channel has a message, or its end was seen */
-    bool is_writable;  /* the channel takes a message, as far as we know */
-    bool is_connected; /* lwIP said so */
-    bool remote_fin;   /* the peer has ended its direction */
+    kp_time_t look_at_hop; /* when to look whether the first hop answers */
+    bool is_readable;      /* the channel has a message, or its end was seen */
+    bool is_writable;      /* the channel takes a message, as far as we know */
+    bool is_connected;     /* lwIP said so */
+    bool remote_fin;       /* the peer has ended its direction */
     bool remote_fin_told;
     bool client_fin;      /* so has the client */
     bool client_fin_sent; /* and TCP knows */

@@ -203,6 +203,10 @@ KP_TEST(connections_that_fail_say_why)
     send_connect(client, 2, 82);
     KP_EXPECT_INT(connected(client, &socket), KP_ERR_TIMED_OUT);
     KP_EXPECT(kp_sim.now - start > 5 * SECOND);
+    send_connect(client, 99, 80); /* no such neighbour */
+    start = kp_sim.now;
+    KP_EXPECT_INT(connected(client, &socket), KP_ERR_UNREACHABLE);
+    KP_EXPECT(kp_sim.now - start < 5 * SECOND);
     kp_net_connect_t request = {.header = {KP_NET_CONNECT, ++last_txid},
                                 .address = {.family = 4, .bytes = {127, 0, 0, 1}},
                                 .port = 80};

@@ -12,6 +12,7 @@
 #define GATEWAY 0x0a000202u
 #define NAME_SERVER 0x0a000203u
 #define GUEST 0x0a00020fu
+#define SILENT 0x0a000263u
 
 peer_t peer;
 
@@ -475,7 +476,8 @@ static void on_frame(const uint8_t *frame, size_t size)
     if (get16(frame + 12) == 0x0806) {
         uint8_t reply[60] = {0};
         uint32_t wanted = get32(ip + 24);
-        if (size < 42 || get16(ip + 6) != 1 || wanted == GUEST || wanted >> 8 != GUEST >> 8)
+        if (size < 42 || get16(ip + 6) != 1 || wanted == GUEST || wanted == SILENT ||
+            wanted >> 8 != GUEST >> 8)
             return;
         memcpy(reply, guest_mac, 6);
         memcpy(reply + 6, peer_mac, 6);

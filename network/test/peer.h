@@ -1,7 +1,7 @@
 /* The other end of the wire for tests of netstack: a gateway 10.0.2.2 that answers ARP for all of
-   10.0.2.0/24 but the guest, a DHCP server, a name server 10.0.2.3 and a TCP of its own, written
-   apart from lwIP so that they check each other. The wire between them loses, doubles and reorders
-   frames as told, deterministically. Time is kp_sim.now.
+   10.0.2.0/24 but the guest and 10.0.2.99, a DHCP server, a name server 10.0.2.3 and a TCP of its
+   own, written apart from lwIP so that they check each other. The wire between them loses, doubles
+   and reorders frames as told, deterministically. Time is kp_sim.now.
 
    TCP ports: 7 echo; 9 swallows, checks the pattern; 19 sends peer.source_size bytes of the
    pattern, then FIN; 81 refuses; 82 never answers; 83 sends half of source_size, then resets; 84
