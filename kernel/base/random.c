@@ -34,7 +34,7 @@ void kp_chacha20_block(const uint32_t key[8], uint32_t counter, const uint32_t n
         quarter_round(&x[2], &x[7], &x[8], &x[13]);
         quarter_round(&x[3], &x[4], &x[9], &x[14]);
     }
-    for (unsigned i = 0; i < 16; i++) {
+    for (size_t i = 0; i < 16; i++) {
         uint32_t word = x[i] + start[i];
         out[4 * i] = (uint8_t)word;
         out[4 * i + 1] = (uint8_t)(word >> 8);

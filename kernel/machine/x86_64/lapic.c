@@ -33,17 +33,18 @@ static volatile uint32_t *registers; /* NULL: x2APIC */
 static uint64_t measure_tsc;
 static uint64_t timer_rate; /* counts per second of the one-shot timer */
 
-static uint32_t read(unsigned number)
+static uint32_t read(size_t number)
 {
-    return registers ? registers[number * 4] : (uint32_t)kp_x86_msr_read(MSR_X2APIC + number);
+    return registers ? registers[number * 4]
+                     : (uint32_t)kp_x86_msr_read(MSR_X2APIC + (uint32_t)number);
 }
 
-static void write(unsigned number, uint32_t value)
+static void write(size_t number, uint32_t value)
 {
     if (registers)
         registers[number * 4] = value;
     else
-        kp_x86_msr_write(MSR_X2APIC + number, value);
+        kp_x86_msr_write(MSR_X2APIC + (uint32_t)number, value);
 }
 
 void kp_x86_lapic_init(void)
