@@ -1,6 +1,7 @@
 #!/bin/bash
-# The whole system in QEMU, seen from outside: it gets an address, fetches a page from a server on the
+# `kpio run --screenshot`: the whole system in QEMU gets an address, fetches a page from a server on the
 # host and shows it. Evidence: the server's log, the packets, the pixels, not what the guest says.
+# (tests/e2e/qemu.sh has a user at the guest, and compares it with hosted mode.)
 source "$(dirname "$0")/../e2e/lib.sh"
 command -v qemu-system-x86_64 >/dev/null || { echo "skip qemu: QEMU is not installed" && exit 0; }
 start_server "$root/tests/pages"
@@ -42,28 +43,6 @@ fi
 if boot refused "http://10.0.2.2:1/"; then
     check refused-shows-something "an empty screen" [ "$($pixels "$work/refused.png" colors)" -gt 10 ]
 fi
-# The same page has the same boxes and the same text as in hosted mode with the same viewport.
-toolbar=40 # CSS pixels of the shell's bar above the page (shell/toolbar.h)
-for format in boxes text; do
-    "$kpio" run "http://10.0.2.2:$port/index.html" --headless --timeout 90 --accel "${KPIO_ACCEL:-auto}" \
-        --append "dump=$format" --serial "$work/$format.log" >"$work/out" 2>&1 </dev/null &
-    guest=$!
-    pids+=($guest)
-    if ! wait_for 60 grep -q '^kpio-dump-end' "$work/$format.log"; then
-        not_ok "same-$format" "no dump: $(tail -n 3 "$work/$format.log")"
-    else
-        "$kpio" dump "http://127.0.0.1:$port/index.html" --format $format --size "1280x$((800 - toolbar))" \
-            >"$work/hosted.$format" 2>"$work/err"
-        # Log lines may stand between the dump's: they begin with the time in brackets.
-        tr -d '\r' <"$work/$format.log" | sed -n '/^kpio-dump-begin/,/^kpio-dump-end/p' |
-            grep -vE '^(\[ *[0-9]+\.[0-9]{6}\]|kpio-dump-)' | sed '$ { /^$/d }' >"$work/guest.$format"
-        check "same-$format" "$(diff "$work/hosted.$format" "$work/guest.$format" | head -n 5)" \
-            diff -q "$work/hosted.$format" "$work/guest.$format"
-        check "some-$format" "the dump is empty" [ "$(wc -c <"$work/guest.$format")" -gt 100 ]
-    fi
-    kill $guest 2>/dev/null
-    wait $guest 2>/dev/null
-done
 left=$(pgrep -f "^[^ ]*qemu-system.*$work")
 check no-qemu-left "process $left" [ -z "$left" ]
 finish
