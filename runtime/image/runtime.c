@@ -37,7 +37,7 @@ static void relocate(void)
         else if (entry->d_tag == DT_RELASZ)
             size = entry->d_un.d_val;
     }
-    for (uint64_t i = 0; i < size / sizeof(*relocations); i++)
+    for (uint64_t i = 0; relocations && i < size / sizeof(*relocations); i++)
         *(uint64_t *)(base + relocations[i].r_offset) = base + (uint64_t)relocations[i].r_addend;
 }
 

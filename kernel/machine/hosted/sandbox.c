@@ -75,7 +75,7 @@ static int receive_file(void)
     union {
         char space[CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
-    } control;
+    } control = {0};
     struct iovec vector = {&byte, 1};
     struct msghdr message = {.msg_iov = &vector,
                              .msg_iovlen = 1,

@@ -136,7 +136,8 @@ int main(int argc, char **argv)
         fail("cannot read", "");
     fclose(file);
     kp_reader_t reader = kp_reader_init(bytes, (size_t)size);
-    if (kp_reader_u32(&reader) != 0x6d736100 || kp_reader_u32(&reader) != 1)
+    uint32_t magic = kp_reader_u32(&reader), version = kp_reader_u32(&reader);
+    if (magic != 0x6d736100 || version != 1)
         fail("not a WebAssembly 1 module", "");
     print_info(&reader);
     free(bytes);
