@@ -28,7 +28,7 @@ CCACHE := $(shell command -v ccache)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 
-WARNINGS := -Wall -Wextra -Werror -Wshadow=local -Wstrict-prototypes -Wmissing-prototypes
+WARNINGS := -Wall -Wextra -Werror $(if $(findstring clang,$(CC)),,-Wshadow=local) -Wstrict-prototypes -Wmissing-prototypes
 BASE_CFLAGS := -std=c17 -I. $(WARNINGS) -g -MMD -MP
 HOSTED_CFLAGS := $(subst c17,gnu17,$(BASE_CFLAGS)) -O2 -fno-omit-frame-pointer -D_GNU_SOURCE \
     -Ikernel/machine/hosted
