@@ -33,10 +33,11 @@ $(BUILD)/x86_64/selftest.elf: $(X86_SELFTEST_OBJ) $(X86_LDSCRIPT) $(X86_DIR)/sym
 	$(call X86_LINK,$@,$(X86_SELFTEST_OBJ))
 
 TEST_SCRIPTS += kernel/machine/x86_64/test/run.sh kernel/machine/x86_64/test/run-iso.sh
-test: $(BUILD)/x86_64/selftest.elf
+test: $(BUILD)/x86_64/selftest.elf | $(SYSTEM_RUN_READY) $(SYSTEM_ISO_READY)
 
 # A disc image for real machines and BIOS or UEFI firmware: GRUB loads the kernel by multiboot2.
-$(BUILD)/kpio.iso: $(BUILD)/x86_64/kpio.elf $(BUILD)/x86_64/kpio.bundle $(X86_DIR)/grub.cfg
+$(BUILD)/kpio.iso: $(BUILD)/x86_64/kpio.elf $(BUILD)/x86_64/kpio.bundle $(X86_DIR)/grub.cfg | \
+    $(SYSTEM_ISO_READY)
 	$(call say,ISO,$@)
 	$(Q)rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
 	$(Q)cp $(X86_DIR)/grub.cfg $(BUILD)/iso/boot/grub/grub.cfg
