@@ -40,7 +40,14 @@ void kp_shell_input_enter_address(kp_shell_input_t *input)
         return; /* nothing to go to: keep typing */
     input->toolbar->model.is_edited = false;
     blur(input);
-    kp_shell_page_open(input->page, url);
+    size_t size;
+    const char *command = kp_shell_command_of((kp_shell_span_t){url, strlen(url)}, &size);
+    if (command) {
+        restore_address(input);
+        kp_shell_page_command(input->page, command, size);
+    } else {
+        kp_shell_page_open(input->page, url);
+    }
 }
 
 /* A key while the field has the focus; true when it was for the field. */

@@ -17,4 +17,9 @@ shell_tab_message_TEST_SRC := shell/test/test_tab_message.c shell/tab_message.c
 
 FUZZ_TARGETS += shell_tab_message
 shell_tab_message_FUZZ_SRC := shell/fuzz/fuzz_tab_message.c $(SHELL_PURE)
-shell_tab_message_FUZZ_CORPUS := shell/fuzz/seeds
+shell_tab_message_FUZZ_CORPUS := shell/fuzz/tab_message_seeds
+
+FUZZ_TARGETS += shell
+shell_FUZZ_SRC := shell/fuzz/fuzz_shell.c shell/test/fake_kernel.c $(SHELL_CORE) \
+    $(addprefix runtime/program/,loop.c message.c)
+shell_FUZZ_CORPUS := shell/fuzz/shell_seeds

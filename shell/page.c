@@ -141,6 +141,13 @@ void kp_shell_page_stop(kp_shell_page_t *page)
         kp_shell_view_cancel(&page->view);
 }
 
+/* Ends the page's process, as a user may want for one that hangs, and tests for the crash page. */
+static void end_process(kp_shell_page_t *page)
+{
+    if (page->view.process != KP_HANDLE_NONE)
+        (void)kp_process_kill(page->view.process);
+}
+
 void kp_shell_page_command(kp_shell_page_t *page, const char *command, size_t size)
 {
     static const struct {
@@ -151,6 +158,7 @@ void kp_shell_page_command(kp_shell_page_t *page, const char *command, size_t si
         {"forward", kp_shell_page_forward},
         {"reload", kp_shell_page_reload},
         {"stop", kp_shell_page_stop},
+        {"kill", end_process},
     };
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (size == strlen(commands[i].name) && memcmp(command, commands[i].name, size) == 0) {

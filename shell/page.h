@@ -60,7 +60,8 @@ void kp_shell_page_back(kp_shell_page_t *page);
 void kp_shell_page_forward(kp_shell_page_t *page);
 void kp_shell_page_reload(kp_shell_page_t *page);
 void kp_shell_page_stop(kp_shell_page_t *page);
-/* "back", "forward", "reload", "stop", "address" (after "kpio:"); others are ignored. */
+/* "back", "forward", "reload", "stop", "kill" (ends the page's process), "address" (after "kpio:");
+   others are ignored. */
 void kp_shell_page_command(kp_shell_page_t *page, const char *command, size_t size);
 
 /* What the address field shows: the pending load's address or the current entry's. Borrowed. */

@@ -166,6 +166,8 @@ kp_handle_t kp_startup_take(const char *name)
 void kp_log(const char *format, ...)
 {
     va_list arguments;
+    if (fake.is_quiet)
+        return;
     va_start(arguments, format);
     printf("# log: ");
     vprintf(format, arguments);

@@ -49,6 +49,7 @@ typedef struct fake_kernel {
     fake_object_t *console;
     bool has_display, has_console, has_coordinator;
     size_t load_done_marks;
+    bool is_quiet; /* no log */
 } fake_kernel_t;
 
 extern fake_kernel_t fake;

@@ -490,6 +490,24 @@ KP_TEST(page_crash)
     end();
 }
 
+KP_TEST(user_ends_the_page)
+{
+    begin("url=a", NULL);
+    arrive(0, "http://a/", 100);
+    say_text(0, KP_TAB_NAVIGATE_REQUEST, "kpio:kill"); /* not for pages of the web */
+    KP_EXPECT_INT(fake.tab_count, 2);
+    chord(KEY_LEFTCTRL, KEY_L);
+    type("kpio");
+    chord(KEY_LEFTSHIFT, 39);
+    type("kill");
+    press(KEY_ENTER);
+    KP_REQUIRE(fake.tab_count == 3);
+    KP_EXPECT(fake.tabs[0].process->is_terminated);
+    KP_EXPECT(strstr(loaded(2), "ended from outside") != NULL);
+    KP_EXPECT_STRING(shell->toolbar.model.edit.text, "http://a/");
+    end();
+}
+
 KP_TEST(page_that_always_crashes)
 {
     begin("url=a", NULL);
