@@ -4,8 +4,8 @@
 #include <string.h>
 
 #define DESKTOP 0x00505860u /* where no surface is */
-#define TRACK 0x00f1f1f1u
-#define THUMB 0x00c1c1c1u
+#define TRACK 0x00fcfcfcu
+#define THUMB 0xff8b8b8bu
 
 static kp_paint_rect_t screen_rect(const kp_compositor_t *compositor)
 {
@@ -267,12 +267,12 @@ static void paint_bar(kp_compositor_t *compositor, const kp_surface_t *surface, 
     cut = kp_paint_rect_intersect(cut, bar);
     kp_display_thumb_t thumb =
         kp_display_thumb(bar.y1 - bar.y0, surface->page_height, placement->scroll_y);
-    int32_t margin = (bar.x1 - bar.x0) / 7;
-    kp_paint_rect_t handle = {bar.x0 + margin, bar.y0 + thumb.offset, bar.x1 - margin,
-                              bar.y0 + thumb.offset + thumb.length};
+    int32_t width = bar.x1 - bar.x0, margin = width * 4 / 15; /* as Chromium draws it */
+    kp_paint_rect_t handle = {bar.x0 + margin, bar.y0 + thumb.offset + 2, bar.x1 - width * 2 / 15,
+                              bar.y0 + thumb.offset + thumb.length - 2};
     kp_paint_fill(&compositor->target, cut, TRACK);
     if (thumb.length < bar.y1 - bar.y0)
-        kp_paint_fill(&compositor->target, kp_paint_rect_intersect(cut, handle), THUMB);
+        kp_paint_fill_rounded(&compositor->target, cut, handle, (uint32_t)margin, THUMB);
 }
 
 static kp_status_t paint_damage(kp_compositor_t *compositor, kp_paint_rect_t rect)

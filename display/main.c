@@ -19,14 +19,24 @@ static void mark_first_page(kp_display_t *display)
     (void)kp_boot_mark("first-paint");
 }
 
+/* An empty screen is not worth the time at start-up: nothing is painted before the first list. */
+static bool has_content(const kp_display_t *display)
+{
+    const kp_surface_t *surface = display->compositor.bottom;
+    while (surface && !surface->scene.op_count)
+        surface = surface->next;
+    return display->compositor.target.pixels && (surface || display->compositor.frames);
+}
+
 static void on_paint(void *context)
 {
     kp_display_t *display = context;
-    kp_status_t status = kp_compositor_paint(&display->compositor);
-    if (status != KP_OK)
-        kp_log("painting: %s", kp_status_text(status));
-    if (display->compositor.target.pixels)
+    if (has_content(display)) {
+        kp_status_t status = kp_compositor_paint(&display->compositor);
+        if (status != KP_OK)
+            kp_log("painting: %s", kp_status_text(status));
         mark_first_page(display);
+    }
     for (kp_client_t *client = display->clients; client; client = client->next)
         kp_client_answer(client);
 }
@@ -72,6 +82,5 @@ int main(void)
         kp_log("cannot serve: %s", kp_status_text(status));
         return 1;
     }
-    kp_display_schedule(&display);
     return kp_loop_run(&display.loop);
 }

@@ -120,6 +120,9 @@ kp_status_t kp_paint_scene_paint(const kp_paint_scene_t *scene, kp_painter_t *pa
 
 /* Fills area (cut to the target) with an opaque colour 0x??RRGGBB. */
 void kp_paint_fill(const kp_paint_target_t *target, kp_paint_rect_t area, uint32_t color);
+/* Fills the rectangle with round corners, as far as it lies in area. */
+void kp_paint_fill_rounded(const kp_paint_target_t *target, kp_paint_rect_t area,
+                           kp_paint_rect_t rect, uint32_t radius, uint32_t color);
 /* Moves the pixels of area by (dx, dy) inside area; what moves out is lost, what is uncovered stays
    as it was. */
 void kp_paint_scroll(const kp_paint_target_t *target, kp_paint_rect_t area, int32_t dx, int32_t dy);

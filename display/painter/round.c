@@ -136,3 +136,21 @@ void kp_paint_round_solid(const kp_paint_round_t *round, int32_t y, int32_t *fro
     *from += (int32_t)ceilf(left);
     *to -= (int32_t)ceilf(right);
 }
+
+void kp_paint_fill_rounded(const kp_paint_target_t *target, kp_paint_rect_t area,
+                           kp_paint_rect_t rect, uint32_t radius, uint32_t color)
+{
+    const uint32_t radii[4] = {radius, radius, radius, radius};
+    kp_paint_round_t round = kp_paint_round_make(rect, radii, radii);
+    uint8_t mask[64];
+    area = kp_paint_rect_intersect(area, rect);
+    area = kp_paint_rect_intersect(area, (kp_paint_rect_t){0, 0, target->width, target->height});
+    for (int32_t y = area.y0; y < area.y1; y++) {
+        uint32_t *row = target->pixels + (size_t)y * target->stride;
+        for (int32_t x = area.x0; x < area.x1; x += (int32_t)sizeof mask) {
+            int32_t count = area.x1 - x < (int32_t)sizeof mask ? area.x1 - x : (int32_t)sizeof mask;
+            kp_paint_round_row(&round, y, x, x + count, mask);
+            kp_paint_row_color_mask(row + x, mask, (size_t)count, color);
+        }
+    }
+}
