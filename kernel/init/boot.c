@@ -2,6 +2,7 @@
 #include "kernel/init/boot.h"
 
 #include "kernel/init/command_line.h"
+#include "kernel/init/fault.h"
 #include "kernel/init/files.h"
 #include "kernel/init/supervisor.h"
 #include "kernel/ipc/services.h"
@@ -151,6 +152,7 @@ kp_status_t kp_kernel_start(const kp_boot_t *boot)
     memcpy(command_line, line, length);
     command_line[length] = 0;
     atomic_store(&memory_report_wanted, kp_command_line_is(command_line, "report", "memory"));
+    kp_fault_init(command_line);
     kp_status_t status = kp_files_open(boot->bundle, boot->bundle_size);
     if (status != KP_OK) {
         kp_log("boot", KP_LOG_ERROR, "boot archive: %s", kp_status_text(status));
@@ -223,6 +225,7 @@ kp_status_t kp_boot_mark(const char *name)
     if (atomic_load(&memory_report_wanted) &&
         (strcmp(name, "first-paint") == 0 || strcmp(name, "load-done") == 0))
         kp_kernel_report_memory();
+    kp_fault_mark(name);
     return KP_OK;
 }
 

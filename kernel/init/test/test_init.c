@@ -7,6 +7,7 @@
 #include "tests/kp_test.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- A boot archive in memory ---- */
 
@@ -331,6 +332,41 @@ KP_TEST(a_headless_kernel_serves_its_own_code)
     KP_EXPECT_INT(kp_kernel_stop(KP_TIME_INFINITE), KP_OK);
     kp_test_join();
     KP_EXPECT_INT(kp_object_count(KP_TYPE_PROCESS), 0);
+    kp_test_program = NULL;
+}
+
+static void wait_for_log(const char *text, unsigned count)
+{
+    while (kp_test_log_count(text) < count) /* the runner's time limit ends it */
+        usleep(1000);
+}
+
+KP_TEST(a_mark_ends_a_process_on_request)
+{
+    kp_test_attach("test");
+    kp_boot_t boot = {.bundle = archive,
+                      .bundle_size = boot_archive(),
+                      .command_line = "shell=off net=kernel kill=http@there kill=tab-9@there "
+                                      "kill=http kill=@there kill=http@ kill=http@never"};
+    kp_test_program = program;
+    atomic_store(&http_lives, 1);
+    unsigned served = kp_test_log_count("boot-mark services ");
+    unsigned ends = kp_test_log_count("http ended");
+    KP_REQUIRE(kp_kernel_start(&boot) == KP_OK);
+    KP_EXPECT_INT(kp_test_log_count("fault: left out: kill="), 3);
+    wait_for_log("boot-mark services ", served + 1);
+    KP_EXPECT_INT(kp_boot_mark("elsewhere"), KP_OK);
+    KP_EXPECT_INT(kp_test_log_count("fault: http at "), 0);
+    for (int i = 0; i < 2; i++) /* only the first one acts */
+        KP_EXPECT_INT(kp_boot_mark("there"), KP_OK);
+    KP_EXPECT_INT(kp_test_log_count("fault: http at there: killed"), 1);
+    KP_EXPECT_INT(kp_test_log_count("fault: tab-9 at there: no such process"), 1);
+    wait_for_log("http ended", ends + 1);
+    while (atomic_load(&http_lives) < 3) /* it came back */
+        usleep(1000);
+    KP_EXPECT_INT(kp_kernel_stop(KP_TIME_INFINITE), KP_OK);
+    kp_test_join();
+    KP_EXPECT_INT(kp_test_log_count("http ended"), ends + 1);
     kp_test_program = NULL;
 }
 
