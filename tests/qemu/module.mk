@@ -1,1 +1,1 @@
-TEST_SCRIPTS += tests/qemu/page.sh
+TEST_SCRIPTS += tests/qemu/page.sh tests/qemu/disc.sh
