@@ -92,7 +92,8 @@ static bool wait_until(bool (*condition)(void))
 typedef struct search {
     const char *name;    /* or its beginning, with '*' at the end */
     uint64_t after;      /* only younger ones */
-    kp_process_t *found; /* the youngest; referenced */
+    bool is_oldest;      /* wanted, not the youngest */
+    kp_process_t *found; /* referenced */
 } search_t;
 
 static void search_step(kp_process_t *process, void *context)
@@ -103,7 +104,7 @@ static void search_step(kp_process_t *process, void *context)
     bool same = prefix ? strncmp(process->name, search->name, length - 1) == 0
                        : strcmp(process->name, search->name) == 0;
     if (!same || process->object.koid <= search->after ||
-        (search->found && search->found->object.koid > process->object.koid))
+        (search->found && (search->found->object.koid > process->object.koid) != search->is_oldest))
         return;
     kp_object_acquire(&process->object);
     if (search->found)
@@ -111,9 +112,9 @@ static void search_step(kp_process_t *process, void *context)
     search->found = process;
 }
 
-static kp_process_t *process_find(const char *name, uint64_t after)
+static kp_process_t *process_find(const char *name, uint64_t after, bool is_oldest)
 {
-    search_t search = {.name = name, .after = after};
+    search_t search = {.name = name, .after = after, .is_oldest = is_oldest};
     kp_process_each(search_step, &search);
     return search.found;
 }
@@ -122,7 +123,7 @@ static kp_process_t *process_find(const char *name, uint64_t after)
 static bool crash(const char *name, const char *successor)
 {
     char text[96];
-    kp_process_t *process = process_find(name, 0);
+    kp_process_t *process = process_find(name, 0, true);
     snprintf(text, sizeof text, "crash-%s", name);
     if (!process)
         return report(false, text, "there is no such process");
@@ -133,7 +134,7 @@ static bool crash(const char *name, const char *successor)
     kp_object_release(&process->object);
     kp_time_t deadline = kp_machine_now() + PATIENCE;
     kp_process_t *next = NULL;
-    while (successor && !(next = process_find(successor, id)) && kp_machine_now() < deadline)
+    while (successor && !(next = process_find(successor, id, false)) && kp_machine_now() < deadline)
         sleep_step();
     if (next)
         kp_object_release(&next->object);
@@ -170,8 +171,8 @@ static int work(void *context)
     (void)context;
     if (!report(wait_until(page_is_shown), "page-before-crashes", "the page is not shown"))
         return 1;
-    /* The page's tab is the youngest: the toolbar's came first, or was there as early. A crash
-       shows the crash page in a fresh process. */
+    /* The page's tab is the oldest: the shell starts it before the toolbar's. A crash shows the
+       crash page in a fresh process. */
     uint32_t requested = requests("GET /index.html 200");
     if (crash("tab*", "tab*")) {
         bool gone = wait_until(page_is_gone);
