@@ -71,6 +71,7 @@ int kp_socket_close(int fd)
     kp_socket_t *socket = socket_of(fd);
     if (!socket)
         return -1;
+    kp_loop_timer_cancel(&socket->next_address);
     kp_socket_release(socket);
     free(socket->rest);
     *socket = (kp_socket_t){.phase = KP_SOCKET_FREE};

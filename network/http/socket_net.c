@@ -46,6 +46,7 @@ kp_status_t kp_socket_error_status(int error)
 
 void kp_socket_fail(kp_socket_t *socket, int error)
 {
+    kp_loop_timer_cancel(&socket->next_address);
     socket->phase = KP_SOCKET_FAILED;
     socket->error = error;
     socket->txid = 0;
@@ -170,9 +171,20 @@ void kp_socket_begin_name(kp_socket_t *socket, const char *name)
     ask(socket, &request, sizeof(request), name, request.name_size);
 }
 
+static void on_address_timeout(void *context)
+{
+    kp_socket_begin_address(context); /* a late reply to the old txid finds nobody */
+}
+
 void kp_socket_begin_address(kp_socket_t *socket)
 {
     socket->phase = KP_SOCKET_CONNECTING;
+    kp_loop_timer_cancel(&socket->next_address);
+    if (socket->address_next + 1 < socket->address_count) {
+        kp_loop_timer_init(&socket->next_address, on_address_timeout, socket);
+        kp_loop_timer_set(kp_socket_layer.loop, &socket->next_address,
+                          kp_now() + KP_SOCKET_ADDRESS_TIMEOUT);
+    }
     socket->txid = new_txid();
     kp_net_connect_t request = {.header = {KP_NET_CONNECT, socket->txid},
                                 .address = socket->addresses[socket->address_next++],
@@ -213,6 +225,7 @@ static bool on_connected(kp_socket_t *socket, kp_message_t *message)
     kp_handle_t channel = kp_message_take(message, 0);
     if (channel == KP_HANDLE_NONE)
         return false;
+    kp_loop_timer_cancel(&socket->next_address);
     socket->channel = channel;
     socket->phase = KP_SOCKET_CONNECTED;
     socket->txid = 0;

@@ -9,6 +9,10 @@
 #include "network/http/socket.h"
 #include "runtime/program/message.h"
 
+/* An address that has not answered by then is left for the next of its name (RFC 8305's idea: a
+   dead IPv6 must not cost the user the page). */
+#define KP_SOCKET_ADDRESS_TIMEOUT (2 * KP_NS_PER_S)
+
 typedef enum kp_socket_phase {
     KP_SOCKET_FREE,
     KP_SOCKET_OPEN,       /* not connected, and never tried */
@@ -28,7 +32,8 @@ typedef struct kp_socket {
     uint16_t port;
     uint32_t address_count, address_next;
     kp_net_address_t addresses[KP_NET_ADDRESSES_MAX];
-    uint8_t *rest; /* received, not taken by curl yet; owned */
+    kp_loop_timer_t next_address; /* armed while one is tried and there are others */
+    uint8_t *rest;                /* received, not taken by curl yet; owned */
     size_t rest_size, rest_done;
     bool is_ended;    /* FIN came */
     bool is_readable; /* a receive may give something: unknown counts as yes */

@@ -66,10 +66,9 @@ static void on_resolve(kp_handle_t client, const kp_net_resolve_t *request, cons
     static const struct {
         const char *name;
         uint8_t address[4];
-    } known[] = {{"good.test", {127, 0, 0, 1}},
-                 {"other.test", {127, 0, 0, 1}},
-                 {"unreachable.test", {192, 0, 2, 1}},
-                 {"silent.test", {192, 0, 2, 2}}};
+    } known[] = {{"good.test", {127, 0, 0, 1}},         {"other.test", {127, 0, 0, 1}},
+                 {"unreachable.test", {192, 0, 2, 1}},  {"unreachable-first.test", {192, 0, 2, 1}},
+                 {"silent-first.test", {192, 0, 2, 2}}, {"silent.test", {192, 0, 2, 2}}};
     if (strcmp(text, "mute.test") == 0)
         return;
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -78,6 +77,10 @@ static void on_resolve(kp_handle_t client, const kp_net_resolve_t *request, cons
             reply.count = 1;
             reply.addresses[0].family = 4;
             memcpy(reply.addresses[0].bytes, known[i].address, 4);
+            if (strstr(text, "-first")) { /* and then one that works */
+                reply.count = 2;
+                reply.addresses[1] = (kp_net_address_t){.family = 4, .bytes = {127, 0, 0, 1}};
+            }
         }
     }
     kp_message_send(client, &reply, sizeof(reply));

@@ -300,6 +300,19 @@ KP_TEST(connections_that_fail_say_why)
     http->connect_timeout_ms = 15000;
 }
 
+KP_TEST(a_name_with_several_addresses)
+{
+    static const char *const names[] = {"unreachable-first.test", "silent-first.test"};
+    for (int i = 0; i < 2; i++) {
+        char url[128];
+        snprintf(url, sizeof(url), "http://%s:%u/small.html", names[i], port);
+        reply_t reply = fetch(url);
+        KP_EXPECT_INT(reply.status, KP_OK);
+        KP_EXPECT_INT(reply.http_status, 200);
+        forget(reply);
+    }
+}
+
 KP_TEST(replies_that_break)
 {
     reply_t reply =

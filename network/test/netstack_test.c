@@ -8,6 +8,9 @@
 
 #include <stdlib.h>
 
+#include <lwip/dhcp.h>
+#include <lwip/etharp.h>
+
 #define SECOND KP_NS_PER_S
 
 static kp_netstack_t *stack;
@@ -137,6 +140,14 @@ static void expect_idle(size_t handles)
     KP_EXPECT_INT(peer.pattern_errors, 0);
 }
 
+static bool transmit_nothing(void *context, const uint8_t *frame, size_t size)
+{
+    (void)context;
+    (void)frame;
+    (void)size;
+    return false;
+}
+
 KP_TEST(dhcp_binds_at_once_and_early_requests_wait)
 {
     kp_sim_reset();
@@ -146,12 +157,31 @@ KP_TEST(dhcp_binds_at_once_and_early_requests_wait)
     client = connect_client(); /* before there is a server */
     kp_net_resolved_t reply;
     KP_REQUIRE(kp_netstack_init(stack, kp_sim_device_create(), service) == KP_OK);
-    kp_time_t start = kp_sim.now;
+    /* Nobody answers at first: requests fail in the end, and DHCP goes on asking. */
+    peer.is_dhcp_silent = true;
+    KP_EXPECT_INT(resolve("good.test", &reply), KP_ERR_UNREACHABLE);
+    KP_EXPECT(peer.dhcp_discovers >= 2);
+    KP_EXPECT(!stack->is_configured);
+    peer.is_dhcp_silent = false;
+    for (int i = 0; i < 100 && !stack->is_configured; i++)
+        steps(SECOND);
+    KP_EXPECT(stack->is_configured);
     KP_EXPECT_INT(resolve("good.test", &reply), KP_OK);
+    /* From the start, with an answer: at once. */
+    dhcp_release_and_stop(&stack->netif);
+    steps(SECOND);
+    KP_EXPECT(!stack->is_configured);
+    peer.dhcp_discovers = 0;
+    etharp_cleanup_netif(&stack->netif);
+    KP_REQUIRE(dhcp_start(&stack->netif) == ERR_OK);
+    kp_time_t start = kp_sim.now;
+    KP_EXPECT_INT(resolve("192.168.1.1", &reply), KP_OK);
+    KP_EXPECT_INT(resolve("other.test", &reply), KP_ERR_NAME_NOT_RESOLVED);
     KP_EXPECT_INT(peer.dhcp_discovers, 1);
     KP_EXPECT(stack->is_configured);
-    /* Three round trips (DHCP twice, ARP, DNS) of 0.4 ms: no timer was waited for. */
+    /* Round trips (DHCP twice, ARP, DNS) of 0.4 ms each: no timer was waited for. */
     KP_EXPECT(kp_sim.now - start < 10 * KP_NS_PER_MS);
+    KP_EXPECT_INT(resolve("good.test", &reply), KP_OK);
     static const uint8_t want[4] = {10, 0, 2, 2};
     KP_EXPECT_INT(reply.count, 1);
     KP_EXPECT_INT(reply.addresses[0].family, 4);
@@ -295,6 +325,27 @@ KP_TEST(loss_duplication_and_reordering)
     }
     KP_EXPECT(peer.lost > 20);
     peer.loss = peer.duplicate = peer.reorder = 0;
+    expect_idle(handles);
+}
+
+KP_TEST(a_full_device_delays_but_loses_little)
+{
+    size_t handles = kp_sim_handle_count();
+    bool (*transmit)(void *, const uint8_t *, size_t) = kp_sim.transmit;
+    kp_handle_t socket = dial(9);
+    uint64_t before = peer.stream_bytes;
+    kp_sim.transmit = transmit_nothing;
+    for (uint64_t at = 0; at < 60000; at += 20000)
+        KP_EXPECT_INT(send_data(socket, at, 20000), KP_OK);
+    steps(SECOND / 10);
+    KP_EXPECT(stack->send_count > 0);
+    kp_sim.transmit = transmit;
+    kp_sim_device_drained();
+    send_fin(socket);
+    steps(10 * SECOND);
+    KP_EXPECT_INT(stack->send_count, 0);
+    KP_EXPECT_INT(peer.stream_bytes - before, 60000);
+    kp_handle_close(socket);
     expect_idle(handles);
 }
 

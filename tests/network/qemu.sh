@@ -13,7 +13,7 @@ head -c 3000000 /dev/urandom >"$work/site/three.bin"
 # --log FILE: stdout holds the port only.
 "$build/tools/testserver" --log "$work/requests" "$work/site" >"$work/port" &
 server=$!
-trap 'kill $server $guest 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill $server $guest 2>/dev/null; [ -n "${KPIO_TEST_KEEP:-}" ] && cp "$work/wire.pcap" "$KPIO_TEST_KEEP"; rm -rf "$work"' EXIT
 guest=
 for _ in $(seq 100); do [ -s "$work/port" ] && break || sleep 0.05; done
 port=$(cat "$work/port")
