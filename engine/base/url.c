@@ -371,8 +371,7 @@ static int base64(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-bool kp_url_data(const char *url, unsigned char **out, size_t *size, char *type,
-                 size_t type_size)
+bool kp_url_data(const char *url, unsigned char **out, size_t *size, char *type, size_t type_size)
 {
     kp_buffer_t body = {0};
     if (!kp_url_has_scheme(url, "data"))

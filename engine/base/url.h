@@ -9,10 +9,10 @@
 
 #define KP_URL_SIZE_MAX (2u << 20) /* data: URLs are long */
 
-/* The absolute URL, malloc'ed (kp_url_free); NULL when it is not valid, too long, or relative without
-   a usable base, or memory is short. base may be NULL. Tabs and newlines are dropped, spaces and
-   bytes beyond ASCII are percent-encoded, "." and ".." are resolved, scheme and host lower-cased, a
-   default port dropped. */
+/* The absolute URL, malloc'ed (kp_url_free); NULL when it is not valid, too long, or relative
+   without a usable base, or memory is short. base may be NULL. Tabs and newlines are dropped,
+   spaces and bytes beyond ASCII are percent-encoded, "." and ".." are resolved, scheme and host
+   lower-cased, a default port dropped. */
 char *kp_url_resolve(const char *base, const char *text, size_t size);
 void kp_url_free(char *url);
 
@@ -25,7 +25,6 @@ bool kp_url_has_scheme(const char *url, const char *scheme);
 
 /* The bytes of a data: URL: malloc'ed body in *out, media type copied into type (type_size bytes).
    false: not valid. */
-bool kp_url_data(const char *url, unsigned char **out, size_t *size, char *type,
-                 size_t type_size);
+bool kp_url_data(const char *url, unsigned char **out, size_t *size, char *type, size_t type_size);
 
 #endif

@@ -9,7 +9,7 @@ typedef struct kp_css_atom {
     uint32_t hash;
     uint32_t size;
     uint32_t tag; /* free for the owner of the table: selector.c keeps lexbor's tag number here */
-    char text[]; /* NUL-terminated */
+    char text[];  /* NUL-terminated */
 } kp_css_atom_t;
 
 typedef struct kp_css_atoms {

@@ -111,12 +111,12 @@ kp_status_t kp_css_cascade_add_sheet(kp_css_cascade_t *cascade, const kp_css_she
                 cascade->entries = entries;
                 cascade->entry_capacity = more;
             }
-            cascade->entries[cascade->entry_count++] = (entry_t){
-                .selector = s,
-                .rule = rule,
-                .precedence = (uint64_t)origin << 63 | (uint64_t)s->specificity << 31 |
-                              cascade->order,
-                .has_text = has_text};
+            cascade->entries[cascade->entry_count++] =
+                (entry_t){.selector = s,
+                          .rule = rule,
+                          .precedence = (uint64_t)origin << 63 | (uint64_t)s->specificity << 31 |
+                                        cascade->order,
+                          .has_text = has_text};
         }
         cascade->order++;
     }
@@ -255,8 +255,8 @@ static const kp_css_value_t unset_value = {.type = KP_CSS_VALUE_KEYWORD, .keywor
 
 /* A declaration with var(): substitutes, parses, and lets the results win. A failure makes the
    property "invalid at computed-value time": unset. */
-static bool win_text(kp_css_cascade_t *cascade, const kp_css_customs_t *customs,
-                     winners_t *winners, const kp_css_declaration_t *declaration)
+static bool win_text(kp_css_cascade_t *cascade, const kp_css_customs_t *customs, winners_t *winners,
+                     const kp_css_declaration_t *declaration)
 {
     const kp_css_raw_t *raw = declaration->value.as.pointer;
     int property = declaration->property;
@@ -411,8 +411,8 @@ static bool build_customs(building_t *building, const source_t *source, const kp
         kp_css_custom_t item = building->customs[i];
         if (has_var(item.text, item.size)) {
             kp_buffer_t text = {0};
-            bool valid = kp_css_substitute(&raw, building->cascade->atoms, item.text, item.size,
-                                           &text);
+            bool valid =
+                kp_css_substitute(&raw, building->cascade->atoms, item.text, item.size, &text);
             item.text = valid ? kp_arena_string(arena, text.bytes, text.size) : NULL;
             item.size = (uint32_t)text.size;
             kp_buffer_clear(&text);
@@ -520,8 +520,8 @@ static const kp_style_t *styled(kp_css_cascade_t *cascade, unsigned pseudo,
             return c->style;
     }
     const kp_style_t *style = compute_style(cascade, &source, parent, is_root);
-    cached_t *c = kp_arena_alloc(&cascade->arena,
-                                 sizeof *c + source.match_count * sizeof *c->entries);
+    cached_t *c =
+        kp_arena_alloc(&cascade->arena, sizeof *c + source.match_count * sizeof *c->entries);
     if (!style || !c)
         return NULL;
     c->parent = parent;

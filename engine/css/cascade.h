@@ -51,7 +51,7 @@ typedef struct kp_css_compute {
     const kp_css_viewport_t *viewport;
     const kp_css_font_host_t *fonts;
     float root_font_size;
-    bool failed;            /* out of memory */
+    bool failed; /* out of memory */
 } kp_css_compute_t;
 
 /* Family and size, which everything else depends on, first. NULL: inherited. */

@@ -175,7 +175,8 @@ bool kp_css_parse_color(kp_css_cursor_t *cursor, kp_css_value_t *out)
     size_t start = cursor->at;
     *out = (kp_css_value_t){.type = KP_CSS_VALUE_COLOR};
     cursor->at += cursor->at < cursor->count;
-    if (token->type == KP_CSS_TOKEN_HASH && parse_hex(token->text, token->text_size, &out->as.color))
+    if (token->type == KP_CSS_TOKEN_HASH &&
+        parse_hex(token->text, token->text_size, &out->as.color))
         return true;
     if (token->type == KP_CSS_TOKEN_FUNCTION && parse_function(cursor, token, &out->as.color))
         return true;

@@ -37,7 +37,7 @@ static const struct target {
     uint8_t conversion;
     uint16_t offset, size;
 } targets[] = {
-#define KP_CSS_PROPERTY(name, text, inherited, conversion, field, accept, keywords)                \
+#define KP_CSS_PROPERTY(name, text, inherited, conversion, field, accept, keywords) \
     {CONVERT_##conversion, offsetof(kp_style_t, field), sizeof(((kp_style_t *)0)->field)},
 #include "engine/css/properties.def"
 #undef KP_CSS_PROPERTY
@@ -445,8 +445,8 @@ void kp_css_compute_property(kp_css_compute_t *compute, int property, const kp_c
     if (value->type == KP_CSS_VALUE_KEYWORD) {
         uint16_t keyword = value->keyword;
         /* DEVIATION: revert and revert-layer act as unset (origins are not kept apart here). */
-        bool unset = keyword == KP_KW_UNSET || keyword == KP_KW_REVERT ||
-                     keyword == KP_KW_REVERT_LAYER;
+        bool unset =
+            keyword == KP_KW_UNSET || keyword == KP_KW_REVERT || keyword == KP_KW_REVERT_LAYER;
         if (keyword == KP_KW_INHERIT || (unset && kp_css_property_inherited(property))) {
             copy_field(compute, property, compute->parent);
             return;

@@ -58,9 +58,9 @@ static bool take_important(kp_css_token_t *tokens, size_t *count)
     return important;
 }
 
-static void add_raw(const kp_css_context_t *context, int property, bool important,
-                    const char *name, size_t name_size, const char *text,
-                    const kp_css_token_t *tokens, size_t count, kp_css_declarations_t *out)
+static void add_raw(const kp_css_context_t *context, int property, bool important, const char *name,
+                    size_t name_size, const char *text, const kp_css_token_t *tokens, size_t count,
+                    kp_css_declarations_t *out)
 {
     kp_css_raw_t *raw = kp_arena_alloc(context->arena, sizeof *raw);
     uint32_t start = count ? tokens[0].start : 0, end = count ? tokens[count - 1].end : 0;
@@ -103,17 +103,15 @@ static void parse_tokens(const kp_css_context_t *context, int property, const ch
         if (tokens[i].type == KP_CSS_TOKEN_BAD)
             return;
     }
-    kp_css_cursor_t cursor = {
-        .context = context, .tokens = tokens, .count = count, .source = text};
+    kp_css_cursor_t cursor = {.context = context, .tokens = tokens, .count = count, .source = text};
     if (count == 1 && tokens[0].type == KP_CSS_TOKEN_IDENT) {
         uint16_t keyword = (uint16_t)kp_css_keyword_find(tokens[0].text, tokens[0].text_size);
         if (keyword == KP_KW_INHERIT || keyword == KP_KW_INITIAL || keyword == KP_KW_UNSET ||
             keyword == KP_KW_REVERT || keyword == KP_KW_REVERT_LAYER) {
             kp_css_value_t value = {.type = KP_CSS_VALUE_KEYWORD, .keyword = keyword};
             int16_t single[2] = {(int16_t)property, -1};
-            const int16_t *longhands = property >= KP_CSS_SHORTHAND_FIRST
-                                           ? kp_css_shorthand_longhands(property)
-                                           : single;
+            const int16_t *longhands =
+                property >= KP_CSS_SHORTHAND_FIRST ? kp_css_shorthand_longhands(property) : single;
             for (; *longhands >= 0; longhands++)
                 kp_css_declarations_add(out, *longhands, important, value);
             return;

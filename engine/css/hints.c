@@ -1,5 +1,5 @@
-/* Presentational attributes of HTML as declarations (HTML Standard, section 15 "Rendering"). They rank
-   below every author style sheet. */
+/* Presentational attributes of HTML as declarations (HTML Standard, section 15 "Rendering"). They
+   rank below every author style sheet. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +13,7 @@ static kp_css_value_t keyword(uint16_t k)
 
 static kp_css_value_t number(float value, kp_css_unit_t unit)
 {
-    return (kp_css_value_t){
-        .type = KP_CSS_VALUE_NUMBER, .unit = (uint8_t)unit, .as.number = value};
+    return (kp_css_value_t){.type = KP_CSS_VALUE_NUMBER, .unit = (uint8_t)unit, .as.number = value};
 }
 
 static void add(kp_css_declarations_t *out, int property, kp_css_value_t value)
@@ -99,8 +98,10 @@ static uint16_t align_keyword(const kp_node_t *e)
     static const struct {
         const char *name;
         uint16_t keyword;
-    } table[] = {{"left", KP_KW_LEFT},       {"right", KP_KW_RIGHT},
-                 {"center", KP_KW_CENTER},   {"middle", KP_KW_CENTER},
+    } table[] = {{"left", KP_KW_LEFT},
+                 {"right", KP_KW_RIGHT},
+                 {"center", KP_KW_CENTER},
+                 {"middle", KP_KW_CENTER},
                  {"justify", KP_KW_JUSTIFY}};
     size_t size;
     const char *text = kp_dom_attribute(e, "align", &size);

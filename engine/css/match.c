@@ -236,8 +236,8 @@ static bool match_simple(const kp_css_match_context_t *context, const kp_css_sim
     }
 }
 
-static bool match_compound(const kp_css_match_context_t *context,
-                           const kp_css_compound_t *compound, const kp_node_t *element)
+static bool match_compound(const kp_css_match_context_t *context, const kp_css_compound_t *compound,
+                           const kp_node_t *element)
 {
     for (size_t i = 0; i < compound->count; i++) {
         if (!match_simple(context, &compound->simples[i], element))
@@ -248,8 +248,8 @@ static bool match_compound(const kp_css_match_context_t *context,
 
 /* anchor: for :has, what the leftmost compound's combinator leads to; else NULL. */
 static outcome_t match_from(const kp_css_match_context_t *context,
-                            const kp_css_selector_t *selector, size_t at,
-                            const kp_node_t *element, const kp_node_t *anchor)
+                            const kp_css_selector_t *selector, size_t at, const kp_node_t *element,
+                            const kp_node_t *anchor)
 {
     if (!match_compound(context, &selector->compounds[at], element))
         return FAILS_HERE;

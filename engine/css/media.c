@@ -27,9 +27,10 @@ static bool to_px(const kp_css_token_t *token, float *out)
     static const struct {
         const char *unit;
         float factor;
-    } units[] = {{"px", 1},  {"em", 16}, {"rem", 16},         {"pt", 4.f / 3},
-                 {"in", 96}, {"cm", 96 / 2.54f}, {"mm", 96 / 25.4f}, {"ex", 8},
-                 {"ch", 8},  {"dppx", 1}, {"x", 1}, {"dpi", 1.f / 96}, {"dpcm", 2.54f / 96}};
+    } units[] = {{"px", 1},           {"em", 16},         {"rem", 16},        {"pt", 4.f / 3},
+                 {"in", 96},          {"cm", 96 / 2.54f}, {"mm", 96 / 25.4f}, {"ex", 8},
+                 {"ch", 8},           {"dppx", 1},        {"x", 1},           {"dpi", 1.f / 96},
+                 {"dpcm", 2.54f / 96}};
     *out = token->number;
     if (token->type == KP_CSS_TOKEN_NUMBER)
         return true;
@@ -80,7 +81,7 @@ static bool feature_keyword(const query_t *query, const char *name)
                 {"update", "fast"}};
     if (strcmp(name, "orientation") == 0)
         return is_ident(query, query->viewport->width > query->viewport->height ? "landscape"
-                                                                                 : "portrait");
+                                                                                : "portrait");
     for (size_t i = 0; i < sizeof have / sizeof *have; i++) {
         if (strcmp(name, have[i].name) == 0)
             return is_ident(query, have[i].value);
@@ -132,14 +133,15 @@ static bool take_value(query_t *query, float *out)
 /* Inside "(": name, "name: value", or a range "400px <= width < 800px". */
 static bool parse_feature(query_t *query)
 {
-    float bound, have;
+    float bound, have = 0;
     char operation, name[40];
     bool or_equal, result = true;
     bool leading = query->token.type != KP_CSS_TOKEN_IDENT;
     char lead_operation = 0;
     bool lead_equal = false;
     float lead = 0;
-    if (leading && (!take_value(query, &lead) || !take_operator(query, &lead_operation, &lead_equal)))
+    if (leading &&
+        (!take_value(query, &lead) || !take_operator(query, &lead_operation, &lead_equal)))
         return false;
     if (query->token.type != KP_CSS_TOKEN_IDENT || query->token.text_size >= sizeof name)
         return false;
@@ -157,8 +159,8 @@ static bool parse_feature(query_t *query)
     if (leading) {
         result = numeric && compare(lead, lead_operation, lead_equal, have);
         if (take_operator(query, &operation, &or_equal))
-            result = take_value(query, &bound) && compare(have, operation, or_equal, bound) &&
-                     result;
+            result =
+                take_value(query, &bound) && compare(have, operation, or_equal, bound) && result;
         return result;
     }
     if (take_operator(query, &operation, &or_equal))

@@ -82,9 +82,9 @@ static bool parse_attribute(parser_t *parser, kp_css_simple_t *out)
             skip_space(parser);
         }
         /* HTML: values of these attributes compare without case. */
-        if (out->name && (strcmp(out->name->text, "type") == 0 ||
-                          strcmp(out->name->text, "align") == 0 ||
-                          strcmp(out->name->text, "dir") == 0))
+        if (out->name &&
+            (strcmp(out->name->text, "type") == 0 || strcmp(out->name->text, "align") == 0 ||
+             strcmp(out->name->text, "dir") == 0))
             out->ignore_case = true;
     } else if (out->operation) {
         return false;
@@ -229,9 +229,7 @@ static bool parse_pseudo_function(parser_t *parser, const kp_css_token_t *name,
             return false;
         out->list = parse_list(parser, is || where, has);
         parser->nesting--;
-        out->kind = has             ? KP_CSS_SIMPLE_HAS
-                    : (is || where) ? KP_CSS_SIMPLE_ANY
-                                    : KP_CSS_SIMPLE_NOT;
+        out->kind = has ? KP_CSS_SIMPLE_HAS : (is || where) ? KP_CSS_SIMPLE_ANY : KP_CSS_SIMPLE_NOT;
         if (!out->list && !is && !where)
             return false;
         *specificity = 0;
@@ -323,10 +321,8 @@ static bool parse_simple(parser_t *parser, kp_css_simple_t *out, uint32_t *speci
         for (size_t i = 0; i < sizeof pseudo_names / sizeof *pseudo_names; i++) {
             const struct pseudo_name *name = &pseudo_names[i];
             if (kp_css_token_is(token, name->name)) {
-                *out = (kp_css_simple_t){.kind = name->kind,
-                                         .operation = name->operation,
-                                         .a = name->a,
-                                         .b = name->b};
+                *out = (kp_css_simple_t){
+                    .kind = name->kind, .operation = name->operation, .a = name->a, .b = name->b};
                 parser->at++;
                 return true;
             }
@@ -383,8 +379,7 @@ static bool parse_compound(parser_t *parser, kp_css_compound_t *out, uint32_t *s
     *specificity += (uint32_t)count;
     while (starts_simple(peek(parser))) {
         uint32_t more = 0;
-        if (count == SIMPLES_MAX ||
-            !parse_simple(parser, &simples[count], &more, pseudo_element))
+        if (count == SIMPLES_MAX || !parse_simple(parser, &simples[count], &more, pseudo_element))
             return false;
         count++;
         *specificity += more;
@@ -502,20 +497,18 @@ static void know_tags(kp_css_atoms_t *atoms)
         if (!tag)
             continue;
         const lexbor_hash_entry_t *entry = &tag->entry;
-        const kp_css_atom_t *atom = kp_css_atom(
-            atoms, (const char *)lexbor_hash_entry_str(entry), entry->length);
+        const kp_css_atom_t *atom =
+            kp_css_atom(atoms, (const char *)lexbor_hash_entry_str(entry), entry->length);
         if (atom)
             ((kp_css_atom_t *)(uintptr_t)atom)->tag = (uint32_t)id;
     }
 }
 
-const kp_css_selector_t *kp_css_parse_selectors(const kp_css_context_t *context,
-                                                const char *source,
+const kp_css_selector_t *kp_css_parse_selectors(const kp_css_context_t *context, const char *source,
                                                 const kp_css_token_t *tokens, size_t count)
 {
     know_tags(context->atoms);
-    parser_t parser = {
-        .context = context, .source = source, .tokens = tokens, .count = count};
+    parser_t parser = {.context = context, .source = source, .tokens = tokens, .count = count};
     const kp_css_selector_t *list = parse_list(&parser, false, false);
     return peek(&parser)->type == KP_CSS_TOKEN_END ? list : NULL;
 }

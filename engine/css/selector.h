@@ -51,10 +51,10 @@ typedef struct kp_css_simple {
     uint8_t kind;
     uint8_t operation; /* PSEUDO, NTH: which; ATTRIBUTE: 0 present, or '=' '~' '|' '^' '$' '*' */
     bool ignore_case;
-    int32_t a, b;               /* an + b */
-    const kp_css_atom_t *name;  /* TAG, ID, CLASS, ATTRIBUTE */
-    uintptr_t tag;              /* TAG: lexbor's number, 0 when it has none */
-    const char *value;          /* ATTRIBUTE, LANG */
+    int32_t a, b;              /* an + b */
+    const kp_css_atom_t *name; /* TAG, ID, CLASS, ATTRIBUTE */
+    uintptr_t tag;             /* TAG: lexbor's number, 0 when it has none */
+    const char *value;         /* ATTRIBUTE, LANG */
     uint32_t value_size;
     const struct kp_css_selector *list;
 } kp_css_simple_t;

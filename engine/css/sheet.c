@@ -86,8 +86,8 @@ static void style_rule(reader_t *reader, size_t start, size_t open, size_t close
 {
     while (open > start && reader->tokens[open - 1].type == KP_CSS_TOKEN_SPACE)
         open--;
-    const kp_css_selector_t *selectors =
-        kp_css_parse_selectors(&reader->context, reader->text, reader->tokens + start, open - start);
+    const kp_css_selector_t *selectors = kp_css_parse_selectors(
+        &reader->context, reader->text, reader->tokens + start, open - start);
     if (!selectors)
         return;
     while (!kp_css_token_delim(&reader->tokens[open], '{'))
@@ -182,10 +182,9 @@ static bool supports(reader_t *reader, size_t start, size_t end)
             bool custom = token->text_size > 2 && memcmp(token->text, "--", 2) == 0;
             size_t before = reader->scratch.count;
             if (property >= 0 && colon < close)
-                kp_css_parse_declaration(&reader->context, property, NULL, 0,
-                                         reader->text + reader->tokens[colon].end,
-                                         reader->tokens[close].start - reader->tokens[colon].end,
-                                         &reader->scratch);
+                kp_css_parse_declaration(
+                    &reader->context, property, NULL, 0, reader->text + reader->tokens[colon].end,
+                    reader->tokens[close].start - reader->tokens[colon].end, &reader->scratch);
             bool known = custom || reader->scratch.count > before;
             reader->scratch.count = before;
             result = result && known;

@@ -6,10 +6,10 @@
 int kp_css_longhand_find(const char *lower_name); /* value.c */
 
 typedef enum shorthand_kind {
-    KIND_SIDES,   /* one to four values: top, right, bottom, left */
-    KIND_PAIR,    /* one or two values */
-    KIND_ANY,     /* each longhand at most once, in any order; the others become initial */
-    KIND_RADIUS,  /* four corners, "/" and four more */
+    KIND_SIDES,  /* one to four values: top, right, bottom, left */
+    KIND_PAIR,   /* one or two values */
+    KIND_ANY,    /* each longhand at most once, in any order; the others become initial */
+    KIND_RADIUS, /* four corners, "/" and four more */
     KIND_BACKGROUND,
     KIND_FONT,
     KIND_FLEX,
@@ -21,61 +21,71 @@ static const struct shorthand {
     shorthand_kind_t kind;
     int16_t longhands[13]; /* ends with -1 */
 } shorthands[] = {
-    {"background", KIND_BACKGROUND,
+    {"background",
+     KIND_BACKGROUND,
      {P(BACKGROUND_COLOR), P(BACKGROUND_IMAGE), P(BACKGROUND_POSITION), P(BACKGROUND_SIZE),
       P(BACKGROUND_REPEAT), P(BACKGROUND_ATTACHMENT), P(BACKGROUND_ORIGIN), P(BACKGROUND_CLIP),
       -1}},
-    {"border", KIND_ANY,
+    {"border",
+     KIND_ANY,
      {P(BORDER_TOP_WIDTH), P(BORDER_TOP_STYLE), P(BORDER_TOP_COLOR), P(BORDER_RIGHT_WIDTH),
       P(BORDER_RIGHT_STYLE), P(BORDER_RIGHT_COLOR), P(BORDER_BOTTOM_WIDTH), P(BORDER_BOTTOM_STYLE),
       P(BORDER_BOTTOM_COLOR), P(BORDER_LEFT_WIDTH), P(BORDER_LEFT_STYLE), P(BORDER_LEFT_COLOR),
       -1}},
-    {"border-bottom", KIND_ANY,
+    {"border-bottom",
+     KIND_ANY,
      {P(BORDER_BOTTOM_WIDTH), P(BORDER_BOTTOM_STYLE), P(BORDER_BOTTOM_COLOR), -1}},
-    {"border-color", KIND_SIDES,
+    {"border-color",
+     KIND_SIDES,
      {P(BORDER_TOP_COLOR), P(BORDER_RIGHT_COLOR), P(BORDER_BOTTOM_COLOR), P(BORDER_LEFT_COLOR),
       -1}},
-    {"border-inline", KIND_ANY,
+    {"border-inline",
+     KIND_ANY,
      {P(BORDER_LEFT_WIDTH), P(BORDER_LEFT_STYLE), P(BORDER_LEFT_COLOR), P(BORDER_RIGHT_WIDTH),
       P(BORDER_RIGHT_STYLE), P(BORDER_RIGHT_COLOR), -1}},
-    {"border-left", KIND_ANY,
+    {"border-left",
+     KIND_ANY,
      {P(BORDER_LEFT_WIDTH), P(BORDER_LEFT_STYLE), P(BORDER_LEFT_COLOR), -1}},
-    {"border-radius", KIND_RADIUS,
+    {"border-radius",
+     KIND_RADIUS,
      {P(BORDER_TOP_LEFT_RADIUS), P(BORDER_TOP_RIGHT_RADIUS), P(BORDER_BOTTOM_RIGHT_RADIUS),
       P(BORDER_BOTTOM_LEFT_RADIUS), -1}},
-    {"border-right", KIND_ANY,
+    {"border-right",
+     KIND_ANY,
      {P(BORDER_RIGHT_WIDTH), P(BORDER_RIGHT_STYLE), P(BORDER_RIGHT_COLOR), -1}},
-    {"border-style", KIND_SIDES,
+    {"border-style",
+     KIND_SIDES,
      {P(BORDER_TOP_STYLE), P(BORDER_RIGHT_STYLE), P(BORDER_BOTTOM_STYLE), P(BORDER_LEFT_STYLE),
       -1}},
-    {"border-top", KIND_ANY,
-     {P(BORDER_TOP_WIDTH), P(BORDER_TOP_STYLE), P(BORDER_TOP_COLOR), -1}},
-    {"border-width", KIND_SIDES,
+    {"border-top", KIND_ANY, {P(BORDER_TOP_WIDTH), P(BORDER_TOP_STYLE), P(BORDER_TOP_COLOR), -1}},
+    {"border-width",
+     KIND_SIDES,
      {P(BORDER_TOP_WIDTH), P(BORDER_RIGHT_WIDTH), P(BORDER_BOTTOM_WIDTH), P(BORDER_LEFT_WIDTH),
       -1}},
     {"flex", KIND_FLEX, {P(FLEX_GROW), P(FLEX_SHRINK), P(FLEX_BASIS), -1}},
     {"flex-flow", KIND_ANY, {P(FLEX_DIRECTION), P(FLEX_WRAP), -1}},
-    {"font", KIND_FONT,
+    {"font",
+     KIND_FONT,
      {P(FONT_STYLE), P(FONT_VARIANT), P(FONT_WEIGHT), P(FONT_SIZE), P(LINE_HEIGHT), P(FONT_FAMILY),
       -1}},
     {"gap", KIND_PAIR, {P(ROW_GAP), P(COLUMN_GAP), -1}},
     {"inset", KIND_SIDES, {P(TOP), P(RIGHT), P(BOTTOM), P(LEFT), -1}},
     {"inset-block", KIND_PAIR, {P(TOP), P(BOTTOM), -1}},
     {"inset-inline", KIND_PAIR, {P(LEFT), P(RIGHT), -1}},
-    {"list-style", KIND_ANY,
-     {P(LIST_STYLE_POSITION), P(LIST_STYLE_IMAGE), P(LIST_STYLE_TYPE), -1}},
-    {"margin", KIND_SIDES,
-     {P(MARGIN_TOP), P(MARGIN_RIGHT), P(MARGIN_BOTTOM), P(MARGIN_LEFT), -1}},
+    {"list-style", KIND_ANY, {P(LIST_STYLE_POSITION), P(LIST_STYLE_IMAGE), P(LIST_STYLE_TYPE), -1}},
+    {"margin", KIND_SIDES, {P(MARGIN_TOP), P(MARGIN_RIGHT), P(MARGIN_BOTTOM), P(MARGIN_LEFT), -1}},
     {"margin-block", KIND_PAIR, {P(MARGIN_TOP), P(MARGIN_BOTTOM), -1}},
     {"margin-inline", KIND_PAIR, {P(MARGIN_LEFT), P(MARGIN_RIGHT), -1}},
     {"outline", KIND_ANY, {P(OUTLINE_WIDTH), P(OUTLINE_STYLE), P(OUTLINE_COLOR), -1}},
     {"overflow", KIND_PAIR, {P(OVERFLOW_X), P(OVERFLOW_Y), -1}},
-    {"padding", KIND_SIDES,
+    {"padding",
+     KIND_SIDES,
      {P(PADDING_TOP), P(PADDING_RIGHT), P(PADDING_BOTTOM), P(PADDING_LEFT), -1}},
     {"padding-block", KIND_PAIR, {P(PADDING_TOP), P(PADDING_BOTTOM), -1}},
     {"padding-inline", KIND_PAIR, {P(PADDING_LEFT), P(PADDING_RIGHT), -1}},
     {"place-content", KIND_PAIR, {P(ALIGN_CONTENT), P(JUSTIFY_CONTENT), -1}},
-    {"text-decoration", KIND_ANY,
+    {"text-decoration",
+     KIND_ANY,
      {P(TEXT_DECORATION_LINE), P(TEXT_DECORATION_STYLE), P(TEXT_DECORATION_COLOR), -1}},
 };
 #define SHORTHAND_COUNT (int)(sizeof shorthands / sizeof *shorthands)
@@ -228,8 +238,7 @@ static bool expand_any(kp_css_cursor_t *cursor, const struct shorthand *shorthan
         bool found = false;
         const kp_css_token_t *token = kp_css_cursor_peek(cursor);
         if (shorthand->longhands[0] == KP_CSS_LIST_STYLE_POSITION &&
-            kp_css_token_is(token, "none") && token->type == KP_CSS_TOKEN_IDENT &&
-            none_count < 2) {
+            kp_css_token_is(token, "none") && token->type == KP_CSS_TOKEN_IDENT && none_count < 2) {
             /* "none" sets the type and the image, whichever is left over. */
             kp_css_cursor_take(cursor);
             none_count++;
@@ -276,8 +285,7 @@ static bool expand_radius(kp_css_cursor_t *cursor, const int16_t *longhands, boo
                           kp_css_declarations_t *out)
 {
     kp_css_value_t value[2][4];
-    uint32_t accept =
-        KP_CSS_ACCEPT_LENGTH | KP_CSS_ACCEPT_PERCENT | KP_CSS_ACCEPT_NOT_NEGATIVE;
+    uint32_t accept = KP_CSS_ACCEPT_LENGTH | KP_CSS_ACCEPT_PERCENT | KP_CSS_ACCEPT_NOT_NEGATIVE;
     for (int axis = 0; axis < 2; axis++) {
         int count = 0;
         if (axis == 1 && !kp_css_cursor_delim(cursor, '/')) {
@@ -302,9 +310,8 @@ static bool expand_radius(kp_css_cursor_t *cursor, const int16_t *longhands, boo
         if (!pair)
             return false;
         *pair = (kp_css_value_pair_t){value[0][i], value[1][i]};
-        kp_css_declarations_add(
-            out, longhands[i], important,
-            (kp_css_value_t){.type = KP_CSS_VALUE_POINTER, .as.pointer = pair});
+        kp_css_declarations_add(out, longhands[i], important,
+                                (kp_css_value_t){.type = KP_CSS_VALUE_POINTER, .as.pointer = pair});
     }
     return true;
 }

@@ -20,8 +20,7 @@ static bool set_keyword(kp_css_value_t *out, uint16_t keyword)
 
 static kp_css_value_t number(float value, kp_css_unit_t unit)
 {
-    return (kp_css_value_t){
-        .type = KP_CSS_VALUE_NUMBER, .unit = (uint8_t)unit, .as.number = value};
+    return (kp_css_value_t){.type = KP_CSS_VALUE_NUMBER, .unit = (uint8_t)unit, .as.number = value};
 }
 
 static const char *copy_text(kp_css_cursor_t *cursor, const kp_css_token_t *token)
@@ -87,7 +86,7 @@ static bool from_far_edge(kp_css_cursor_t *cursor, kp_css_value_t *value)
 
 bool kp_css_parse_position(kp_css_cursor_t *cursor, kp_css_value_t *out)
 {
-    kp_css_value_t value[2];      /* x, y */
+    kp_css_value_t value[2]; /* x, y */
     bool given[2] = {false, false}, centered = false;
     int count = 0;
     while (count < 2) {
@@ -409,8 +408,9 @@ static bool parse_counters(kp_css_cursor_t *cursor, int32_t initial, kp_css_valu
         if (!items[count].name)
             return false;
         if (value->type == KP_CSS_TOKEN_NUMBER && value->integer) {
-            float clamped = value->number > 1e9f ? 1e9f : value->number < -1e9f ? -1e9f
-                                                                                : value->number;
+            float clamped = value->number > 1e9f    ? 1e9f
+                            : value->number < -1e9f ? -1e9f
+                                                    : value->number;
             items[count].value = (int32_t)clamped;
             kp_css_cursor_take(cursor);
         }
@@ -518,8 +518,7 @@ static bool parse_ratio(kp_css_cursor_t *cursor, kp_css_value_t *out)
     if (!kp_css_parse_number_value(cursor, accept, &width) || width.type != KP_CSS_VALUE_NUMBER)
         return false;
     if (kp_css_cursor_delim(cursor, '/') &&
-        (!kp_css_parse_number_value(cursor, accept, &height) ||
-         height.type != KP_CSS_VALUE_NUMBER))
+        (!kp_css_parse_number_value(cursor, accept, &height) || height.type != KP_CSS_VALUE_NUMBER))
         return false;
     *out = number(height.as.number > 0 ? width.as.number / height.as.number : 0, KP_UNIT_NUMBER);
     return true;

@@ -136,7 +136,7 @@ typedef struct kp_style {
     uint16_t flex_direction, flex_wrap, justify_content, align_items, align_self, align_content;
     uint16_t border_style[4], outline_style, decoration_style;
     uint8_t decoration_line;
-    bool clipped; /* clip: rect(...) that hides everything (the usual hiding idiom) */
+    bool clipped;         /* clip: rect(...) that hides everything (the usual hiding idiom) */
     kp_length_t inset[4]; /* top, right, bottom, left: the order of every such array */
     kp_length_t width, height, min_width, min_height, max_width, max_height;
     kp_length_t margin[4], padding[4];
@@ -148,7 +148,7 @@ typedef struct kp_style {
     kp_css_pair_t background_position;
     kp_css_pair_t background_size; /* keyword AUTO; x: COVER, CONTAIN */
     float opacity, flex_grow, flex_shrink;
-    float aspect_ratio; /* 0: auto */
+    float aspect_ratio;             /* 0: auto */
     kp_length_t flex_basis, gap[2]; /* gap: row, column */
     int32_t order, z_index;
     const kp_css_content_t *content; /* NULL: normal or none */

@@ -21,8 +21,8 @@ typedef enum kp_css_token_type {
     KP_CSS_TOKEN_BAD,    /* a broken string or url */
     KP_CSS_TOKEN_NUMBER, /* number */
     KP_CSS_TOKEN_PERCENT,
-    KP_CSS_TOKEN_DIMENSION, /* number, text: the unit */
-    KP_CSS_TOKEN_DELIM,     /* delim: any other single character, and : ; , ( ) [ ] { } */
+    KP_CSS_TOKEN_DIMENSION,    /* number, text: the unit */
+    KP_CSS_TOKEN_DELIM,        /* delim: any other single character, and : ; , ( ) [ ] { } */
     KP_CSS_TOKEN_COMMENT_HTML, /* <!-- or --> */
 } kp_css_token_type_t;
 
@@ -31,7 +31,7 @@ typedef struct kp_css_token {
     bool integer; /* NUMBER, DIMENSION: written without . or exponent */
     bool is_id;   /* HASH: its text would be an identifier */
     bool is_signed;
-    char delim;   /* 0 unless DELIM */
+    char delim;          /* 0 unless DELIM */
     uint32_t start, end; /* byte range in the source */
     const char *text;
     uint32_t text_size;

@@ -92,8 +92,8 @@ LIST(max_size, K(NONE), K(MIN_CONTENT), K(MAX_CONTENT), K(FIT_CONTENT), K(STRETC
      K(WEBKIT_FILL_AVAILABLE), K(MOZ_AVAILABLE));
 LIST(list_position, K(INSIDE), K(OUTSIDE));
 LIST(list_type, K(NONE), K(DISC), K(CIRCLE), K(SQUARE), K(DECIMAL), K(DECIMAL_LEADING_ZERO),
-     K(LOWER_ROMAN), K(UPPER_ROMAN), K(LOWER_ALPHA), K(UPPER_ALPHA), K(LOWER_LATIN),
-     K(UPPER_LATIN), K(LOWER_GREEK), K(DISCLOSURE_OPEN), K(DISCLOSURE_CLOSED));
+     K(LOWER_ROMAN), K(UPPER_ROMAN), K(LOWER_ALPHA), K(UPPER_ALPHA), K(LOWER_LATIN), K(UPPER_LATIN),
+     K(LOWER_GREEK), K(DISCLOSURE_OPEN), K(DISCLOSURE_CLOSED));
 LIST(object_fit, K(FILL), K(CONTAIN), K(COVER), K(NONE), K(SCALE_DOWN));
 LIST(overflow_wrap, K(NORMAL), K(BREAK_WORD), K(ANYWHERE));
 LIST(overflow, K(VISIBLE), K(HIDDEN), K(SCROLL), K(AUTO), K(CLIP));
@@ -120,7 +120,7 @@ typedef struct property {
 } property_t;
 
 static const property_t properties[] = {
-#define KP_CSS_PROPERTY(name, text, inherited, conversion, field, accept, keywords)                \
+#define KP_CSS_PROPERTY(name, text, inherited, conversion, field, accept, keywords) \
     {text, inherited, accept, keywords_##keywords},
 #include "engine/css/properties.def"
 #undef KP_CSS_PROPERTY
@@ -204,14 +204,13 @@ static const struct unit {
     uint8_t unit;
     float factor;
 } units[] = {
-    {"px", KP_UNIT_PX, 1},          {"em", KP_UNIT_EM, 1},     {"rem", KP_UNIT_REM, 1},
-    {"vw", KP_UNIT_VW, 1},          {"vh", KP_UNIT_VH, 1},     {"ex", KP_UNIT_EX, 1},
-    {"ch", KP_UNIT_CH, 1},          {"pt", KP_UNIT_PX, 4.f / 3}, {"pc", KP_UNIT_PX, 16},
-    {"in", KP_UNIT_PX, 96},         {"cm", KP_UNIT_PX, 96 / 2.54f},
-    {"mm", KP_UNIT_PX, 96 / 25.4f}, {"q", KP_UNIT_PX, 96 / 101.6f},
-    {"vmin", KP_UNIT_VMIN, 1},      {"vmax", KP_UNIT_VMAX, 1}, {"dvh", KP_UNIT_VH, 1},
-    {"svh", KP_UNIT_VH, 1},         {"lvh", KP_UNIT_VH, 1},    {"dvw", KP_UNIT_VW, 1},
-    {"svw", KP_UNIT_VW, 1},         {"lvw", KP_UNIT_VW, 1},
+    {"px", KP_UNIT_PX, 1},          {"em", KP_UNIT_EM, 1},          {"rem", KP_UNIT_REM, 1},
+    {"vw", KP_UNIT_VW, 1},          {"vh", KP_UNIT_VH, 1},          {"ex", KP_UNIT_EX, 1},
+    {"ch", KP_UNIT_CH, 1},          {"pt", KP_UNIT_PX, 4.f / 3},    {"pc", KP_UNIT_PX, 16},
+    {"in", KP_UNIT_PX, 96},         {"cm", KP_UNIT_PX, 96 / 2.54f}, {"mm", KP_UNIT_PX, 96 / 25.4f},
+    {"q", KP_UNIT_PX, 96 / 101.6f}, {"vmin", KP_UNIT_VMIN, 1},      {"vmax", KP_UNIT_VMAX, 1},
+    {"dvh", KP_UNIT_VH, 1},         {"svh", KP_UNIT_VH, 1},         {"lvh", KP_UNIT_VH, 1},
+    {"dvw", KP_UNIT_VW, 1},         {"svw", KP_UNIT_VW, 1},         {"lvw", KP_UNIT_VW, 1},
 };
 
 static const struct unit *find_unit(const kp_css_token_t *token)
@@ -357,8 +356,7 @@ static bool calc_has(const kp_css_calc_t *calc, uint32_t accept)
         (percent && !(accept & KP_CSS_ACCEPT_PERCENT)))
         return false;
     if (calc->factor[KP_UNIT_NUMBER] != 0)
-        return !length && !percent &&
-               (accept & (KP_CSS_ACCEPT_NUMBER | KP_CSS_ACCEPT_INTEGER));
+        return !length && !percent && (accept & (KP_CSS_ACCEPT_NUMBER | KP_CSS_ACCEPT_INTEGER));
     return true;
 }
 
@@ -370,8 +368,7 @@ bool kp_css_parse_number_value(kp_css_cursor_t *cursor, uint32_t accept, kp_css_
     if (token->type == KP_CSS_TOKEN_NUMBER) {
         if (accept & KP_CSS_ACCEPT_NUMBER || (accept & KP_CSS_ACCEPT_INTEGER && token->integer))
             out->unit = KP_UNIT_NUMBER;
-        else if (accept & KP_CSS_ACCEPT_LENGTH &&
-                 (token->number == 0 || cursor->context->quirks))
+        else if (accept & KP_CSS_ACCEPT_LENGTH && (token->number == 0 || cursor->context->quirks))
             out->unit = KP_UNIT_PX;
         else
             return false;

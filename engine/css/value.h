@@ -10,8 +10,7 @@
 #include "engine/css/token.h"
 
 typedef enum kp_css_property {
-#define KP_CSS_PROPERTY(name, text, inherited, conversion, field, accept, keywords)                \
-    KP_CSS_##name,
+#define KP_CSS_PROPERTY(name, text, inherited, conversion, field, accept, keywords) KP_CSS_##name,
 #include "engine/css/properties.def"
 #undef KP_CSS_PROPERTY
     KP_CSS_LONGHAND_COUNT,

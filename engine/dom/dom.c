@@ -98,10 +98,10 @@ kp_node_t *kp_dom_target(kp_node_t *root, const char *fragment, size_t size)
 static bool is_void(const kp_node_t *node)
 {
     static const lxb_tag_id_t tags[] = {
-        LXB_TAG_AREA,  LXB_TAG_BASE,   LXB_TAG_BASEFONT, LXB_TAG_BGSOUND, LXB_TAG_BR,
-        LXB_TAG_COL,   LXB_TAG_EMBED,  LXB_TAG_FRAME,    LXB_TAG_HR,      LXB_TAG_IMG,
-        LXB_TAG_INPUT, LXB_TAG_KEYGEN, LXB_TAG_LINK,     LXB_TAG_META,    LXB_TAG_PARAM,
-        LXB_TAG_SOURCE, LXB_TAG_TRACK, LXB_TAG_WBR};
+        LXB_TAG_AREA,   LXB_TAG_BASE,   LXB_TAG_BASEFONT, LXB_TAG_BGSOUND, LXB_TAG_BR,
+        LXB_TAG_COL,    LXB_TAG_EMBED,  LXB_TAG_FRAME,    LXB_TAG_HR,      LXB_TAG_IMG,
+        LXB_TAG_INPUT,  LXB_TAG_KEYGEN, LXB_TAG_LINK,     LXB_TAG_META,    LXB_TAG_PARAM,
+        LXB_TAG_SOURCE, LXB_TAG_TRACK,  LXB_TAG_WBR};
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
         if (kp_dom_is(node, tags[i]))
             return true;

@@ -79,12 +79,12 @@ static bool is_through(kp_layout_t *layout, kp_box_t *box)
     if (box->through_known)
         return box->through;
     const kp_style_t *style = box->style;
-    bool through = box->kind == KP_BOX_BLOCK && !box->formatting_root && !box->marker &&
-                   edge_open(style, TOP) && edge_open(style, BOTTOM) &&
-                   (style->height.keyword ||
-                    (style->height.px <= 0 && style->height.percent == 0)) &&
-                   (style->min_height.keyword ||
-                    (style->min_height.px <= 0 && style->min_height.percent <= 0));
+    bool through =
+        box->kind == KP_BOX_BLOCK && !box->formatting_root && !box->marker &&
+        edge_open(style, TOP) && edge_open(style, BOTTOM) &&
+        (style->height.keyword || (style->height.px <= 0 && style->height.percent == 0)) &&
+        (style->min_height.keyword ||
+         (style->min_height.px <= 0 && style->min_height.percent <= 0));
     if (through && box->children_inline) {
         kp_inline_collect(layout, box);
         through = kp_box_lines_empty(box);
@@ -129,8 +129,8 @@ void kp_box_place_float(kp_layout_t *layout, kp_box_t *box, kp_box_t *container,
     box->width = kp_box_shrink_width(layout, box, base, base - margins);
     kp_box_layout_alone(layout, box, base, space->height, KP_INDEFINITE);
     y = kp_floats_clear_y(space->floats, box->style->clear, space->origin_y + y);
-    kp_floats_place(layout, space->floats, box->style->floating == KP_KW_LEFT,
-                    box->width + margins, box->height + box->margin[TOP] + box->margin[BOTTOM],
+    kp_floats_place(layout, space->floats, box->style->floating == KP_KW_LEFT, box->width + margins,
+                    box->height + box->margin[TOP] + box->margin[BOTTOM],
                     space->origin_x + content_left, space->origin_x + content_right, y, &x, &top);
     box->container = container;
     box->x = x + box->margin[LEFT] - space->origin_x;

@@ -150,8 +150,8 @@ static void insert_into_flex(kp_layout_t *layout, kp_box_t *flex, kp_box_t *chil
 
 static bool is_table_part(const kp_box_t *box)
 {
-    return box->kind == KP_BOX_ROW_GROUP || box->kind == KP_BOX_ROW ||
-           box->kind == KP_BOX_COLUMN || box->cell || box->caption;
+    return box->kind == KP_BOX_ROW_GROUP || box->kind == KP_BOX_ROW || box->kind == KP_BOX_COLUMN ||
+           box->cell || box->caption;
 }
 
 static kp_box_t *last_anonymous(kp_layout_t *layout, kp_box_t *parent, kp_box_kind_t kind,

@@ -19,37 +19,44 @@ static void json_text(kp_buffer_t *out, const char *text, size_t size)
     }
 }
 
-static double px2(kp_lu_t value)
+/* px with at most two decimals, none of them a trailing zero. */
+static void json_number(kp_buffer_t *out, kp_lu_t value)
 {
-    return (double)value / KP_LU_ONE;
+    int64_t hundredths = ((int64_t)value * 100 + (value < 0 ? -32 : 32)) / KP_LU_ONE;
+    int64_t rest = hundredths < 0 ? -hundredths : hundredths;
+    if (hundredths < 0)
+        kp_buffer_byte(out, '-');
+    kp_buffer_format(out, "%lld", (long long)(rest / 100));
+    if (rest % 100)
+        kp_buffer_format(out, rest % 10 ? ".%02d" : ".%d",
+                         (int)(rest % 10 ? rest % 100 : rest % 100 / 10));
 }
 
 void kp_layout_dump_boxes(const kp_layout_t *layout, kp_buffer_t *out)
 {
     bool first = true;
     kp_buffer_t path = {0};
-    kp_buffer_format(out, "{\n \"scrollWidth\": %d,\n \"scrollHeight\": %d,\n \"boxes\": [",
-                     layout->page_width / KP_LU_ONE,
-                     (layout->page_height + KP_LU_ONE / 2) / KP_LU_ONE);
+    kp_buffer_byte(out, '[');
     const kp_node_t *root = layout->document_element;
     for (const kp_node_t *node = root; node && layout->root; node = kp_dom_next(node, root)) {
         const kp_dom_data_t *data = kp_dom_is_element(node) ? kp_dom_data(node) : NULL;
         kp_lu_t r[4];
         if (!data || !data->box || !kp_layout_rectangle(data->box, r))
             continue;
-        size_t size;
-        const char *name = kp_dom_name(node, &size);
         path.size = 0;
         kp_dom_path(node, &path);
-        kp_buffer_text(out, first ? "\n  {\"path\": \"" : ",\n  {\"path\": \"");
+        kp_buffer_text(out, first ? "\n{\"path\": \"" : ",\n{\"path\": \"");
         json_text(out, path.bytes, path.size);
-        kp_buffer_text(out, "\", \"tag\": \"");
-        json_text(out, name, size);
-        kp_buffer_format(out, "\", \"x\": %.2f, \"y\": %.2f, \"w\": %.2f, \"h\": %.2f}", px2(r[0]),
-                         px2(r[1]), px2(r[2]), px2(r[3]));
+        kp_buffer_text(out, "\"");
+        static const char *const keys[4] = {"x", "y", "width", "height"};
+        for (int i = 0; i < 4; i++) {
+            kp_buffer_format(out, ", \"%s\": ", keys[i]);
+            json_number(out, r[i]);
+        }
+        kp_buffer_byte(out, '}');
         first = false;
     }
-    kp_buffer_text(out, "\n ]\n}\n");
+    kp_buffer_text(out, "\n]\n");
     out->failed |= path.failed;
     kp_buffer_clear(&path);
 }

@@ -14,9 +14,9 @@ typedef struct breaker {
     const kp_space_t *space;
     kp_buffer_t pieces; /* kp_piece_t of the current line */
     uint32_t item, offset;
-    float width;       /* of the line so far, px */
-    bool has_content;  /* something that keeps later spaces */
-    bool has_text_box; /* something that gives the line a height */
+    float width;         /* of the line so far, px */
+    bool has_content;    /* something that keeps later spaces */
+    bool has_text_box;   /* something that gives the line a height */
     kp_lu_t left, right; /* of the line, from the box's border edge */
     kp_lu_t y;
     uint32_t floats_done; /* items below this index have placed their floats */
@@ -139,8 +139,7 @@ static step_t text_step(breaker_t *b, const kp_inline_item_t *item)
 {
     const kp_style_t *style = item->box->style;
     while (b->offset < item->end && b->layout->status == KP_OK) {
-        kp_segment_t segment =
-            kp_inline_segment(b->layout, b->content, item, b->offset, b->width);
+        kp_segment_t segment = kp_inline_segment(b->layout, b->content, item, b->offset, b->width);
         bool collapsible = segment.space && !kp_white_space_preserves(style);
         if (segment.newline) {
             b->offset = segment.end;
@@ -329,8 +328,7 @@ void kp_inline_layout(kp_layout_t *layout, kp_box_t *box, const kp_space_t *spac
     kp_lu_t top = box->border[TOP] + box->padding[TOP];
     kp_lu_t strut = kp_line_height(layout, box->style);
     kp_lu_t edge = box->border[LEFT] + box->padding[LEFT];
-    breaker_t b = {
-        .layout = layout, .box = box, .content = box->lines, .space = space, .y = top};
+    breaker_t b = {.layout = layout, .box = box, .content = box->lines, .space = space, .y = top};
     b.content->line_count = b.content->fragment_count = 0; /* a second layout of the same box */
     bool first_line = true;
     while (b.item < b.content->item_count && layout->status == KP_OK) {

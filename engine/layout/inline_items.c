@@ -15,14 +15,12 @@ static void add_item(collector_t *c, kp_inline_item_kind_t kind, kp_box_t *box, 
 {
     kp_inline_item_t *item = kp_buffer_extend(&c->items, sizeof *item);
     if (item)
-        *item = (kp_inline_item_t){.kind = (uint8_t)kind,
-                                   .box = box,
-                                   .start = start,
-                                   .end = (uint32_t)c->text.size};
+        *item = (kp_inline_item_t){
+            .kind = (uint8_t)kind, .box = box, .start = start, .end = (uint32_t)c->text.size};
 }
 
-/* Case mapping of ASCII and Latin-1, Greek, Cyrillic letters (two-byte UTF-8). DEVIATION: the rest of
-   Unicode keeps its case; sharp s does not become SS. */
+/* Case mapping of ASCII and Latin-1, Greek, Cyrillic letters (two-byte UTF-8). DEVIATION: the rest
+   of Unicode keeps its case; sharp s does not become SS. */
 static uint32_t map_case(uint32_t c, bool upper)
 {
     if (c < 0x80) {
@@ -30,7 +28,8 @@ static uint32_t map_case(uint32_t c, bool upper)
             return c >= 'a' && c <= 'z' ? c - 32 : c;
         return c >= 'A' && c <= 'Z' ? c + 32 : c;
     }
-    bool latin = c >= 0xe0 && c <= 0xfe && c != 0xf7, latin_upper = c >= 0xc0 && c <= 0xde && c != 0xd7;
+    bool latin = c >= 0xe0 && c <= 0xfe && c != 0xf7,
+         latin_upper = c >= 0xc0 && c <= 0xde && c != 0xd7;
     bool greek = c >= 0x3b1 && c <= 0x3c9 && c != 0x3c2, greek_upper = c >= 0x391 && c <= 0x3a9;
     bool cyrillic = c >= 0x430 && c <= 0x44f, cyrillic_upper = c >= 0x410 && c <= 0x42f;
     if (upper && (latin || greek || cyrillic))
@@ -101,8 +100,8 @@ static void add_text(collector_t *c, kp_box_t *box)
     uint32_t i = 0;
     while (i < box->text_size) {
         uint32_t run = i;
-        while (run < box->text_size && text[run] != ' ' && text[run] != '\n' &&
-               text[run] != '\t' && text[run] != '\r' && text[run] != '\f')
+        while (run < box->text_size && text[run] != ' ' && text[run] != '\n' && text[run] != '\t' &&
+               text[run] != '\r' && text[run] != '\f')
             run++;
         if (run > i) {
             append_plain(c, text + i, run - i, style->text_transform);

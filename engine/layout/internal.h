@@ -4,8 +4,8 @@
 
 #include "engine/layout/layout.h"
 
-/* Boxes nest at most so deep: deeper elements put their content into the box at the limit. Keeps the
-   recursion of layout inside any stack. */
+/* Boxes nest at most so deep: deeper elements put their content into the box at the limit. Keeps
+   the recursion of layout inside any stack. */
 #define KP_BOX_DEPTH_MAX 192
 #define KP_INDEFINITE (-1)
 
@@ -23,8 +23,7 @@ void kp_box_insert(kp_layout_t *layout, kp_box_t *parent, kp_box_t *child);
 /* A REPLACED box for elements that are one; NULL when the element is not. */
 kp_box_t *kp_replaced_box(kp_layout_t *layout, kp_node_t *element, const kp_style_t *style);
 /* Sets width and height (border box); margins, borders and padding are resolved. */
-void kp_replaced_size(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_width,
-                      kp_lu_t base_height);
+void kp_replaced_size(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_width, kp_lu_t base_height);
 
 /* ---- marker.c: list markers, counters, generated content ---- */
 typedef struct kp_counters kp_counters_t;
@@ -66,9 +65,9 @@ void kp_floats_place(kp_layout_t *layout, kp_floats_t *floats, bool is_left, kp_
 /* ---- block.c ---- */
 /* The space that a box is laid out in. */
 typedef struct kp_space {
-    kp_lu_t width;  /* of the containing block's content box */
-    kp_lu_t height; /* KP_INDEFINITE: percentages of it are auto */
-    kp_floats_t *floats; /* of the formatting context around; NULL inside a new one */
+    kp_lu_t width;              /* of the containing block's content box */
+    kp_lu_t height;             /* KP_INDEFINITE: percentages of it are auto */
+    kp_floats_t *floats;        /* of the formatting context around; NULL inside a new one */
     kp_lu_t origin_x, origin_y; /* of the containing block's border box in that context */
 } kp_space_t;
 
@@ -169,8 +168,7 @@ kp_lu_t kp_line_height(kp_layout_t *layout, const kp_style_t *style);
 void kp_table_intrinsic(kp_layout_t *layout, kp_box_t *box);
 void kp_table_layout(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_height);
 void kp_flex_intrinsic(kp_layout_t *layout, kp_box_t *box);
-void kp_flex_layout(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_height,
-                    kp_lu_t forced_height);
+void kp_flex_layout(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_height, kp_lu_t forced_height);
 
 static inline void kp_layout_fail(kp_layout_t *layout, kp_status_t status)
 {

@@ -164,9 +164,9 @@ void kp_box_intrinsic(kp_layout_t *layout, kp_box_t *box)
     case KP_BOX_REPLACED: {
         kp_lu_t width = box->width, height = box->height;
         kp_replaced_size(layout, box, 0, KP_INDEFINITE);
-        low = high = kp_lu_larger(
-            box->style->width.percent != 0 ? box->natural_width : box->width - kp_box_edges_x(box),
-            0);
+        low = high = kp_lu_larger(box->style->width.percent != 0 ? box->natural_width
+                                                                 : box->width - kp_box_edges_x(box),
+                                  0);
         box->width = width;
         box->height = height;
         break;

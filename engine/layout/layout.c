@@ -75,8 +75,7 @@ static void finish(kp_layout_t *layout)
                             ? kp_lu_larger(box->margin[BOTTOM], 0)
                             : 0;
         layout->page_width = kp_lu_larger(layout->page_width, box->page_x + box->width);
-        layout->page_height =
-            kp_lu_larger(layout->page_height, box->page_y + box->height + extra);
+        layout->page_height = kp_lu_larger(layout->page_height, box->page_y + box->height + extra);
     }
 }
 

@@ -1,5 +1,5 @@
-/* Layout: from a styled document to boxes with positions, and what paint, dumps and hit testing ask of
-   them. All memory of one layout lives in one arena and dies with it. */
+/* Layout: from a styled document to boxes with positions, and what paint, dumps and hit testing ask
+   of them. All memory of one layout lives in one arena and dies with it. */
 #ifndef KP_ENGINE_LAYOUT_H
 #define KP_ENGINE_LAYOUT_H
 
@@ -27,7 +27,7 @@ typedef enum kp_box_kind {
     KP_BOX_BLOCK,  /* block container: block, list-item, inline-block, cell, caption, flow-root */
     KP_BOX_INLINE, /* span, a, ... */
     KP_BOX_TEXT,
-    KP_BOX_BREAK,    /* br */
+    KP_BOX_BREAK, /* br */
     KP_BOX_WBR,
     KP_BOX_REPLACED, /* img, form controls, ... */
     KP_BOX_TABLE,
@@ -46,12 +46,12 @@ typedef struct kp_layout_image {
 typedef enum kp_control {
     KP_CONTROL_NONE,
     KP_CONTROL_IMAGE,
-    KP_CONTROL_TEXT,     /* input: one line of text */
-    KP_CONTROL_AREA,     /* textarea */
+    KP_CONTROL_TEXT, /* input: one line of text */
+    KP_CONTROL_AREA, /* textarea */
     KP_CONTROL_CHECKBOX,
     KP_CONTROL_RADIO,
     KP_CONTROL_SELECT,
-    KP_CONTROL_FRAME,    /* iframe, video, canvas, svg, object: a box of its size */
+    KP_CONTROL_FRAME, /* iframe, video, canvas, svg, object: a box of its size */
     KP_CONTROL_METER,
 } kp_control_t;
 
@@ -72,7 +72,7 @@ struct kp_fragment {
     bool first, last; /* INLINE: has the box's left, right edge */
     bool ellipsis;    /* TEXT: cut off by text-overflow here */
     kp_lu_t x, y, width, height;
-    kp_lu_t baseline; /* of the text, from the container's top */
+    kp_lu_t baseline;     /* of the text, from the container's top */
     uint32_t start, size; /* TEXT: bytes in the container's inline text */
     float word_spacing;   /* added by text-align: justify, px */
 };
@@ -117,7 +117,7 @@ struct kp_box {
     kp_lu_t offset_x, offset_y;  /* relative positioning */
     kp_lu_t page_x, page_y;      /* border box on the page; set at the end of layout */
     kp_lu_t margin[4], border[4], padding[4];
-    kp_lu_t min_content, max_content; /* of the border box, when intrinsic_known */
+    kp_lu_t min_content, max_content;      /* of the border box, when intrinsic_known */
     kp_lu_t first_baseline, last_baseline; /* from the border box's top; KP_LU_NONE */
     kp_lu_t margin_bottom_positive, margin_bottom_negative; /* strut that leaves at the bottom */
     kp_lu_t static_x, static_y; /* out_of_flow: where it would be, in `container` then */
@@ -156,8 +156,8 @@ typedef struct kp_layout {
     kp_lu_t page_width, page_height; /* what can be scrolled to */
 } kp_layout_t;
 
-/* Builds boxes and lays them out. The cascade must have been applied; everything is borrowed and must
-   stay until kp_layout_clear. */
+/* Builds boxes and lays them out. The cascade must have been applied; everything is borrowed and
+   must stay until kp_layout_clear. */
 kp_status_t kp_layout_run(kp_layout_t *layout);
 void kp_layout_clear(kp_layout_t *layout);
 
@@ -166,7 +166,7 @@ kp_node_t *kp_layout_hit(const kp_layout_t *layout, float x, float y);
 /* The element's rectangle on the page: union of its parts. false: it has no box. */
 bool kp_layout_rectangle(const kp_box_t *box, kp_lu_t out[4]);
 
-/* JSON: {"boxes": [{"path", "tag", "x", "y", "w", "h"}, ...]}, px with two decimals. */
+/* JSON as docs/kpio.md has it: [{"path", "x", "y", "width", "height"}, ...], a line each. */
 void kp_layout_dump_boxes(const kp_layout_t *layout, kp_buffer_t *out);
 /* The text as a reader sees it, a line for a block (innerText's rules, roughly). */
 void kp_layout_dump_text(const kp_layout_t *layout, kp_buffer_t *out);

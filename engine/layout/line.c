@@ -9,13 +9,13 @@
 /* An inline box (or an atomic one) on the line. */
 typedef struct state {
     kp_box_t *box;
-    int32_t parent;      /* index; -1 for the root inline box */
-    int32_t base;        /* index of the nearest state aligned to the line's edge, 0: the root */
-    kp_lu_t shift;       /* of its baseline below that of base */
+    int32_t parent;       /* index; -1 for the root inline box */
+    int32_t base;         /* index of the nearest state aligned to the line's edge, 0: the root */
+    kp_lu_t shift;        /* of its baseline below that of base */
     kp_lu_t above, below; /* base states: extent around its baseline */
-    uint16_t align;      /* base states: KP_KW_TOP or KP_KW_BOTTOM */
+    uint16_t align;       /* base states: KP_KW_TOP or KP_KW_BOTTOM */
     kp_font_height_t font;
-    int32_t fragment;    /* INLINE: its fragment, -1 */
+    int32_t fragment; /* INLINE: its fragment, -1 */
 } state_t;
 
 typedef struct maker {
@@ -144,8 +144,7 @@ static kp_fragment_t *add_fragment(maker_t *m, kp_box_t *box, kp_fragment_kind_t
     kp_inline_content_t *content = m->content;
     if (content->fragment_count == content->fragment_capacity) {
         uint32_t more = content->fragment_capacity ? content->fragment_capacity * 2 : 8;
-        kp_fragment_t *fragments =
-            kp_arena_array(&m->in->layout->arena, more, sizeof *fragments);
+        kp_fragment_t *fragments = kp_arena_array(&m->in->layout->arena, more, sizeof *fragments);
         if (!fragments) {
             kp_layout_fail(m->in->layout, KP_ERR_NO_MEMORY);
             return NULL;
@@ -230,8 +229,7 @@ static void trim_end(kp_line_input_t *in)
         if (piece->item->kind == KP_ITEM_OPEN || piece->item->kind == KP_ITEM_CLOSE ||
             piece->item->kind == KP_ITEM_BREAK)
             continue;
-        if (piece->item->kind != KP_ITEM_TEXT ||
-            kp_white_space_preserves(piece->item->box->style))
+        if (piece->item->kind != KP_ITEM_TEXT || kp_white_space_preserves(piece->item->box->style))
             return;
         bool all = piece->trailing_bytes == piece->end - piece->start;
         piece->end -= piece->trailing_bytes;

@@ -205,16 +205,14 @@ static const char *keep(kp_counters_t *counters, kp_buffer_t *buffer)
 {
     char *text = buffer->failed ? NULL
                                 : kp_arena_string(&counters->layout->arena,
-                                                  buffer->bytes ? buffer->bytes : "",
-                                                  buffer->size);
+                                                  buffer->bytes ? buffer->bytes : "", buffer->size);
     if (!text)
         kp_layout_fail(counters->layout, KP_ERR_NO_MEMORY);
     kp_buffer_clear(buffer);
     return text;
 }
 
-const char *kp_counters_marker(kp_counters_t *counters, kp_node_t *element,
-                               const kp_style_t *style)
+const char *kp_counters_marker(kp_counters_t *counters, kp_node_t *element, const kp_style_t *style)
 {
     (void)element;
     kp_buffer_t text = {0};

@@ -1,5 +1,5 @@
-/* Absolute and fixed positioning (CSS 2.2, sections 10.3.7 and 10.6.4), after everything in flow has
-   its place. */
+/* Absolute and fixed positioning (CSS 2.2, sections 10.3.7 and 10.6.4), after everything in flow
+   has its place. */
 #include "engine/layout/internal.h"
 
 static void page_position(const kp_box_t *box, kp_lu_t *x, kp_lu_t *y)
@@ -36,8 +36,8 @@ static void measure_inline(kp_box_t *box)
 }
 
 typedef struct axis {
-    kp_lu_t size;   /* of the containing block */
-    kp_lu_t start;  /* inset, KP_LU_NONE: auto */
+    kp_lu_t size;  /* of the containing block */
+    kp_lu_t start; /* inset, KP_LU_NONE: auto */
     kp_lu_t end;
     kp_lu_t margin_start, margin_end;
     bool auto_start, auto_end;
@@ -53,8 +53,8 @@ static kp_lu_t inset_of(const kp_length_t *length, kp_lu_t base)
 static kp_lu_t solve(axis_t *axis, kp_lu_t extent)
 {
     if (axis->start != KP_LU_NONE && axis->end != KP_LU_NONE) {
-        kp_lu_t slack = axis->size - axis->start - axis->end - extent - axis->margin_start -
-                        axis->margin_end;
+        kp_lu_t slack =
+            axis->size - axis->start - axis->end - extent - axis->margin_start - axis->margin_end;
         if (axis->auto_start && axis->auto_end)
             axis->margin_start = slack > 0 ? slack / 2 : 0;
         else if (axis->auto_start)
@@ -121,8 +121,7 @@ static void place(kp_layout_t *layout, kp_box_t *box)
                 room -= x.end;
             if (x.start == KP_LU_NONE && x.end == KP_LU_NONE)
                 room -= x.at;
-            width = both && box->kind != KP_BOX_TABLE ? room
-                                                      : kp_box_fit_width(layout, box, room);
+            width = both && box->kind != KP_BOX_TABLE ? room : kp_box_fit_width(layout, box, room);
         }
         box->width = kp_box_clamp_width(layout, box, width, x.size);
     }
@@ -130,8 +129,7 @@ static void place(kp_layout_t *layout, kp_box_t *box)
     if (y.start != KP_LU_NONE && y.end != KP_LU_NONE && box->kind != KP_BOX_REPLACED &&
         kp_box_specified_height(box, y.size) == KP_INDEFINITE)
         forced = kp_box_clamp_height(
-            box, kp_lu_larger(y.size - y.start - y.end - y.margin_start - y.margin_end, 0),
-            y.size);
+            box, kp_lu_larger(y.size - y.start - y.end - y.margin_start - y.margin_end, 0), y.size);
     kp_box_layout_alone(layout, box, x.size, y.size, forced);
     box->container = block;
     box->x = left + solve(&x, box->width);

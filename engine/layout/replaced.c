@@ -112,8 +112,7 @@ static kp_box_t *input_box(kp_layout_t *layout, kp_node_t *element, const kp_sty
         box->natural_width = kp_lu(kp_inline_measure(layout, style, box->text, box->text_size));
         box->natural_height = line;
     } else if (kp_css_text_is(type, size, "checkbox") || kp_css_text_is(type, size, "radio")) {
-        box->control = kp_css_text_is(type, size, "radio") ? KP_CONTROL_RADIO
-                                                           : KP_CONTROL_CHECKBOX;
+        box->control = kp_css_text_is(type, size, "radio") ? KP_CONTROL_RADIO : KP_CONTROL_CHECKBOX;
         box->text_size = 0;
         box->natural_width = box->natural_height = 11 * KP_LU_ONE;
     } else {
@@ -213,8 +212,7 @@ kp_box_t *kp_replaced_box(kp_layout_t *layout, kp_node_t *element, const kp_styl
 }
 
 /* CSS 2.2, sections 10.3.2 and 10.6.2. */
-void kp_replaced_size(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_width,
-                      kp_lu_t base_height)
+void kp_replaced_size(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_width, kp_lu_t base_height)
 {
     kp_lu_t width = kp_box_specified_width(layout, box, base_width);
     kp_lu_t height = kp_box_specified_height(box, base_height);
@@ -245,8 +243,8 @@ void kp_replaced_size(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_width,
     if (box->control == KP_CONTROL_TEXT || box->control == KP_CONTROL_SELECT) {
         kp_font_height_t font = kp_font_height(layout, box->style);
         kp_lu_t inner = box->height - edges_y;
-        box->first_baseline = box->last_baseline =
-            box->border[TOP] + box->padding[TOP] +
-            (inner - font.ascent - font.descent) / 2 + font.ascent;
+        box->first_baseline = box->last_baseline = box->border[TOP] + box->padding[TOP] +
+                                                   (inner - font.ascent - font.descent) / 2 +
+                                                   font.ascent;
     }
 }

@@ -42,8 +42,7 @@ void kp_load_drop_document(kp_engine_t *engine)
 kp_status_t kp_load_begin_document(kp_engine_t *engine)
 {
     engine->document = lxb_html_document_create();
-    if (!engine->document ||
-        lxb_html_document_parse_chunk_begin(engine->document) != LXB_STATUS_OK)
+    if (!engine->document || lxb_html_document_parse_chunk_begin(engine->document) != LXB_STATUS_OK)
         return KP_ERR_NO_MEMORY;
     return KP_OK;
 }
@@ -115,8 +114,8 @@ static kp_status_t feed(kp_engine_t *engine, const char *text, size_t size)
 {
     if (!size)
         return KP_OK;
-    lxb_status_t status = lxb_html_document_parse_chunk(
-        engine->document, (const lxb_char_t *)text, size);
+    lxb_status_t status =
+        lxb_html_document_parse_chunk(engine->document, (const lxb_char_t *)text, size);
     return status == LXB_STATUS_OK ? KP_OK : KP_ERR_NO_MEMORY;
 }
 
@@ -124,8 +123,11 @@ static kp_status_t feed(kp_engine_t *engine, const char *text, size_t size)
 static int sequence(const uint8_t *text, size_t size)
 {
     uint8_t c = text[0];
-    int need = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3
-               : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    int need = c < 0x80                ? 1
+               : c >= 0xc2 && c < 0xe0 ? 2
+               : c >= 0xe0 && c < 0xf0 ? 3
+               : c >= 0xf0 && c < 0xf5 ? 4
+                                       : 0;
     for (int i = 1; i < need; i++) {
         if ((size_t)i >= size)
             return -1;
@@ -262,8 +264,8 @@ static void choose_encoding(kp_engine_t *engine)
     engine->decoder.encoding = found;
     if (found) {
         static const lxb_codepoint_t replacement = 0xfffd;
-        lxb_encoding_decode_init(&engine->decoder.state, found, NULL, 0);
-        lxb_encoding_decode_replace_set(&engine->decoder.state, &replacement, 1);
+        engine->decoder.state = (lxb_encoding_decode_t){
+            .encoding_data = found, .replace_to = &replacement, .replace_len = 1};
     }
 }
 
@@ -318,8 +320,7 @@ static kp_status_t choose_type(kp_engine_t *engine)
         else if (looks_binary(bytes, size))
             return KP_ERR_NOT_SUPPORTED;
         else
-            engine->content =
-                starts_like_html(bytes, size) ? KP_CONTENT_HTML : KP_CONTENT_TEXT;
+            engine->content = starts_like_html(bytes, size) ? KP_CONTENT_HTML : KP_CONTENT_TEXT;
     } else {
         return KP_ERR_NOT_SUPPORTED;
     }
@@ -341,12 +342,8 @@ static kp_status_t start_content(kp_engine_t *engine)
     choose_encoding(engine);
     engine->head = (kp_buffer_t){0};
     if (engine->content == KP_CONTENT_TEXT) {
-        static const char intro[] =
-            "<!DOCTYPE html><html><head></head><body><pre style=\"overflow-wrap:break-word;"
-            "white-space:pre-wrap\">";
         static const char plain[] = "<plaintext style=\"white-space:pre-wrap;margin:0;"
                                     "overflow-wrap:break-word\">";
-        (void)intro;
         status = feed(engine, "<!DOCTYPE html><html><body>", 27);
         if (status == KP_OK)
             status = feed(engine, plain, sizeof plain - 1);
@@ -388,10 +385,10 @@ static kp_status_t show_image(kp_engine_t *engine)
     kp_image_info_t info;
     if (kp_image_probe((const uint8_t *)engine->head.bytes, engine->head.size, &info) != KP_OK)
         return KP_ERR_BAD_FORMAT;
-    const kp_layout_image_t *image = kp_load_image(engine, NULL);
-    if (!image)
-        return KP_ERR_NO_MEMORY;
-    kp_status_t status = feed(engine, page, sizeof page - 1);
+    kp_status_t status = kp_load_adopt_image(
+        engine, engine->url, (const uint8_t *)engine->head.bytes, engine->head.size);
+    if (status == KP_OK)
+        status = feed(engine, page, sizeof page - 1);
     if (status == KP_OK)
         status = feed(engine, engine->url, strlen(engine->url));
     if (status == KP_OK)

@@ -25,7 +25,7 @@ typedef struct kp_sheet_entry {
     char *media;                    /* NULL: all */
     kp_css_sheet_t *sheet;          /* NULL: pending or failed */
     bool pending;
-    bool disabled; /* its node is gone or says so */
+    bool disabled;      /* its node is gone or says so */
     uint32_t text_hash; /* <style>: of the text that was parsed */
     int nesting;
 } kp_sheet_entry_t;
@@ -46,7 +46,12 @@ typedef struct kp_fetch {
     uint32_t http_status;
 } kp_fetch_t;
 
-typedef enum kp_content { KP_CONTENT_UNKNOWN, KP_CONTENT_HTML, KP_CONTENT_TEXT, KP_CONTENT_IMAGE } kp_content_t;
+typedef enum kp_content {
+    KP_CONTENT_UNKNOWN,
+    KP_CONTENT_HTML,
+    KP_CONTENT_TEXT,
+    KP_CONTENT_IMAGE
+} kp_content_t;
 
 /* From bytes to UTF-8. */
 typedef struct kp_decoder {
@@ -54,7 +59,6 @@ typedef struct kp_decoder {
     lxb_encoding_decode_t state;
     uint8_t carry[4]; /* UTF-8: the begin of a character at the end of a chunk */
     size_t carry_size;
-    bool bom_checked;
 } kp_decoder_t;
 
 typedef struct kp_resource {
@@ -66,7 +70,6 @@ struct kp_engine {
     kp_css_atoms_t atoms;
     kp_css_sheet_t *ua, *ua_quirks;
     kp_text_t *text;
-    kp_text_font_t *last_metrics_font;
     kp_css_font_host_t font_host;
     kp_layout_host_t layout_host;
     uint32_t width, height, scale; /* viewport; scale * 256 */
@@ -74,7 +77,7 @@ struct kp_engine {
 
     /* ---- the load ---- */
     uint32_t load_id;
-    bool loading;   /* LOAD_DONE or LOAD_FAILED not sent yet */
+    bool loading; /* LOAD_DONE or LOAD_FAILED not sent yet */
     bool committed;
     bool document_ended;
     kp_status_t document_status; /* how the document's body ended */
@@ -102,7 +105,8 @@ struct kp_engine {
     kp_layout_t layout;
     bool style_dirty, paint_dirty;
     int64_t last_layout_end, last_layout_cost; /* ns */
-    kp_paint_t paint;
+    uint32_t *atlases;                         /* resource of each glyph atlas */
+    size_t atlas_count;
     kp_resource_t *new_resources;
     size_t new_resource_count, new_resource_capacity;
     uint32_t *new_resource_ids;
@@ -111,6 +115,8 @@ struct kp_engine {
     uint32_t *dropped;
     size_t dropped_count, dropped_capacity;
     int32_t scroll_x, scroll_y;
+    float painted_top, painted_bottom; /* CSS px of the page in the last frame */
+    kp_buffer_t commands, page_list;   /* of the last frame */
 
     /* ---- pointer ---- */
     char *hover;
@@ -130,6 +136,9 @@ kp_node_t *kp_load_root(kp_engine_t *engine); /* the html element or NULL */
 void kp_load_scan_sheets(kp_engine_t *engine, bool whole_document);
 bool kp_load_sheets_pending(const kp_engine_t *engine);
 const kp_layout_image_t *kp_load_image(void *engine, const char *url);
+/* An image whose bytes are there already. */
+kp_status_t kp_load_adopt_image(kp_engine_t *engine, const char *url, const uint8_t *bytes,
+                                size_t size);
 kp_fetch_t *kp_load_fetch(kp_engine_t *engine, kp_fetch_kind_t kind, uint32_t destination,
                           const char *url, void *target);
 void kp_load_fetch_done(kp_engine_t *engine, kp_fetch_t *fetch, kp_status_t status);

@@ -86,13 +86,6 @@ static void paint_fragment(kp_paint_t *paint, kp_context_t *context, const kp_bo
                            const kp_fragment_t *fragment)
 {
     float x = kp_lu_px(container->page_x), y = kp_lu_px(container->page_y);
-    /* Relative positioning moves inline boxes without moving their line. */
-    for (const kp_box_t *box = fragment->box; box && box != container; box = box->parent) {
-        if (box->kind == KP_BOX_INLINE) {
-            x += kp_lu_px(box->offset_x);
-            y += kp_lu_px(box->offset_y);
-        }
-    }
     if (fragment->kind == KP_FRAGMENT_INLINE) {
         kp_paint_rect_t rect = {x + kp_lu_px(fragment->x), y + kp_lu_px(fragment->y),
                                 kp_lu_px(fragment->width), kp_lu_px(fragment->height)};
@@ -109,8 +102,13 @@ static void paint_fragment(kp_paint_t *paint, kp_context_t *context, const kp_bo
 static void paint_lines(kp_paint_t *paint, kp_context_t *context, const kp_box_t *box)
 {
     const kp_inline_content_t *lines = box->lines;
-    for (uint32_t i = 0; i < lines->fragment_count && paint->status == KP_OK; i++)
-        paint_fragment(paint, context, box, &lines->fragments[i]);
+    const kp_paint_input_t *input = paint->input;
+    for (uint32_t i = 0; i < lines->fragment_count && paint->status == KP_OK; i++) {
+        const kp_fragment_t *fragment = &lines->fragments[i];
+        float y = kp_lu_px(box->page_y + fragment->y);
+        if (y <= input->bottom && y + kp_lu_px(fragment->height) >= input->top)
+            paint_fragment(paint, context, box, fragment);
+    }
 }
 
 /* ---- boxes ---- */

@@ -1,30 +1,25 @@
-/* From boxes to a display list (abi/display_list.h): CSS 2.2 appendix E's order, in device px. */
+/* From boxes to a display list (abi/display_list.h), in CSS 2.2 appendix E's order and device px.
+ */
 #ifndef KP_ENGINE_PAINT_H
 #define KP_ENGINE_PAINT_H
 
 #include "abi/display_list.h"
 #include "engine/layout/layout.h"
 
-typedef struct kp_paint {
-    kp_buffer_t list;     /* the commands after the header; keeps its memory between frames */
-    uint32_t atlas_ids[64]; /* resource of each glyph atlas, in order of creation */
-    size_t atlas_count;
-    uint32_t background; /* of the canvas, 0xAARRGGBB */
-    int32_t width, height; /* scrollable size, CSS px */
-} kp_paint_t;
-
 typedef struct kp_paint_input {
-    const kp_layout_t *layout;
-    kp_text_t *text;
-    float scale; /* device px per CSS px */
-    /* Only what touches this range of the page is emitted (CSS px). */
+    const kp_layout_t *layout; /* its text engine rasterises the glyphs */
+    float scale;               /* device px per CSS px */
+    /* Resource ids of the glyph atlases in order of creation. Through a pointer, for the array
+       grows while glyphs are rasterised. */
+    const uint32_t *const *atlas_resources;
+    /* Only lines that touch this range of the page are painted, CSS px: pages beyond the display's
+       limits are painted in parts. */
     float top, bottom;
-    float scroll_x, scroll_y; /* where fixed boxes stand */
 } kp_paint_input_t;
 
-/* Appends the commands of the page to paint->list and sets background and size. Rasterises glyphs on
-   the way: new atlases come through the text's atlas host. */
-kp_status_t kp_paint_page(kp_paint_t *paint, const kp_paint_input_t *input);
-void kp_paint_clear(kp_paint_t *paint);
+/* Replaces *out by the display list of the page (header and commands, without those about
+   resources) and sets the canvas colour. ERR_TOO_LARGE: the list would exceed
+   KP_DISPLAY_LIST_MAX. */
+kp_status_t kp_paint_page(const kp_paint_input_t *input, kp_buffer_t *out, uint32_t *background);
 
 #endif

@@ -1,7 +1,5 @@
 # The tab program. ENGINE_SRC and ENGINE_LIBS (everything behind engine.h) come from engine/module.mk.
-ifneq ($(wildcard engine/loader/render.c),)
 PROGRAMS += tab
 tab_SRC = $(sort $(wildcard engine/tab/*.c)) $(ENGINE_SRC)
 tab_LIBS = $(ENGINE_LIBS)
 tab_SPLIT := 8
-endif
