@@ -126,25 +126,13 @@ static void fail_all(kp_tab_fetches_t *fetches, kp_status_t status, const char *
     }
 }
 
-/* A NUL-terminated copy of size bytes, or NULL. */
-static char *copy_text(kp_reader_t *reader, size_t size)
-{
-    const uint8_t *bytes = kp_reader_borrow(reader, size);
-    char *text = bytes ? malloc(size + 1) : NULL;
-    if (text) {
-        memcpy(text, bytes, size);
-        text[size] = 0;
-    }
-    return text;
-}
-
 static kp_status_t on_response(kp_tab_fetches_t *fetches, uint32_t fetch_id)
 {
     const kp_http_response_t *response = kp_message_as(&fetches->message, sizeof *response);
     if (!response)
         return KP_ERR_PROTOCOL;
     kp_reader_t reader = kp_message_tail(&fetches->message, sizeof *response);
-    char *url = copy_text(&reader, response->url_size);
+    char *url = kp_tab_take_string(&reader, response->url_size);
     const uint8_t *headers = kp_reader_borrow(&reader, response->headers_size);
     if (reader.failed || !url) {
         free(url);
@@ -162,7 +150,7 @@ static kp_status_t on_end(kp_tab_fetches_t *fetches, uint32_t fetch_id)
     if (!end)
         return KP_ERR_PROTOCOL;
     kp_reader_t reader = kp_message_tail(&fetches->message, sizeof *end);
-    char *text = copy_text(&reader, end->text_size);
+    char *text = kp_tab_take_string(&reader, end->text_size);
     if (reader.failed) {
         free(text);
         return KP_ERR_PROTOCOL;

@@ -185,8 +185,7 @@ static const kp_engine_host_t host = {
 
 /* ---- what the owner asks for ---- */
 
-/* size bytes as a NUL-terminated string, or NULL (the message is too short, or no memory). */
-static char *take_string(kp_reader_t *reader, size_t size)
+char *kp_tab_take_string(kp_reader_t *reader, size_t size)
 {
     const uint8_t *bytes = kp_reader_borrow(reader, size);
     char *text = bytes ? malloc(size + 1) : NULL;
@@ -221,7 +220,7 @@ static kp_status_t navigate(const kp_message_t *message)
     if (!wanted)
         return KP_ERR_PROTOCOL;
     kp_reader_t reader = kp_message_tail(message, sizeof *wanted);
-    char *url = take_string(&reader, wanted->url_size);
+    char *url = kp_tab_take_string(&reader, wanted->url_size);
     if (!url)
         return reader.failed ? KP_ERR_PROTOCOL : KP_ERR_NO_MEMORY;
     drop_end();
@@ -241,7 +240,7 @@ static kp_status_t load_html(kp_message_t *message)
     if (!wanted)
         return KP_ERR_PROTOCOL;
     kp_reader_t reader = kp_message_tail(message, sizeof *wanted);
-    char *url = take_string(&reader, wanted->url_size);
+    char *url = kp_tab_take_string(&reader, wanted->url_size);
     if (!url)
         return reader.failed ? KP_ERR_PROTOCOL : KP_ERR_NO_MEMORY;
     kp_vmo_buffer_t buffer = {0};

@@ -10,12 +10,17 @@
 #ifndef KP_ENGINE_TAB_H
 #define KP_ENGINE_TAB_H
 
+#include "abi/reader.h"
 #include "engine/engine.h"
 #include "runtime/program/kp.h"
 #include "runtime/program/loop.h"
 #include "runtime/program/message.h"
 #include "runtime/program/startup.h"
 #include "runtime/program/vmo.h"
+
+/* The next size bytes as a NUL-terminated string, malloc'ed; NULL: the message is too short
+   (reader->failed) or memory is. */
+char *kp_tab_take_string(kp_reader_t *reader, size_t size);
 
 /* ---- outbox ---- */
 
