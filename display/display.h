@@ -1,6 +1,6 @@
 /* The display service (abi/display.h). Internal to display/.
 
-   main.c      start-up, the service, the paint round
+   service.c   start-up, connections, the paint round
    client.c    connections: requests in, replies and input out
    surface.c   a surface's life: display lists and resources out of VMOs
    screen.c    the screen of dev:gpu0, or none
@@ -82,7 +82,10 @@ struct kp_display {
     kp_message_t message;
 };
 
-/* main.c: paints in the next round. */
+/* service.c */
+/* Registers the service, opens screen and input devices; *display must be zero. */
+kp_status_t kp_display_open(kp_display_t *display);
+/* Paints in the next round. */
 void kp_display_schedule(kp_display_t *display);
 
 /* client.c */

@@ -4,10 +4,14 @@ PAINTER_SRC := $(addprefix display/painter/,border.c check.c gradient.c image.c 
 COMPOSITOR_SRC := display/compositor.c display/damage.c $(PAINTER_SRC)
 
 PROGRAMS += display
-display_SRC := $(addprefix display/,client.c input.c main.c screen.c surface.c) $(COMPOSITOR_SRC)
+DISPLAY_SRC := $(addprefix display/,client.c input.c screen.c service.c surface.c) $(COMPOSITOR_SRC)
+display_SRC := display/main.c $(DISPLAY_SRC)
 display_MEMORY := 2048
 
-UNIT_TESTS += painter scene compositor
+UNIT_TESTS += painter scene compositor display
+display_TEST_SRC := display/test/test_display.c display/test/fake_kernel.c $(DISPLAY_SRC) \
+    $(addprefix runtime/program/,loop.c message.c vmo.c)
+display_TEST_LDFLAGS := -lm
 painter_TEST_SRC := display/test/test_painter.c $(PAINTER_SRC)
 painter_TEST_LDFLAGS := -lm
 scene_TEST_SRC := display/test/test_scene.c $(PAINTER_SRC)
