@@ -1,6 +1,6 @@
 # The kpio command (linked with the hosted kernel into build/kpio) and its tests.
 HOSTED_SRC += tools/kpio/accel.c tools/kpio/child.c tools/kpio/deflate.c tools/kpio/file.c \
-    tools/kpio/guest.c tools/kpio/main.c tools/kpio/options.c tools/kpio/png.c tools/kpio/ppm.c \
+    tools/kpio/file_server.c tools/kpio/guest.c tools/kpio/main.c tools/kpio/options.c tools/kpio/png.c tools/kpio/ppm.c \
     tools/kpio/probe_image.S tools/kpio/qmp.c tools/kpio/render.c tools/kpio/run.c \
     tools/kpio/session.c tools/kpio/target.c
 
@@ -18,5 +18,12 @@ png_TEST_SRC := tools/kpio/test/test_png.c tools/kpio/png.c tools/kpio/deflate.c
 png_TEST_LIBS := libpng zlib
 png_TEST_LDFLAGS := -lm
 target_TEST_SRC := tools/kpio/test/test_target.c tools/kpio/target.c tools/kpio/options.c \
-    tools/kpio/file.c
+    tools/kpio/file.c tools/kpio/file_server.c tools/kpio/child.c
 ppm_TEST_SRC := tools/kpio/test/test_ppm.c tools/kpio/ppm.c
+
+UNIT_TESTS += file-server
+file-server_TEST_SRC := tools/kpio/test/test_file_server.c tools/kpio/file_server.c tools/kpio/child.c
+
+FUZZ_TARGETS += file-server
+file-server_FUZZ_SRC := tools/kpio/fuzz/file_server.c tools/kpio/file_server.c tools/kpio/child.c
+file-server_FUZZ_CORPUS := tools/kpio/fuzz/file-server

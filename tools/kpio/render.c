@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "abi/tab.h"
 #include "kernel/machine/hosted/hosted.h"
@@ -22,6 +23,7 @@ typedef struct job {
     const char *output;
     const char *bundle;
     const char *net;
+    const char *root; /* folder of local files; NULL: the page's own */
     const char *format_name;
     uint32_t format; /* KP_TAB_DUMP_*; 0: render */
     uint32_t size[2];
@@ -76,6 +78,22 @@ static kp_status_t write_dump(const job_t *job, kp_session_t *session, bool *can
     status = kp_file_write(job->output, bytes, size);
     *cannot_write = status != KP_OK;
     free(bytes);
+    return status;
+}
+
+/* A local page's style sheets and pictures come from a server of its folder. What is not HTML is
+   loaded from there altogether, with its type. */
+static kp_status_t serve_files(job_t *job, kp_file_server_t *server, char *error, size_t size)
+{
+    const char *dot = strrchr(job->target.path, '.');
+    bool is_html = !dot || strchr(dot, '/') || strcasecmp(dot, ".html") == 0 ||
+                   strcasecmp(dot, ".htm") == 0 || strcasecmp(dot, ".xhtml") == 0;
+    if (!job->target.file || strcmp(job->net, "off") == 0)
+        return KP_OK;
+    const char *host = strcmp(job->net, "slirp") == 0 ? "10.0.2.2" : "127.0.0.1";
+    kp_status_t status = kp_target_serve(&job->target, job->root, host, server, error, size);
+    if (status == KP_OK && !is_html)
+        kp_target_clear(&job->target);
     return status;
 }
 
@@ -138,18 +156,21 @@ static bool parse_format(job_t *job)
 static int start_system(job_t *job)
 {
     char bundle[KP_KPIO_PATH_MAX], command_line[128], error[256];
-    kp_status_t status = kp_target_read(job->name, &job->target, error, sizeof error);
-    if (status != KP_OK) {
-        kp_kpio_say("%s: %s", job->name, error);
-        kp_target_clear(&job->target);
-        return status == KP_ERR_INVALID_ARGUMENT ? KP_KPIO_USAGE : KP_KPIO_FAILED;
-    }
     if (!job->bundle) {
         if (!kp_kpio_beside("kpio.bundle", bundle, sizeof bundle)) {
             kp_kpio_say("cannot tell where kpio.bundle is; use --bundle");
             return KP_KPIO_MISSING;
         }
         job->bundle = bundle;
+    }
+    kp_file_server_t server = {.child = -1};
+    kp_status_t status = kp_target_read(job->name, &job->target, error, sizeof error);
+    if (status == KP_OK)
+        status = serve_files(job, &server, error, sizeof error);
+    if (status != KP_OK) {
+        kp_kpio_say("%s: %s", job->name, error);
+        kp_target_clear(&job->target);
+        return status == KP_ERR_INVALID_ARGUMENT ? KP_KPIO_USAGE : KP_KPIO_FAILED;
     }
     snprintf(command_line, sizeof command_line, "shell=off%s", job->format ? " display=off" : "");
     kp_hosted_options_t options = {
@@ -166,6 +187,7 @@ static int start_system(job_t *job)
     int code = KP_KPIO_OK;
     status = kp_hosted_run(&options, work, job, &code);
     kp_target_clear(&job->target);
+    kp_file_server_stop(&server);
     if (status != KP_OK) {
         kp_kpio_say("the system does not start from %s: %s", job->bundle, kp_status_text(status));
         return KP_KPIO_MISSING;
@@ -203,50 +225,43 @@ static int run_job(job_t *job, const kp_option_set_t *set, int count, char **arg
     return start_system(job);
 }
 
-#define SHARED_OPTIONS(job)                                                                    \
-    {                                                                                          \
-        "--size", 0,   KP_OPTION_SIZE, "WxH", "viewport in CSS pixels (1280x800)", (job).size, \
-        16,       4096},                                                                       \
-        {"--timeout", 0,   KP_OPTION_NUMBER, "SECONDS", "for everything (30)", &(job).timeout, \
-         1,           3600},                                                                   \
-        {"--net",                                                                              \
-         0,                                                                                    \
-         KP_OPTION_TEXT,                                                                       \
-         "host|slirp|off",                                                                     \
-         "host: this machine's sockets; slirp: KPIO's own stack",                              \
-         &(job).net,                                                                           \
-         0,                                                                                    \
-         0},                                                                                   \
-        {"--bundle",                                                                           \
-         0,                                                                                    \
-         KP_OPTION_TEXT,                                                                       \
-         "FILE",                                                                               \
-         "the boot archive (kpio.bundle beside kpio)",                                         \
-         &(job).bundle,                                                                        \
-         0,                                                                                    \
-         0},                                                                                   \
-    {                                                                                          \
-        "--verbose", 'v', KP_OPTION_FLAG, NULL, "the system's log on standard error",          \
-            &(job).verbose, 0, 0                                                               \
-    }
+enum { SHARED_OPTIONS = 6 };
+
+/* The options of both commands; returns how many. */
+static size_t shared_options(job_t *job, kp_option_t *to)
+{
+    const kp_option_t options[SHARED_OPTIONS] = {
+        {"--size", 0, KP_OPTION_SIZE, "WxH", "viewport in CSS pixels (1280x800)", job->size, 16,
+         4096},
+        {"--timeout", 0, KP_OPTION_NUMBER, "SECONDS", "for everything (30)", &job->timeout, 1,
+         3600},
+        {"--net", 0, KP_OPTION_TEXT, "host|slirp|off",
+         "host: this machine's sockets; slirp: KPIO's own stack", &job->net, 0, 0},
+        {"--root", 0, KP_OPTION_TEXT, "FOLDER", "what a local page may load (its own folder)",
+         &job->root, 0, 0},
+        {"--bundle", 0, KP_OPTION_TEXT, "FILE", "the boot archive (kpio.bundle beside kpio)",
+         &job->bundle, 0, 0},
+        {"--verbose", 'v', KP_OPTION_FLAG, NULL, "the system's log on standard error",
+         &job->verbose, 0, 0},
+    };
+    memcpy(to, options, sizeof options);
+    return SHARED_OPTIONS;
+}
 
 int kp_kpio_render(int count, char **arguments)
 {
     static job_t job = {.size = {1280, 800}, .timeout = 30, .net = "host"};
-    const kp_option_t options[] = {
+    kp_option_t options[2 + SHARED_OPTIONS] = {
         {"--output", 'o', KP_OPTION_TEXT, "FILE", "where the PNG goes; - for standard output",
          &job.output, 0, 0},
         {"--full-page", 0, KP_OPTION_FLAG, NULL, "the whole page, not only the viewport",
          &job.full_page, 0, 0},
-        SHARED_OPTIONS(job),
     };
-    const kp_option_set_t set = {"kpio render URL -o FILE [OPTION]...",
-                                 "Paints a page (an http URL or a local file) into a PNG file. A "
-                                 "local file's own images and\n"
-                                 "style sheets are not loaded; http ones are. When a load breaks "
-                                 "off, the part that arrived\n"
-                                 "is painted and the exit code is 1.",
-                                 options, sizeof options / sizeof options[0]};
+    const kp_option_set_t set = {
+        "kpio render URL -o FILE [OPTION]...",
+        "Paints a page (an http URL or a local file) into a PNG file. When a load breaks off, the\n"
+        "part that arrived is painted and the exit code is 1.",
+        options, 2 + shared_options(&job, options + 2)};
     return run_job(&job, &set, count, arguments);
 }
 
@@ -254,16 +269,16 @@ int kp_kpio_dump(int count, char **arguments)
 {
     static job_t job = {
         .size = {1280, 800}, .timeout = 30, .net = "host", .output = "-", .format_name = "text"};
-    const kp_option_t options[] = {
+    kp_option_t options[2 + SHARED_OPTIONS] = {
         {"--format", 0, KP_OPTION_TEXT, "text|html|boxes", "what to print (text)", &job.format_name,
          0, 0},
         {"--output", 'o', KP_OPTION_TEXT, "FILE", "where it goes (standard output)", &job.output, 0,
          0},
-        SHARED_OPTIONS(job),
     };
-    const kp_option_set_t set = {"kpio dump URL [OPTION]...",
-                                 "Prints a page's visible text, its document as HTML, or the boxes "
-                                 "of its elements as JSON\n(docs/kpio.md).",
-                                 options, sizeof options / sizeof options[0]};
+    const kp_option_set_t set = {
+        "kpio dump URL [OPTION]...",
+        "Prints a page's visible text, its document as HTML, or the boxes of its elements as JSON\n"
+        "(docs/kpio.md).",
+        options, 2 + shared_options(&job, options + 2)};
     return run_job(&job, &set, count, arguments);
 }

@@ -47,41 +47,40 @@ static const char *display_choose(const char *qemu)
     return NULL;
 }
 
-/* The kernel's command line: the URL, then what the user appends. */
-static bool command_line_make(const char *name, const char *append, char *line, size_t size)
+/* Where the guest finds what the user named: a URL as it is, a local file on a server that starts
+   here (the host is 10.0.2.2 in QEMU's user network). False: it was said why. */
+static bool page_url(const char *name, const char *root, kp_file_server_t *server, char *url,
+                     size_t size)
 {
-    char error[256];
-    size_t used = 0;
-    line[0] = '\0';
-    if (name) {
-        kp_target_t *target = malloc(sizeof *target);
-        if (!target)
-            return false;
-        kp_status_t status = kp_target_read(name, target, error, sizeof error);
-        bool is_file = target->file != NULL;
-        if (status == KP_OK && !is_file)
-            used = (size_t)snprintf(line, size, "url=%s", target->url);
-        kp_target_clear(target);
-        free(target);
-        if (status != KP_OK || is_file) {
-            kp_kpio_say("%s: %s", name,
-                        is_file ? "the guest cannot see this machine's files; serve it over http"
-                                : error);
-            return false;
-        }
-        if (strpbrk(line, " \t\r\n")) {
-            kp_kpio_say("%s: a URL has no spaces", name);
-            return false;
-        }
-    }
-    if (used < size)
-        used += (size_t)snprintf(line + used, size - used, "%s%s", used && append ? " " : "",
-                                 append ? append : "");
-    if (used >= 1000) {
-        kp_kpio_say("the guest's command line is longer than 1000 bytes");
+    char error[4400];
+    kp_target_t *target = malloc(sizeof *target);
+    if (!target)
         return false;
+    kp_status_t status = kp_target_read(name, target, error, sizeof error);
+    if (status == KP_OK && target->file)
+        status = kp_target_serve(target, root, "10.0.2.2", server, error, sizeof error);
+    if (status == KP_OK && strpbrk(target->url, " \t\r\n")) {
+        snprintf(error, sizeof error, "a URL has no spaces");
+        status = KP_ERR_INVALID_ARGUMENT;
     }
-    return true;
+    if (status == KP_OK)
+        snprintf(url, size, "%s", target->url);
+    else
+        kp_kpio_say("%s: %s", name, error);
+    kp_target_clear(target);
+    free(target);
+    return status == KP_OK;
+}
+
+/* The kernel's command line: the URL, then what the user appends. */
+static bool command_line_make(const char *url, const char *append, char *line, size_t size)
+{
+    int used = snprintf(line, size, "%s%s%s%s", url[0] ? "url=" : "", url,
+                        url[0] && append ? " " : "", append ? append : "");
+    if (used >= 0 && used < 1000)
+        return true;
+    kp_kpio_say("the guest's command line is longer than 1000 bytes");
+    return false;
 }
 
 static bool port_forward_valid(const char *text)
@@ -107,8 +106,9 @@ int kp_kpio_run(int count, char **arguments)
 {
     static kp_guest_t guest = {.memory = 256, .processors = 1, .size = {1280, 800}};
     static char kernel[KP_KPIO_PATH_MAX], bundle[KP_KPIO_PATH_MAX], qemu[KP_KPIO_PATH_MAX];
-    static char command_line[2048];
-    const char *accel = "auto", *append = NULL, *qemu_name = "qemu-system-x86_64";
+    static char command_line[2048], url[8192];
+    kp_file_server_t server = {.child = -1};
+    const char *accel = "auto", *append = NULL, *root = NULL, *qemu_name = "qemu-system-x86_64";
     uint32_t timeout = 0;
     bool headless = false;
     const kp_option_t options[] = {
@@ -124,6 +124,8 @@ int kp_kpio_run(int count, char **arguments)
          8192},
         {"--serial", 0, KP_OPTION_TEXT, "FILE", "the guest's log; - for standard output",
          &guest.serial, 0, 0},
+        {"--root", 0, KP_OPTION_TEXT, "FOLDER", "what a local page may load (its own folder)",
+         &root, 0, 0},
         {"--append", 0, KP_OPTION_TEXT, "TEXT", "added to the kernel's command line", &append, 0,
          0},
         {"--port-forward", 0, KP_OPTION_TEXT, "HOST:GUEST",
@@ -165,10 +167,6 @@ int kp_kpio_run(int count, char **arguments)
     }
     if (guest.port_forward && !port_forward_valid(guest.port_forward))
         return KP_KPIO_USAGE;
-    if (!command_line_make(positional ? arguments[0] : NULL, append, command_line,
-                           sizeof command_line))
-        return KP_KPIO_USAGE;
-    guest.command_line = command_line;
     if (!guest.kernel && kp_kpio_beside("x86_64/kpio.elf", kernel, sizeof kernel))
         guest.kernel = kernel;
     if (!guest.bundle && kp_kpio_beside("x86_64/kpio.bundle", bundle, sizeof bundle))
@@ -197,5 +195,13 @@ int kp_kpio_run(int count, char **arguments)
                         choice.name, choice.tcg_ms, choice.kvm_ms, choice.cached ? "; cached" : "");
     }
     guest.timeout = timeout ? timeout : guest.screenshot ? 60 : 0;
-    return kp_guest_run(&guest);
+    if ((positional && !page_url(arguments[0], root, &server, url, sizeof url)) ||
+        !command_line_make(url, append, command_line, sizeof command_line)) {
+        kp_file_server_stop(&server);
+        return KP_KPIO_USAGE;
+    }
+    guest.command_line = command_line;
+    int code = kp_guest_run(&guest);
+    kp_file_server_stop(&server);
+    return code;
 }

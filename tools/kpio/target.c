@@ -61,12 +61,13 @@ static bool file_url_path(const char *url, char *path, size_t size)
     return true;
 }
 
-/* An absolute path to a file: URL, keeping what follows the path (query, fragment). */
-static bool file_url_make(const char *path, const char *suffix, char *url, size_t size)
+/* start, then the path with %XX, then what follows the path (query, fragment). */
+static bool url_make(const char *start, const char *path, const char *suffix, char *url,
+                     size_t size)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "/-_.~!$&'()*+,;=:@";
-    size_t used = (size_t)snprintf(url, size, "file://");
+    size_t used = (size_t)snprintf(url, size, "%s", start);
     for (; *path; path++) {
         if (used + 4 > size)
             return false;
@@ -82,12 +83,13 @@ static kp_status_t read_file(const char *path, const char *suffix, kp_target_t *
                              size_t error_size)
 {
     char *absolute = realpath(path, NULL);
-    if (!absolute) {
-        snprintf(error, error_size, "%s", strerror(errno));
+    if (!absolute || strlen(absolute) >= sizeof target->path) {
+        snprintf(error, error_size, "%s", absolute ? "the path is too long" : strerror(errno));
+        free(absolute);
         return KP_ERR_NOT_FOUND;
     }
     kp_status_t status = KP_OK;
-    if (!file_url_make(absolute, suffix, target->url, sizeof target->url)) {
+    if (!url_make("file://", absolute, suffix, target->url, sizeof target->url)) {
         snprintf(error, error_size, "the path is too long");
         status = KP_ERR_TOO_LARGE;
     } else {
@@ -96,6 +98,8 @@ static kp_status_t read_file(const char *path, const char *suffix, kp_target_t *
             snprintf(error, error_size, "it is not a file");
         else if (status != KP_OK)
             snprintf(error, error_size, "%s", kp_status_text(status));
+        else
+            snprintf(target->path, sizeof target->path, "%s", absolute);
     }
     free(absolute);
     return status;
@@ -130,6 +134,39 @@ kp_status_t kp_target_read(const char *text, kp_target_t *target, char *error, s
         return KP_ERR_TOO_LARGE;
     }
     return KP_OK;
+}
+
+kp_status_t kp_target_serve(kp_target_t *target, const char *root, const char *host,
+                            kp_file_server_t *server, char *error, size_t error_size)
+{
+    char start[160], suffix[sizeof target->url];
+    char *folder = root ? realpath(root, NULL) : strdup(target->path);
+    if (folder && !root)
+        *strrchr(folder, '/') = '\0'; /* "" for files in the root folder */
+    size_t length = folder ? strlen(folder) : 0;
+    if (length == 1)
+        length = 0; /* "/" given as root */
+    kp_status_t status = KP_OK;
+    if (!folder || strncmp(target->path, folder, length) != 0 || target->path[length] != '/') {
+        snprintf(error, error_size, "%s: %s", root ? root : target->path,
+                 folder ? "the file is not in this folder" : strerror(errno));
+        status = KP_ERR_INVALID_ARGUMENT;
+    }
+    if (status == KP_OK && kp_file_server_start(server, length ? folder : "/") != KP_OK) {
+        snprintf(error, error_size, "no server for local files: %s", strerror(errno));
+        status = KP_ERR_IO;
+    }
+    if (status == KP_OK) {
+        snprintf(suffix, sizeof suffix, "%s", target->url + strcspn(target->url, "?#"));
+        snprintf(start, sizeof start, "http://%s:%u/%s", host, server->port, server->secret);
+        if (!url_make(start, target->path + length, suffix, target->url, sizeof target->url)) {
+            snprintf(error, error_size, "the path is too long");
+            status = KP_ERR_TOO_LARGE;
+            kp_file_server_stop(server);
+        }
+    }
+    free(folder);
+    return status;
 }
 
 void kp_target_clear(kp_target_t *target)

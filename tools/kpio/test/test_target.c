@@ -63,6 +63,23 @@ KP_TEST(target_files)
     KP_EXPECT_STRING(target.url, url);
     KP_EXPECT(target.file != NULL);
     kp_target_clear(&target);
+    char error[256], start[128];
+    kp_file_server_t server;
+    KP_EXPECT_INT(read_target(url, &target), KP_OK);
+    KP_EXPECT_INT(kp_target_serve(&target, "/usr", "h", &server, error, sizeof error),
+                  KP_ERR_INVALID_ARGUMENT);
+    KP_EXPECT_INT(kp_target_serve(&target, "/no/such", "h", &server, error, sizeof error),
+                  KP_ERR_INVALID_ARGUMENT);
+    KP_REQUIRE(kp_target_serve(&target, NULL, "h", &server, error, sizeof error) == KP_OK);
+    snprintf(start, sizeof start, "http://h:%u/%s/a%%25b.html#part", server.port, server.secret);
+    KP_EXPECT_STRING(target.url, start);
+    kp_file_server_stop(&server);
+    kp_target_clear(&target);
+    KP_EXPECT_INT(read_target(url, &target), KP_OK);
+    KP_REQUIRE(kp_target_serve(&target, "/tmp", "h", &server, error, sizeof error) == KP_OK);
+    KP_EXPECT(strstr(target.url, "/kp%20target-") != NULL);
+    kp_file_server_stop(&server);
+    kp_target_clear(&target);
     KP_EXPECT_INT(read_target(folder, &target), KP_ERR_NOT_SUPPORTED);
     kp_target_clear(&target);
     KP_EXPECT_INT(read_target("/tmp/no/such/file.html", &target), KP_ERR_NOT_FOUND);
