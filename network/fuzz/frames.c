@@ -94,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!stack)
         start();
+    peer_reset(); /* it does not know of connections that frames have cut */
     kp_handle_t client = (kp_handle_t)kp_service_connect(service), socket = open_socket(client);
     if (socket == KP_HANDLE_NONE) {
         /* Earlier frames may rightly have changed the lease, the route or a neighbour's address. */

@@ -49,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         steps(KP_NS_PER_S);
     }
+    peer_reset();
     kp_handle_t good = (kp_handle_t)kp_service_connect(service), socket = open_socket(good);
     kp_handle_t clients[2] = {(kp_handle_t)kp_service_connect(service),
                               (kp_handle_t)kp_service_connect(service)};

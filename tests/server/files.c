@@ -115,7 +115,7 @@ void files_answer(request_t *request)
             reply_bytes(request, 301, "text/html", extra, "", 0);
             return;
         }
-        strcpy(path + length, "index.html");
+        memcpy(path + length, "index.html", sizeof "index.html");
         if (access(path, R_OK) != 0) {
             path[length] = 0;
             send_listing(request, path);

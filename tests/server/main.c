@@ -202,7 +202,7 @@ static bool parse_head(request_t *request, size_t head_size)
     char *line_end = strstr(request->bytes, "\r\n");
     if (!line_end)
         line_end = request->bytes + head_size - 4;
-    strcpy(request->header_copy, line_end + 2);
+    memcpy(request->header_copy, line_end + 2, strlen(line_end + 2) + 1);
     request->headers = request->header_copy;
     *line_end = 0;
     char *save, *method = strtok_r(request->bytes, " ", &save);
@@ -210,7 +210,7 @@ static bool parse_head(request_t *request, size_t head_size)
     if (!method || !target || !version || strncmp(version, "HTTP/1.", 7) != 0 || *target != '/')
         return false;
     request->method = method;
-    strcpy(request->target_copy, target);
+    memcpy(request->target_copy, target, strlen(target) + 1);
     request->target = request->target_copy;
     char *query = strchr(target, '?');
     if (query)

@@ -191,6 +191,10 @@ static void answer_gzip(request_t *request)
         gzip_encode(&body, page, sizeof page - 1, 1);
     }
     size_t size = body.size;
+    if (!body.at) { /* a megabyte was not to be had */
+        reply_page(request, 500, "out of memory");
+        return;
+    }
     if (strcmp(request->path, "/gzip-truncated") == 0)
         size -= mb ? size / 2 : 20; /* the checksum and the end of the text are missing */
     else if (strcmp(request->path, "/gzip-corrupt") == 0)
@@ -252,8 +256,10 @@ static void answer_huge_headers(request_t *request)
 {
     char line[1024];
     memset(line, 'x', sizeof line);
-    memcpy(line, "X: ", 3);
-    memcpy(line + sizeof line - 2, "\r\n", 2);
+    line[0] = 'X';
+    line[1] = ':';
+    line[sizeof line - 2] = '\r';
+    line[sizeof line - 1] = '\n';
     request->keep_alive = false;
     request->status = 200;
     bool ok = reply_send(request, "HTTP/1.1 200 OK\r\n", 17);
