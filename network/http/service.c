@@ -7,6 +7,9 @@
 #include "network/http/request.h"
 #include "network/http/socket.h"
 
+/* Messages read from one client before the others get their turn. */
+#define MESSAGES_A_ROUND 32
+
 static void on_client(void *context, kp_handle_t channel, kp_signals_t observed);
 
 static kp_http_exchange_t *find(const kp_http_client_t *client, uint32_t txid)
@@ -69,7 +72,9 @@ static void on_client(void *context, kp_handle_t channel, kp_signals_t observed)
         client->is_broken = true; /* nobody is there to read any answer */
         return;
     }
-    while (!client->is_broken && client->exchange_count < 2 * KP_HTTP_CLIENT_EXCHANGES_MAX) {
+    for (int i = 0; i < MESSAGES_A_ROUND && !client->is_broken &&
+                    client->exchange_count < 2 * KP_HTTP_CLIENT_EXCHANGES_MAX;
+         i++) {
         kp_status_t status = kp_message_receive(channel, message);
         if (status == KP_ERR_SHOULD_WAIT)
             break;

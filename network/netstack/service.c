@@ -6,6 +6,9 @@
 
 #include <lwip/dns.h>
 
+/* Messages read from one client before the others get their turn. */
+#define MESSAGES_A_ROUND 32
+
 static void on_client(void *context, kp_handle_t channel, kp_signals_t observed);
 
 void kp_netstack_reply(kp_netstack_client_t *client, const void *message, size_t size,
@@ -145,7 +148,7 @@ static void on_client(void *context, kp_handle_t channel, kp_signals_t observed)
 {
     kp_netstack_client_t *client = context;
     (void)observed;
-    while (!client->is_broken) {
+    for (int i = 0; i < MESSAGES_A_ROUND && !client->is_broken; i++) {
         kp_message_t *message = &client->stack->message;
         kp_status_t status = kp_message_receive(channel, message);
         if (status == KP_ERR_SHOULD_WAIT)

@@ -63,14 +63,14 @@ void kp_netstack_free(void *memory);
 #define LWIP_TCP 1
 #define TCP_MSS 1460
 #define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE 2
-#define TCP_WND (128 * 1024)
+#define TCP_RCV_SCALE 3
+#define TCP_WND (256 * 1024)
 #define TCP_SND_BUF (48 * 1024)
 #define TCP_SND_QUEUELEN 96
 #define TCP_SNDLOWAT (8 * 1024)
 #define TCP_OVERSIZE TCP_MSS
 #define TCP_QUEUE_OOSEQ 1
-#define TCP_OOSEQ_MAX_BYTES (128 * 1024)
+#define TCP_OOSEQ_MAX_BYTES (256 * 1024)
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_MAX_SACK_NUM 4
 #define LWIP_TCP_TIMESTAMPS 0
