@@ -66,9 +66,11 @@ kp_status_t kp_shell_dump_write(kp_handle_t console, uint32_t format, kp_handle_
         int head = snprintf(text, 64, "kpio-dump-begin %s %u\n", name, (unsigned)size);
         status = size > 0 ? kp_vmo_read(vmo, 0, text + head, size) : KP_OK;
         static const char end[] = "\nkpio-dump-end\n";
-        memcpy(text + head + size, end, sizeof(end));
+        bool has_newline = size > 0 && text[head + size - 1] == '\n';
+        const char *tail = end + has_newline;
+        memcpy(text + head + size, tail, strlen(tail));
         if (status == KP_OK)
-            status = write_all(console, text, (size_t)head + size + sizeof(end) - 1);
+            status = write_all(console, text, (size_t)head + size + strlen(tail));
     }
     free(text);
     (void)kp_handle_close(vmo);

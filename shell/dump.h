@@ -1,5 +1,5 @@
 /* Writes what a tab dumped to the console, for tests: a line "kpio-dump-begin FORMAT SIZE", SIZE
-   bytes, a newline, "kpio-dump-end". */
+   bytes, a newline unless they end with one, a line "kpio-dump-end". */
 #ifndef KP_SHELL_DUMP_H
 #define KP_SHELL_DUMP_H
 

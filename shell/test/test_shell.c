@@ -462,6 +462,15 @@ KP_TEST(dump_goes_to_the_console)
     KP_REQUIRE(text);
     KP_EXPECT(strncmp(text, "kpio-dump-begin boxes 300\nxxx", 29) == 0);
     KP_EXPECT_STRING(text + strlen(text) - 16, "xx\nkpio-dump-end\n" + 1);
+    vmo = fake_object(KP_TYPE_VMO); /* ends with a newline of its own */
+    vmo->size = 4096;
+    vmo->bytes = calloc(1, 4096);
+    memcpy(vmo->bytes, "ab\n", 3);
+    dumped.size = 3;
+    fake_send(fake.tabs[0].channel, &dumped, sizeof(dumped), &vmo, 1);
+    run();
+    text = (const char *)fake.console->bytes;
+    KP_EXPECT(strstr(text, "boxes 3\nab\nkpio-dump-end\n") != NULL);
     vmo = fake_object(KP_TYPE_VMO); /* claims more than there is */
     dumped.size = UINT32_MAX;
     fake_send(fake.tabs[0].channel, &dumped, sizeof(dumped), &vmo, 1);
