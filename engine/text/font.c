@@ -84,7 +84,7 @@ void kp_text_font_load_metrics(kp_text_t *text, kp_text_font_t *font)
         return;
     kp_text_metrics_t *m = &font->metrics;
     font->has_metrics = true;
-    float thickness = roundf(font->size / 10);
+    float thickness = floorf(font->size / 10);
     m->underline_thickness = thickness < 1 ? 1 : thickness;
     /* Browsers put the line's upper edge half a thickness, at least 1 px, below the baseline. */
     float gap = ceilf(fmaxf(1, font->size / 10) / 2);
