@@ -24,6 +24,8 @@ enum {
     MARKS_MAX = 8,
     PICTURE_MAX = 1 << 30,
     QMP_TIMEOUT_MS = 10000,
+    SETTLE_MS = 60,
+    SETTLE_TRIES = 20,
 };
 
 typedef struct running {
@@ -234,9 +236,48 @@ static bool log_read(running_t *running)
 
 /* ---- the screen ---- */
 
+/* QEMU's dump of the screen in malloc'ed memory; false: it was said why. */
+static bool screen_dump(kp_qmp_t *qmp, const char *path, uint8_t **bytes, size_t *size)
+{
+    char quoted[256], arguments[512], error[256] = "";
+    kp_qmp_quote(path, quoted, sizeof quoted);
+    snprintf(arguments, sizeof arguments, "{\"filename\": %s}", quoted);
+    if (!kp_qmp_execute(qmp, "screendump", arguments, kp_child_now() + QMP_TIMEOUT_MS, error,
+                        sizeof error)) {
+        kp_kpio_say("no screen dump: %s", error);
+        return false;
+    }
+    if (kp_file_read(path, PICTURE_MAX, bytes, size) == KP_OK)
+        return true;
+    kp_kpio_say("QEMU's screen dump cannot be read");
+    return false;
+}
+
+/* The load is done for the page; its last frame and the toolbar's may be on their way to the
+   screen: dumps until two in a row are the same, or a while (a page may move for ever). */
+static bool screen_settle(kp_qmp_t *qmp, const char *path, uint8_t **bytes, size_t *size)
+{
+    if (!screen_dump(qmp, path, bytes, size))
+        return false;
+    for (int tries = 0; tries < SETTLE_TRIES; tries++) {
+        uint8_t *next = NULL;
+        size_t next_size = 0;
+        usleep(SETTLE_MS * 1000);
+        if (!screen_dump(qmp, path, &next, &next_size))
+            return false;
+        bool same = next_size == *size && memcmp(next, *bytes, next_size) == 0;
+        free(*bytes);
+        *bytes = next;
+        *size = next_size;
+        if (same)
+            break;
+    }
+    return true;
+}
+
 static int screenshot_take(running_t *running)
 {
-    char dump[] = "/tmp/kpio-screen-XXXXXX", quoted[256], arguments[512], error[256] = "";
+    char dump[] = "/tmp/kpio-screen-XXXXXX", error[256];
     uint8_t *bytes = NULL, *pixels = NULL;
     uint32_t width = 0, height = 0;
     size_t size = 0;
@@ -246,26 +287,23 @@ static int screenshot_take(running_t *running)
     int code = KP_KPIO_FAILED;
     if (!qmp || file < 0) {
         kp_kpio_say("cannot make a temporary file: %s", strerror(errno));
-        free(qmp);
-        return code;
+    } else if (!kp_qmp_start(qmp, running->control_fd, deadline)) {
+        kp_kpio_say("no screen dump: QEMU does not answer");
+    } else if (screen_settle(qmp, dump, &bytes, &size)) {
+        if (kp_ppm_decode(bytes, size, &pixels, &width, &height) != KP_OK)
+            kp_kpio_say("QEMU's screen dump cannot be read");
+        else if (kp_png_write(running->guest->screenshot, pixels, width, height,
+                              (size_t)width * 4) != KP_OK)
+            kp_kpio_say("%s: cannot write: %s", running->guest->screenshot, strerror(errno));
+        else
+            code = KP_KPIO_OK;
     }
-    close(file);
-    kp_qmp_quote(dump, quoted, sizeof quoted);
-    snprintf(arguments, sizeof arguments, "{\"filename\": %s}", quoted);
-    if (!kp_qmp_start(qmp, running->control_fd, deadline) ||
-        !kp_qmp_execute(qmp, "screendump", arguments, deadline, error, sizeof error)) {
-        kp_kpio_say("no screen dump: %s", error[0] ? error : "QEMU does not answer");
-    } else if (kp_file_read(dump, PICTURE_MAX, &bytes, &size) != KP_OK ||
-               kp_ppm_decode(bytes, size, &pixels, &width, &height) != KP_OK) {
-        kp_kpio_say("QEMU's screen dump cannot be read");
-    } else if (kp_png_write(running->guest->screenshot, pixels, width, height, (size_t)width * 4) !=
-               KP_OK) {
-        kp_kpio_say("%s: cannot write: %s", running->guest->screenshot, strerror(errno));
-    } else {
-        code = KP_KPIO_OK;
-        (void)kp_qmp_execute(qmp, "quit", NULL, deadline, error, sizeof error); /* killed if not */
+    if (code == KP_KPIO_OK) /* killed when it does not */
+        (void)kp_qmp_execute(qmp, "quit", NULL, deadline, error, sizeof error);
+    if (file >= 0) {
+        close(file);
+        unlink(dump);
     }
-    unlink(dump);
     free(bytes);
     free(pixels);
     free(qmp);

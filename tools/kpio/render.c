@@ -121,6 +121,9 @@ static int work(void *context)
                              : write_picture(job, session, &cannot_write);
     if (cannot_write) {
         code = complain_output(job, status);
+    } else if (session->status == KP_ERR_UNSUPPORTED_SCHEME) {
+        kp_kpio_say("%s: %s", job->name, kp_status_text(session->status));
+        code = KP_KPIO_FAILED;
     } else if (status != KP_OK || session->status != KP_OK) {
         kp_kpio_say("%s: %s", job->name, session->text[0] ? session->text : kp_status_text(status));
         code = exit_code(session);
