@@ -309,6 +309,12 @@ static void on_frame(void *context, uint32_t load_id)
     page->is_fresh = false;
 }
 
+static void on_shown(void *context)
+{
+    kp_shell_page_t *page = context;
+    page->ops->shown(page->context);
+}
+
 static void on_dumped(void *context, kp_status_t status, kp_handle_t vmo, uint32_t size)
 {
     kp_shell_page_t *page = context;
@@ -360,6 +366,7 @@ static const kp_shell_view_ops_t view_ops = {
     .navigate = on_navigate,
     .scroll = on_scroll,
     .frame = on_frame,
+    .shown = on_shown,
     .dumped = on_dumped,
     .crashed = on_crashed,
     .renewed = on_renewed,

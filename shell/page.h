@@ -13,6 +13,7 @@ typedef struct kp_shell_page_ops {
     /* A load has ended and what it gave is laid out; status and http_status of the document. */
     void (*settled)(void *context, const char *url, kp_status_t status, uint32_t http_status);
     void (*dumped)(void *context, kp_status_t status, kp_handle_t vmo, uint32_t size);
+    void (*shown)(void *context); /* a frame of the page is on the screen */
     void (*focus_address)(void *context);
 } kp_shell_page_ops_t;
 

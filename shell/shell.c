@@ -27,6 +27,7 @@ static void update_toolbar(void *context)
 static void page_settled(void *context, const char *url, kp_status_t status, uint32_t http_status)
 {
     kp_shell_t *shell = context;
+    kp_shell_toolbar_view_release(&shell->toolbar);
     kp_log("load-done %.700s %s %u", url, kp_status_name(status), (unsigned)http_status);
     if (!shell->is_marked) {
         shell->is_marked = true;
@@ -50,6 +51,12 @@ static void page_dumped(void *context, kp_status_t status, kp_handle_t vmo, uint
         kp_log("the dump could not be written: %s", kp_status_name(status));
 }
 
+static void page_shown(void *context)
+{
+    kp_shell_t *shell = context;
+    kp_shell_toolbar_view_release(&shell->toolbar);
+}
+
 static void focus_address(void *context)
 {
     kp_shell_t *shell = context;
@@ -60,6 +67,7 @@ static const kp_shell_page_ops_t page_ops = {
     .changed = update_toolbar,
     .settled = page_settled,
     .dumped = page_dumped,
+    .shown = page_shown,
     .focus_address = focus_address,
 };
 
@@ -153,6 +161,7 @@ kp_status_t kp_shell_start(kp_shell_t *shell, int argc, char **argv)
     if (status != KP_OK)
         return status;
     set_screen(shell, DEFAULT_WIDTH, DEFAULT_HEIGHT, 256);
-    open_first(shell, option(argc, argv, "url")); /* the page first: it has further to go */
+    kp_shell_toolbar_view_hold(&shell->toolbar);
+    open_first(shell, option(argc, argv, "url"));
     return KP_OK;
 }

@@ -271,6 +271,7 @@ static void frame_presented(void *context, uint32_t sequence, kp_status_t status
     if (status == KP_OK) {
         view->refused = 0;
         kp_loop_timer_cancel(&view->redraw_timer);
+        view->ops->shown(view->context);
     } else {
         kp_log("%s: frame %u was refused: %s", view->name, (unsigned)sequence,
                kp_status_name(status));

@@ -16,6 +16,7 @@ typedef struct kp_shell_view_ops {
     void (*navigate)(void *context, kp_shell_span_t url); /* a link was followed */
     void (*scroll)(void *context, int32_t x, int32_t y);  /* the page wants this position */
     void (*frame)(void *context, uint32_t load_id);       /* page_width, page_height are new */
+    void (*shown)(void *context);                         /* a frame is on the screen */
     /* vmo is NONE on failure and the callback's otherwise. */
     void (*dumped)(void *context, kp_status_t status, kp_handle_t vmo, uint32_t size);
     /* The process is gone; the view is stopped. reason is NULL or what the shell itself found

@@ -3,6 +3,7 @@
 #include "shell/page.h"
 
 #define GUARD (1 * KP_NS_PER_S)
+#define HOLD_MAX (400 * KP_NS_PER_MS)
 #define CRASH_DELAY (200 * KP_NS_PER_MS)
 #define CRASH_DELAY_MAX_SHIFT 5u /* 6.4 s */
 
@@ -10,6 +11,7 @@ static void send(kp_shell_toolbar_view_t *bar)
 {
     kp_shell_html_t html = kp_shell_html_init(bar->html, sizeof(bar->html));
     kp_shell_toolbar_html(&bar->model, &html);
+    bar->is_held = false;
     bar->is_dirty = false;
     bar->is_busy = true;
     kp_loop_timer_set(bar->view.loop, &bar->guard, kp_now() + GUARD);
@@ -23,6 +25,20 @@ void kp_shell_toolbar_view_update(kp_shell_toolbar_view_t *bar)
     bar->is_dirty = true;
     if (!bar->is_busy && !kp_loop_timer_is_set(&bar->again))
         send(bar);
+}
+
+void kp_shell_toolbar_view_hold(kp_shell_toolbar_view_t *bar)
+{
+    bar->is_held = true;
+    kp_loop_timer_set(bar->view.loop, &bar->again, kp_now() + HOLD_MAX);
+}
+
+void kp_shell_toolbar_view_release(kp_shell_toolbar_view_t *bar)
+{
+    if (!bar->is_held)
+        return;
+    kp_loop_timer_cancel(&bar->again);
+    send(bar);
 }
 
 static void ready(void *context)
@@ -72,6 +88,11 @@ static void on_frame(void *context, uint32_t load_id)
     (void)load_id;
 }
 
+static void on_shown(void *context)
+{
+    (void)context;
+}
+
 static void on_dumped(void *context, kp_status_t status, kp_handle_t vmo, uint32_t size)
 {
     (void)context;
@@ -105,6 +126,7 @@ static const kp_shell_view_ops_t view_ops = {
     .navigate = on_navigate,
     .scroll = on_scroll,
     .frame = on_frame,
+    .shown = on_shown,
     .dumped = on_dumped,
     .crashed = on_crashed,
     .renewed = again,

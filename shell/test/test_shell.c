@@ -240,6 +240,9 @@ static void begin(const char *argument, const char *second)
     shell = calloc(1, sizeof(*shell));
     KP_EXPECT_INT(kp_shell_start(shell, argument ? second ? 3 : 2 : 1, argv), KP_OK);
     run();
+    KP_EXPECT_INT(fake.tab_count, 1); /* the page's comes first */
+    pass_time(KP_NS_PER_S);
+    KP_EXPECT_INT(fake.tab_count, 2);
 }
 
 static void end(void)
@@ -280,6 +283,21 @@ KP_TEST(start_with_url)
     arrive(0, "http://example.org/moved", 100);
     KP_EXPECT_INT(fake.load_done_marks, 1);
     KP_EXPECT_STRING(kp_shell_page_address(&shell->page), "http://example.org/moved");
+    end();
+}
+
+KP_TEST(toolbar_comes_after_the_page)
+{
+    fake_reset();
+    memset(&display, 0, sizeof(display));
+    char *argv[] = {"shell", "url=a", NULL};
+    shell = calloc(1, sizeof(*shell));
+    KP_EXPECT_INT(kp_shell_start(shell, 2, argv), KP_OK);
+    run();
+    KP_EXPECT_INT(fake.tab_count, 1);
+    say_frame(0, 1, 100, 0);
+    KP_REQUIRE(fake.tab_count == 2);
+    KP_EXPECT(strstr(loaded(1), "kpio:stop") != NULL);
     end();
 }
 
