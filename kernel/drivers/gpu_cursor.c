@@ -10,7 +10,7 @@ static const char *const arrow[] = {
 
 void kp_gpu_cursor_draw(uint32_t *pixels)
 {
-    memset(pixels, 0, GPU_CURSOR_SIDE * GPU_CURSOR_SIDE * sizeof *pixels);
+    memset(pixels, 0, sizeof *pixels * GPU_CURSOR_SIDE * GPU_CURSOR_SIDE);
     for (size_t y = 0; y < KP_ARRAY_COUNT(arrow); y++) {
         for (size_t x = 0; arrow[y][x]; x++) {
             if (arrow[y][x] != ' ')

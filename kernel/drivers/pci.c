@@ -236,7 +236,8 @@ kp_status_t kp_pci_msix_enable(kp_pci_function_t *function)
     volatile uint8_t *mapped = kp_pci_bar_map(function, bar);
     if (!mapped)
         return KP_ERR_NOT_SUPPORTED;
-    if (offset > function->bars[bar].size || count * 16 > function->bars[bar].size - offset)
+    if (offset > function->bars[bar].size ||
+        (uint64_t)count * 16 > function->bars[bar].size - offset)
         return KP_ERR_BAD_FORMAT;
     function->msix_table = (volatile uint32_t *)(volatile void *)(mapped + offset);
     function->msix_count = (uint16_t)count;
@@ -244,7 +245,7 @@ kp_status_t kp_pci_msix_enable(kp_pci_function_t *function)
     kp_pci_write16(function, (uint8_t)(at + 2),
                    (uint16_t)(control | MSIX_ENABLE | MSIX_ALL_MASKED));
     for (uint32_t i = 0; i < count; i++)
-        function->msix_table[i * 4 + 3] = 1;
+        function->msix_table[(size_t)i * 4 + 3] = 1;
     kp_pci_write16(function, (uint8_t)(at + 2),
                    (uint16_t)((control | MSIX_ENABLE) & ~MSIX_ALL_MASKED));
     uint16_t command = kp_pci_read16(function, REGISTER_COMMAND);
@@ -262,7 +263,7 @@ kp_status_t kp_pci_msix_connect(kp_pci_function_t *function, uint16_t index,
     if (status != KP_OK)
         return status;
     uint64_t address = kp_x86_msi_address();
-    volatile uint32_t *entry = function->msix_table + index * 4u;
+    volatile uint32_t *entry = function->msix_table + (size_t)index * 4;
     entry[0] = (uint32_t)address;
     entry[1] = (uint32_t)(address >> 32);
     entry[2] = kp_x86_msi_data(vector);

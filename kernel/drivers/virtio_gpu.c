@@ -40,7 +40,7 @@ typedef struct gpu {
     uint32_t width, height;
     uint32_t row_pixels;
     kp_vmo_t *vmo;
-    bool has_cursor, cursor_visible;
+    bool has_cursor, no_cursor, cursor_visible; /* no_cursor: the device refused its picture */
 } gpu_t;
 
 static void control_interrupt(void *argument)
@@ -71,7 +71,7 @@ static void gpu_release(gpu_t *gpu)
 /* The command in slot 0 or 1, zeroed, with its kind filled in. */
 static void *command_begin(gpu_t *gpu, uint32_t slot, uint32_t kind)
 {
-    uint8_t *command = gpu->commands + slot * SLOT_SIZE;
+    uint8_t *command = gpu->commands + (size_t)slot * SLOT_SIZE;
     memset(command, 0, SLOT_SIZE);
     ((gpu_header_t *)(void *)command)->kind = kind;
     return command;
@@ -82,7 +82,7 @@ static kp_status_t command_offer(gpu_t *gpu, uint32_t slot, uint32_t size,
                                  const kp_virtqueue_buffer_t *extra, size_t extra_count)
 {
     kp_virtqueue_buffer_t buffers[KP_VIRTQUEUE_CHAIN_MAX];
-    uint64_t physical = kp_x86_physical(gpu->commands) + slot * SLOT_SIZE;
+    uint64_t physical = kp_x86_physical(gpu->commands) + (uint64_t)slot * SLOT_SIZE;
     if (extra_count > LIST_PAGES_MAX)
         return KP_ERR_TOO_LARGE;
     buffers[0] = (kp_virtqueue_buffer_t){physical, size};
@@ -110,7 +110,7 @@ static kp_status_t commands_finish(gpu_t *gpu, uint32_t count, uint32_t kind)
         status = kp_virtqueue_take(&gpu->control, &slot, &written);
         if (status == KP_OK) {
             const volatile gpu_header_t *answer =
-                (const volatile void *)(gpu->commands + slot * SLOT_SIZE + SLOT_ANSWER);
+                (const volatile void *)(gpu->commands + (size_t)slot * SLOT_SIZE + SLOT_ANSWER);
             if (written < sizeof *answer || answer->kind != kind)
                 result = KP_ERR_IO;
             if (++answered == count)
@@ -334,12 +334,15 @@ static kp_status_t cursor_create(gpu_t *gpu)
     if (status == KP_ERR_NO_MEMORY && pixels)
         kp_x86_pages_free(pixels, page_count);
     gpu->has_cursor = status == KP_OK;
+    gpu->no_cursor = status != KP_OK && status != KP_ERR_NO_MEMORY;
     return status;
 }
 
 /* Not waited for: the next move makes a lost one good. */
 static int64_t gpu_cursor(gpu_t *gpu, const kp_gpu_cursor_t *cursor)
 {
+    if (gpu->no_cursor)
+        return KP_ERR_NOT_SUPPORTED;
     if (!gpu->has_cursor && cursor->visible) {
         kp_status_t status = cursor_create(gpu);
         if (status != KP_OK)

@@ -59,17 +59,17 @@ int main(int argc, char **argv)
         return 2;
     }
     inputs_t inputs = {0};
-    for (int i = 2; i < argc; i++) {
-        int good = argv[i][0] == '@' ? add_list(&inputs, argv[i] + 1) : add_input(&inputs, argv[i]);
-        if (!good)
-            return 2;
-    }
+    int good = 1;
+    for (int i = 2; good && i < argc; i++)
+        good = argv[i][0] == '@' ? add_list(&inputs, argv[i] + 1) : add_input(&inputs, argv[i]);
     char error[512];
-    kp_status_t status = kp_bundle_pack(argv[1], inputs.items, inputs.count, error, sizeof error);
+    kp_status_t status = KP_OK;
+    if (good)
+        status = kp_bundle_pack(argv[1], inputs.items, inputs.count, error, sizeof error);
     if (status != KP_OK)
         fprintf(stderr, "bundle: %s\n", error);
     for (size_t i = 0; i < inputs.count; i++)
         free((char *)inputs.items[i].name);
     free(inputs.items);
-    return status == KP_OK ? 0 : 1;
+    return !good ? 2 : status == KP_OK ? 0 : 1;
 }

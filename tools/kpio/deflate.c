@@ -299,7 +299,7 @@ static void block_write(state_t *state, writer_t *out, const uint8_t *bytes, siz
     state->literal_counts[END_OF_BLOCK] = 1;
     code_build(&literals, state->literal_counts, LITERALS, 15);
     code_build(&distances, state->distance_counts, DISTANCES, 15);
-    uint64_t cost = 300 * 8; /* bound of the header */
+    uint64_t cost = 300ull * 8; /* bound of the header */
     for (uint32_t i = 0; i < LITERALS; i++)
         cost += (uint64_t)state->literal_counts[i] *
                 (literals.lengths[i] + (i > 256 ? length_extras[i - 257] : 0u));

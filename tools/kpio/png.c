@@ -104,9 +104,9 @@ static void row_filter(uint8_t *to, const uint8_t *row, const uint8_t *above, si
 static void row_convert(uint8_t *to, const uint8_t *from, uint32_t width)
 {
     for (uint32_t x = 0; x < width; x++) {
-        to[3 * x] = from[4 * x + 2];
-        to[3 * x + 1] = from[4 * x + 1];
-        to[3 * x + 2] = from[4 * x];
+        to[(size_t)3 * x] = from[(size_t)4 * x + 2];
+        to[(size_t)3 * x + 1] = from[(size_t)4 * x + 1];
+        to[(size_t)3 * x + 2] = from[(size_t)4 * x];
     }
 }
 

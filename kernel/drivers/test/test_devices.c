@@ -359,6 +359,22 @@ KP_TEST(gpu_silent_or_lying_device_is_given_up)
     KP_EXPECT_INT(fake.vmos_released, 0); /* the device may still know its pages */
 }
 
+KP_TEST(gpu_cursor_refused_once_is_not_tried_again)
+{
+    kp_device_t *gpu = gpu_start();
+    kp_gpu_cursor_t cursor = {.visible = 1};
+    gpu_fail_at = 2;
+    KP_EXPECT_INT(
+        gpu->ops->control(gpu, KP_DEVICE_OP_GPU_CURSOR, &cursor, sizeof cursor, NULL, 0, NULL),
+        KP_ERR_IO);
+    uint32_t pages = fake.pages;
+    for (uint32_t i = 0; i < 10; i++)
+        KP_EXPECT_INT(
+            gpu->ops->control(gpu, KP_DEVICE_OP_GPU_CURSOR, &cursor, sizeof cursor, NULL, 0, NULL),
+            KP_ERR_NOT_SUPPORTED);
+    KP_EXPECT_INT(fake.pages, pages);
+}
+
 KP_TEST(gpu_cursor)
 {
     kp_device_t *gpu = gpu_start();
