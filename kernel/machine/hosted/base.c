@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,6 +60,19 @@ int kp_snprintf(char *to, size_t size, const char *format, ...)
     int length = vsnprintf(to, size, format, arguments);
     va_end(arguments);
     return length;
+}
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u /* Linux 6.3 */
+#endif
+
+int kp_hosted_memfd(const char *name)
+{
+    int file = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (file < 0 &&
+        errno == EINVAL) /* older: then the filter alone keeps processes from executing it */
+        file = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return file;
 }
 
 /* ---- log ---- */

@@ -144,7 +144,7 @@ kp_status_t kp_hosted_children_start(int zygote_socket, int zygote_pid)
 
 static kp_status_t make_page(kp_hosted_child_t *child, int *page_fd)
 {
-    *page_fd = memfd_create("kpio-call-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    *page_fd = kp_hosted_memfd("kpio-call-page");
     if (*page_fd < 0 || ftruncate(*page_fd, KP_PAGE_SIZE) != 0)
         return KP_ERR_NO_MEMORY;
     fcntl(*page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);

@@ -14,6 +14,9 @@ bool kp_hosted_file_of(const void *bytes, uint64_t size, int *fd, uint64_t *offs
    unless is_writable. Borrowed; -1: it cannot be mapped so. */
 int kp_hosted_vmo_file(kp_machine_vmo_t *vmo, bool is_writable, uint64_t *offset);
 
+/* base.c: a memory file that can be sealed and never be executed; -1: none left. */
+int kp_hosted_memfd(const char *name);
+
 /* thread.c: the calling host thread is this thread of the core from now on. */
 void kp_hosted_thread_attach(kp_thread_t *thread);
 

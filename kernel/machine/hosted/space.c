@@ -22,7 +22,7 @@ kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t 
     memset(space, 0, sizeof(*space));
     kp_spin_init(&space->lock);
     space->image = image;
-    space->memory_fd = memfd_create("kpio-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    space->memory_fd = kp_hosted_memfd("kpio-memory");
     if (space->memory_fd < 0)
         return KP_ERR_NO_MEMORY;
     if (ftruncate(space->memory_fd, (off_t)initial_pages * KP_WASM_PAGE_SIZE) != 0 ||

@@ -14,7 +14,7 @@ kp_status_t kp_machine_vmo_init(kp_machine_vmo_t *vmo, uint64_t size)
 {
     *vmo = (kp_machine_vmo_t){.size = size, .read_only_fd = -1};
     kp_spin_init(&vmo->lock);
-    vmo->fd = memfd_create("kpio-vmo", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    vmo->fd = kp_hosted_memfd("kpio-vmo");
     if (vmo->fd < 0)
         return KP_ERR_NO_MEMORY;
     /* Sealed: nobody who gets the file can make the kernel's own accesses fault. */
