@@ -244,8 +244,11 @@ static void on_load_state(void *context, const kp_shell_tab_event_t *event)
     char buffer[KP_SHELL_URL_MAX];
     switch (event->load.state) {
     case KP_TAB_LOAD_COMMITTED:
-        if (!page->is_pending)
+        if (!page->is_pending) { /* a page of the shell's own, which was committed when it was sent
+                                  */
+            page->is_fresh = !page->is_restoring;
             return;
+        }
         commit(page, final_url(page, event, buffer));
         page->is_error = false;
         changed(page);

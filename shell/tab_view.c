@@ -231,9 +231,8 @@ static void take_frame(kp_shell_view_t *view, const kp_shell_tab_event_t *event,
         kp_shell_link_pause(&view->link, true); /* back-pressure on tabs that do not wait */
     else
         present_held(view);
-    if (view->has_scroll_bar && event->frame.load_id == view->load_id &&
-        kp_shell_scroll_bar_update(&view->bar, view->page_height,
-                                   kp_shell_view_viewport_height(view)))
+    if (view->has_scroll_bar && kp_shell_scroll_bar_update(&view->bar, view->page_height,
+                                                           kp_shell_view_viewport_height(view)))
         send_configure(view);
     view->ops->frame(view->context, event->frame.load_id);
     kp_shell_view_scroll_to(view, view->scroll_x, view->scroll_y); /* the page may be shorter now */
@@ -319,8 +318,11 @@ static void tab_message(void *context, kp_message_t *message)
     }
     switch (event.kind) {
     case KP_TAB_LOAD_STATE:
-        if (event.load.load_id == view->load_id)
-            view->ops->load_state(view->context, &event);
+        if (event.load.load_id != view->load_id)
+            break;
+        if (event.load.state == KP_TAB_LOAD_COMMITTED) /* frames until now were of the old page */
+            kp_shell_scroll_bar_new_load(&view->bar);
+        view->ops->load_state(view->context, &event);
         break;
     case KP_TAB_TITLE:
         view->ops->title(view->context, event.text);
@@ -392,7 +394,6 @@ static kp_status_t load(kp_shell_view_t *view, const char *url, const char *html
 {
     if (++view->load_id == 0)
         view->load_id = 1;
-    kp_shell_scroll_bar_new_load(&view->bar);
     forget_waiting(view);
     if (kp_shell_link_is_open(&view->link)) {
         kp_status_t status = send_load(view, url, html, size);

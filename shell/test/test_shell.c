@@ -376,6 +376,21 @@ KP_TEST(scrolling)
     end();
 }
 
+KP_TEST(scroll_bar_goes_with_the_page)
+{
+    begin("url=a", NULL);
+    arrive(0, "http://a/", 3000);
+    KP_EXPECT_INT(display.place[0].scroll_bar, 1);
+    say_text(0, KP_TAB_NAVIGATE_REQUEST, "http://a/short");
+    say_frame(0, 1, 3000, 0); /* the old page once more, with the new load's id */
+    say_load(0, KP_TAB_LOAD_COMMITTED, KP_OK, "http://a/short", "");
+    (void)hears(0, KP_TAB_CONFIGURE);
+    say_frame(0, 2, 100, 0);
+    KP_EXPECT_INT(display.place[0].scroll_bar, 0);
+    KP_EXPECT(hears(0, KP_TAB_CONFIGURE));
+    end();
+}
+
 KP_TEST(scroll_bar_mouse)
 {
     begin("url=a", NULL);
