@@ -144,14 +144,14 @@ static bool covers_cluster(kp_text_face_t *face, const uint32_t *codepoints, siz
     return true;
 }
 
-/* Any face of the system: DejaVu Sans first as fontconfig's default order has it. */
+/* Any face of the system: DejaVu Sans first, which has most (and which fontconfig prefers). */
 static kp_text_font_t *system_fallback(kp_text_t *text, kp_text_fontset_t *set,
                                        const uint32_t *codepoints, size_t count)
 {
     kp_text_face_t *tried[KP_TEXT_FACES_MAX];
     size_t tried_count = 0;
     for (uint32_t i = 0; i <= text->face_count; i++) {
-        const char *family = i == 0 ? "sans-serif" : text->faces[i - 1]->family;
+        const char *family = i == 0 ? "dejavu sans" : text->faces[i - 1]->family;
         kp_text_face_t *face = kp_text_match_family(text, family, set->weight, set->italic);
         bool seen = !face;
         for (size_t k = 0; k < tried_count && !seen; k++)
