@@ -672,6 +672,9 @@ const kp_style_t *kp_css_cascade_anonymous(kp_css_cascade_t *cascade, const kp_s
     *style = cascade->initial;
     memcpy(style, parent, KP_STYLE_INHERITED_SIZE);
     style->display = display;
+    for (int i = 0; i < 4; i++)
+        style->border_width[i] = 0; /* "medium" without a style */
+    style->outline_width = 0;
     return style;
 }
 

@@ -143,6 +143,9 @@ void kp_box_wait_out_of_flow(kp_layout_t *layout, kp_box_t *box, kp_box_t *conta
     box->container = container;
     box->static_x = x;
     box->static_y = y;
+    if (box->waits)
+        return; /* its container is laid out a second time */
+    box->waits = true;
     if (layout->out_of_flow_count == layout->out_of_flow_capacity) {
         size_t more = layout->out_of_flow_capacity ? layout->out_of_flow_capacity * 2 : 32;
         kp_box_t **boxes = realloc(layout->out_of_flow, more * sizeof(kp_box_t *));

@@ -107,6 +107,8 @@ bool kp_box_lines_empty(kp_box_t *box);
 
 /* ---- intrinsic.c ---- */
 void kp_box_intrinsic(kp_layout_t *layout, kp_box_t *box);
+/* What a child adds to its container: its border box or specified width, and margins. */
+void kp_box_contribution(kp_layout_t *layout, kp_box_t *child, kp_lu_t *low, kp_lu_t *high);
 
 /* ---- inline_items.c ---- */
 typedef enum kp_inline_item_kind {

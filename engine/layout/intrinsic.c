@@ -1,8 +1,7 @@
 /* Min-content and max-content widths (CSS Sizing 3), border box. */
 #include "engine/layout/internal.h"
 
-/* What a child adds to its container: its border box or specified width, and margins. */
-static void contribution(kp_layout_t *layout, kp_box_t *child, kp_lu_t *low, kp_lu_t *high)
+void kp_box_contribution(kp_layout_t *layout, kp_box_t *child, kp_lu_t *low, kp_lu_t *high)
 {
     const kp_style_t *style = child->style;
     kp_box_edges(child, 0);
@@ -87,7 +86,7 @@ static void inline_intrinsic(kp_layout_t *layout, kp_box_t *box, kp_lu_t *low, k
             break;
         }
         case KP_ITEM_ATOMIC: {
-            contribution(layout, inner, &child_low, &child_high);
+            kp_box_contribution(layout, inner, &child_low, &child_high);
             bool wraps = kp_white_space_wraps(box->style);
             if (wraps) {
                 min = word > min ? word : min;
@@ -100,7 +99,7 @@ static void inline_intrinsic(kp_layout_t *layout, kp_box_t *box, kp_lu_t *low, k
             break;
         }
         case KP_ITEM_FLOAT:
-            contribution(layout, inner, &child_low, &child_high);
+            kp_box_contribution(layout, inner, &child_low, &child_high);
             min = kp_lu_px(child_low) > min ? kp_lu_px(child_low) : min;
             floats += kp_lu_px(child_high);
             break;
@@ -137,7 +136,7 @@ static void block_intrinsic(kp_layout_t *layout, kp_box_t *box, kp_lu_t *low, kp
         kp_lu_t child_low, child_high;
         if (child->out_of_flow)
             continue;
-        contribution(layout, child, &child_low, &child_high);
+        kp_box_contribution(layout, child, &child_low, &child_high);
         *low = kp_lu_larger(*low, child_low);
         if (child->floating) {
             if (child->style->clear != KP_KW_NONE)

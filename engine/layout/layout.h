@@ -109,6 +109,7 @@ struct kp_box {
     bool formatting_root; /* BLOCK: makes a block formatting context */
     bool list_item, header_row, cell, caption;
     bool intrinsic_known, through_known, through;
+    bool waits; /* out_of_flow: on the layout's list already */
     uint8_t control; /* REPLACED: kp_control_t */
     uint16_t depth;
     uint16_t column_span;
@@ -153,6 +154,7 @@ typedef struct kp_layout {
     kp_box_t *body;
     kp_box_t **out_of_flow; /* malloc; waiting for their containing block */
     size_t out_of_flow_count, out_of_flow_capacity;
+    unsigned flex_depth;
     kp_lu_t page_width, page_height; /* what can be scrolled to */
 } kp_layout_t;
 
