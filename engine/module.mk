@@ -2,3 +2,12 @@
 ENGINE_OWN_SRC := $(sort $(foreach part,base css dom layout loader paint,$(wildcard engine/$(part)/*.c)))
 ENGINE_SRC = $(ENGINE_OWN_SRC) $(TEXT_SRC) $(IMAGE_DECODER_SRC)
 ENGINE_LIBS = lexbor $(TEXT_LIBS) $(filter-out $(TEXT_LIBS),$(IMAGE_DECODER_LIBS))
+
+# The engine on files, natively: build/tools/engine-tool text|html|boxes|list|time FILE
+ENGINE_TOOL_SRC = engine/tool/host.c $(ENGINE_SRC)
+ENGINE_NATIVE_CFLAGS = -DKP_FONT_DIR='"$(FONT_DIR)"'
+HOST_TOOLS += engine-tool
+engine-tool_HOST_SRC = engine/tool/main.c $(ENGINE_TOOL_SRC)
+engine-tool_HOST_CFLAGS = $(ENGINE_NATIVE_CFLAGS) $(call library_flags,$(ENGINE_LIBS))
+engine-tool_HOST_LDFLAGS = $(call library_list,$(ENGINE_LIBS)) -lm
+engine-tool_HOST_DEPS = $(call library_list,$(ENGINE_LIBS)) $(FONT_DIR_READY)

@@ -87,8 +87,8 @@ static uint16_t alignment(const flex_t *flex, const kp_box_t *item)
 static bool stretches(const flex_t *flex, const kp_box_t *box)
 {
     const kp_style_t *style = box->style;
-    bool auto_size = flex->column ? style->width.keyword == KP_KW_AUTO
-                                  : style->height.keyword == KP_KW_AUTO;
+    bool auto_size =
+        flex->column ? style->width.keyword == KP_KW_AUTO : style->height.keyword == KP_KW_AUTO;
     int before = flex->column ? LEFT : TOP, after = flex->column ? RIGHT : BOTTOM;
     return alignment(flex, box) == KP_KW_STRETCH && auto_size &&
            style->margin[before].keyword != KP_KW_AUTO &&
@@ -190,7 +190,8 @@ static void flex_line(flex_t *flex, item_t *items, size_t count, kp_lu_t space)
     for (size_t i = 0; i < count; i++) {
         const kp_style_t *style = items[i].box->style;
         float factor = growing ? style->flex_grow : style->flex_shrink;
-        if (factor == 0 || (growing ? items[i].base > items[i].main : items[i].base < items[i].main))
+        if (factor == 0 ||
+            (growing ? items[i].base > items[i].main : items[i].base < items[i].main))
             items[i].frozen = true;
     }
     for (size_t round = 0; round <= count; round++) {
@@ -214,7 +215,7 @@ static void flex_line(flex_t *flex, item_t *items, size_t count, kp_lu_t space)
             if (items[i].frozen)
                 continue;
             const kp_style_t *style = items[i].box->style;
-            double share = growing ? style->flex_grow / factors
+            double share = growing      ? style->flex_grow / factors
                            : scaled > 0 ? (double)style->flex_shrink * items[i].base / scaled
                                         : 0;
             kp_lu_t wanted = items[i].base + (kp_lu_t)(room * share);
@@ -226,12 +227,12 @@ static void flex_line(flex_t *flex, item_t *items, size_t count, kp_lu_t space)
             if (items[i].frozen)
                 continue;
             const kp_style_t *style = items[i].box->style;
-            double share = growing ? style->flex_grow / factors
+            double share = growing      ? style->flex_grow / factors
                            : scaled > 0 ? (double)style->flex_shrink * items[i].base / scaled
                                         : 0;
             kp_lu_t wanted = items[i].base + (kp_lu_t)(room * share);
-            bool fix = violation == 0 || (violation > 0 ? items[i].main > wanted
-                                                        : items[i].main < wanted);
+            bool fix =
+                violation == 0 || (violation > 0 ? items[i].main > wanted : items[i].main < wanted);
             items[i].frozen = fix;
             any = any || fix;
         }
@@ -261,12 +262,13 @@ static void force_height(flex_t *flex, kp_box_t *box, kp_lu_t height)
 }
 
 /* Start offset and gap between of justify-content. */
-static void justify(const flex_t *flex, kp_lu_t room, size_t count, kp_lu_t *start, kp_lu_t *between)
+static void justify(const flex_t *flex, kp_lu_t room, size_t count, kp_lu_t *start,
+                    kp_lu_t *between)
 {
     uint16_t how = flex->box->style->justify_content;
     *start = *between = 0;
-    if (room < 0 && (how == KP_KW_SPACE_BETWEEN || how == KP_KW_SPACE_AROUND ||
-                     how == KP_KW_SPACE_EVENLY))
+    if (room < 0 &&
+        (how == KP_KW_SPACE_BETWEEN || how == KP_KW_SPACE_AROUND || how == KP_KW_SPACE_EVENLY))
         return;
     switch (how) {
     case KP_KW_FLEX_END:
@@ -319,8 +321,8 @@ static kp_lu_t size_line(flex_t *flex, item_t *items, size_t count)
                 bool flexed = box->width != items[i].main;
                 forced = box->height;
                 if (flexed && box->natural_width > 0 && box->style->height.keyword == KP_KW_AUTO)
-                    forced = (kp_lu_t)((double)items[i].main * box->natural_height /
-                                       box->natural_width);
+                    forced =
+                        (kp_lu_t)((double)items[i].main * box->natural_height / box->natural_width);
                 box->width = items[i].main;
             }
             kp_box_layout_alone(flex->layout, box, flex->width, flex->height, forced);
@@ -438,8 +440,8 @@ static void layout_lines(flex_t *flex, kp_lu_t *content_height)
 void kp_flex_layout(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_height, kp_lu_t forced_height)
 {
     kp_lu_t edges = kp_box_edges_y(box), content = 0;
-    kp_lu_t height = forced_height != KP_INDEFINITE ? forced_height
-                                                    : kp_box_specified_height(box, base_height);
+    kp_lu_t height =
+        forced_height != KP_INDEFINITE ? forced_height : kp_box_specified_height(box, base_height);
     flex_t flex = {.layout = layout,
                    .box = box,
                    .column = is_column(box),
@@ -448,10 +450,10 @@ void kp_flex_layout(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_height, kp_
                    .height = height == KP_INDEFINITE ? KP_INDEFINITE : height - edges};
     flex.reverse = box->style->flex_direction == KP_KW_ROW_REVERSE ||
                    box->style->flex_direction == KP_KW_COLUMN_REVERSE;
-    flex.gap_main = gap_of(&box->style->gap[flex.column ? 0 : 1],
-                           flex.column ? flex.height : flex.width);
-    flex.gap_cross = gap_of(&box->style->gap[flex.column ? 1 : 0],
-                            flex.column ? flex.width : flex.height);
+    flex.gap_main =
+        gap_of(&box->style->gap[flex.column ? 0 : 1], flex.column ? flex.height : flex.width);
+    flex.gap_cross =
+        gap_of(&box->style->gap[flex.column ? 1 : 0], flex.column ? flex.width : flex.height);
     size_t total = 0;
     for (kp_box_t *child = box->first_child; child; child = child->next) {
         if (is_item(child))
@@ -473,8 +475,7 @@ void kp_flex_layout(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_height, kp_
             measure_item(&flex, item);
         }
         qsort(flex.items, flex.count, sizeof *flex.items, by_order);
-        if (flex.column && flex.height == KP_INDEFINITE &&
-            !box->style->min_height.keyword) {
+        if (flex.column && flex.height == KP_INDEFINITE && !box->style->min_height.keyword) {
             /* A minimum height is definite for flexing when the content is lower. */
             kp_lu_t least = kp_box_clamp_height(box, 0, base_height) - edges, sum = 0;
             for (size_t i = 0; i < flex.count; i++)

@@ -49,10 +49,13 @@ static void inline_intrinsic(kp_layout_t *layout, kp_box_t *box, kp_lu_t *low, k
         bool ends_word = false, ends_line = false;
         kp_lu_t child_low, child_high;
         switch (item->kind) {
-        case KP_ITEM_TEXT:
+        case KP_ITEM_TEXT: {
+            float before = line;
+            bool plain = true;
             for (uint32_t at = item->start; at < item->end;) {
                 kp_segment_t segment = kp_inline_segment(layout, content, item, at, line);
                 at = segment.end;
+                plain = plain && !segment.newline && !segment.tab;
                 bool hangs = segment.space && !kp_white_space_preserves(inner->style);
                 if (segment.newline) {
                     max = line - trailing > max ? line - trailing : max;
@@ -75,7 +78,11 @@ static void inline_intrinsic(kp_layout_t *layout, kp_box_t *box, kp_lu_t *low, k
                     word = 0;
                 }
             }
+            if (plain) /* with the kerning between words and spaces */
+                line = before + kp_inline_measure(layout, inner->style, content->text + item->start,
+                                                  item->end - item->start);
             break;
+        }
         case KP_ITEM_OPEN:
         case KP_ITEM_CLOSE: {
             int side = item->kind == KP_ITEM_OPEN ? LEFT : RIGHT;

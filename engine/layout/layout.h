@@ -109,7 +109,7 @@ struct kp_box {
     bool formatting_root; /* BLOCK: makes a block formatting context */
     bool list_item, header_row, cell, caption;
     bool intrinsic_known, through_known, through;
-    bool waits; /* out_of_flow: on the layout's list already */
+    bool waits;      /* out_of_flow: on the layout's list already */
     uint8_t control; /* REPLACED: kp_control_t */
     uint16_t depth;
     uint16_t column_span;
@@ -149,6 +149,7 @@ typedef struct kp_layout {
     kp_node_t *document_element;
     kp_lu_t viewport_width, viewport_height;
     bool quirks;
+    bool line_quirk; /* quirks and limited quirks: inline boxes without text give lines no height */
     kp_status_t status; /* the first error; work stops soon after */
     kp_box_t *root;     /* the box of the html element; NULL: nothing to show */
     kp_box_t *body;

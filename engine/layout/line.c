@@ -15,7 +15,8 @@ typedef struct state {
     kp_lu_t above, below; /* base states: extent around its baseline */
     uint16_t align;       /* base states: KP_KW_TOP or KP_KW_BOTTOM */
     kp_font_height_t font;
-    int32_t fragment; /* INLINE: its fragment, -1 */
+    int32_t fragment;             /* INLINE: its fragment, -1 */
+    kp_lu_t own_above, own_below; /* its own extent, with leading */
 } state_t;
 
 typedef struct maker {
@@ -109,8 +110,19 @@ static kp_lu_t align_shift(maker_t *m, const kp_style_t *style, const state_t *p
     }
 }
 
+/* Lets a box count for the height of its line. */
+static void count_state(maker_t *m, int32_t index)
+{
+    const state_t *state = state_at(m, index);
+    if (state->base == index)
+        extend(m, index, 0, state->own_above, state->own_below);
+    else
+        extend(m, state->base, state->shift, state->own_above, state->own_below);
+}
+
+/* counts: false for boxes that only count once they hold text (the line height quirk). */
 static int32_t push_state(maker_t *m, kp_box_t *box, int32_t parent, kp_lu_t above, kp_lu_t below,
-                          kp_font_height_t font)
+                          kp_font_height_t font, bool counts)
 {
     int32_t index = (int32_t)(m->states.size / sizeof(state_t));
     state_t *state = kp_buffer_extend(&m->states, sizeof *state);
@@ -118,24 +130,25 @@ static int32_t push_state(maker_t *m, kp_box_t *box, int32_t parent, kp_lu_t abo
         kp_layout_fail(m->in->layout, KP_ERR_NO_MEMORY);
         return -1;
     }
-    *state = (state_t){.box = box, .parent = parent, .font = font, .fragment = -1};
-    if (parent < 0) {
-        state->above = above;
-        state->below = below;
-        return index;
-    }
+    *state = (state_t){.box = box,
+                       .parent = parent,
+                       .font = font,
+                       .fragment = -1,
+                       .own_above = above,
+                       .own_below = below,
+                       .above = -KP_LU_MAX,
+                       .below = -KP_LU_MAX};
     uint16_t align = box->style->vertical_align.keyword;
-    if (align == KP_KW_TOP || align == KP_KW_BOTTOM) {
+    if (parent >= 0 && (align == KP_KW_TOP || align == KP_KW_BOTTOM)) {
         state->base = index;
         state->align = align;
-        state->above = above;
-        state->below = below;
-        return index;
+    } else if (parent >= 0) {
+        const state_t *outer = state_at(m, parent);
+        state->base = outer->base;
+        state->shift = outer->shift + align_shift(m, box->style, outer, above, below, font);
     }
-    const state_t *outer = state_at(m, parent);
-    state->base = outer->base;
-    state->shift = outer->shift + align_shift(m, box->style, outer, above, below, font);
-    extend(m, state->base, state->shift, above, below);
+    if (counts)
+        count_state(m, index);
     return index;
 }
 
@@ -165,7 +178,9 @@ static void open_inline(maker_t *m, kp_box_t *box, bool first)
     kp_font_height_t font = kp_font_height(m->in->layout, box->style);
     kp_lu_t above, below;
     leaded(m, box->style, font, &above, &below);
-    int32_t index = push_state(m, box, m->current, above, below, font);
+    bool counts = !m->in->layout->line_quirk || kp_box_edges_x(box) != 0 ||
+                  box->margin[LEFT] != 0 || box->margin[RIGHT] != 0;
+    int32_t index = push_state(m, box, m->current, above, below, font, counts);
     if (index < 0)
         return;
     if (first)
@@ -209,7 +224,7 @@ static void place_atomic(maker_t *m, kp_box_t *box)
         baseline = KP_LU_NONE;
     kp_lu_t above = baseline == KP_LU_NONE ? outer_height : box->margin[TOP] + baseline;
     kp_font_height_t font = {above, outer_height - above};
-    int32_t index = push_state(m, box, m->current, above, outer_height - above, font);
+    int32_t index = push_state(m, box, m->current, above, outer_height - above, font, true);
     if (index < 0)
         return;
     m->x += box->margin[LEFT];
@@ -220,6 +235,19 @@ static void place_atomic(maker_t *m, kp_box_t *box)
     fragment->width = box->width;
     fragment->height = above; /* until positions are known */
     m->x += box->width + box->margin[RIGHT];
+}
+
+/* Words were measured one by one; a stretch as a whole also has the kerning with its spaces. */
+static void measure_whole(kp_line_input_t *in)
+{
+    const char *text = in->box->lines->text;
+    for (size_t i = 0; i < in->piece_count; i++) {
+        kp_piece_t *piece = &in->pieces[i];
+        size_t size = piece->end - piece->start;
+        if (piece->item->kind == KP_ITEM_TEXT && size && !memchr(text + piece->start, '\t', size))
+            piece->width =
+                kp_inline_measure(in->layout, piece->item->box->style, text + piece->start, size);
+    }
 }
 
 static void trim_end(kp_line_input_t *in)
@@ -313,12 +341,14 @@ static void make_fragments(maker_t *m, float word_spacing)
             fragment->word_spacing = word_spacing;
             fragment->baseline = m->current;
             m->x += fragment->width;
+            count_state(m, m->current);
             break;
         }
         case KP_ITEM_BREAK: {
             kp_fragment_t *fragment = add_fragment(m, box, KP_FRAGMENT_TEXT);
             if (fragment)
                 fragment->baseline = m->current;
+            count_state(m, m->current);
             break;
         }
         default:
@@ -423,20 +453,24 @@ kp_lu_t kp_line_finish(kp_line_input_t *in)
     kp_lu_t above, below, height = 0;
     leaded(&m, in->box->style, font, &above, &below);
     trim_end(in);
+    measure_whole(in);
     m.x = in->left + align_line(in, &word_spacing);
-    m.current = push_state(&m, in->box, -1, above, below, font);
+    m.current = push_state(&m, in->box, -1, above, below, font, !in->layout->line_quirk);
     if (m.current == 0) {
         reopen(&m);
         make_fragments(&m, word_spacing);
         while (m.current > 0)
             close_inline(&m, false);
-        state_t *root = state_at(&m, 0);
-        above = root->above;
-        below = root->below;
+        if (state_at(&m, 0)->above == -KP_LU_MAX && m.states.size == sizeof(state_t))
+            count_state(&m, 0); /* a lone preserved line feed */
+        const state_t *root = state_at(&m, 0);
+        bool empty = root->above == -KP_LU_MAX;
+        above = empty ? 0 : root->above;
+        below = empty ? 0 : root->below;
         size_t count = m.states.size / sizeof(state_t);
         for (size_t i = 1; i < count; i++) {
             const state_t *state = state_at(&m, (int32_t)i);
-            if (state->base != (int32_t)i)
+            if (state->base != (int32_t)i || state->above == -KP_LU_MAX)
                 continue;
             kp_lu_t need = state->above + state->below;
             if (need <= above + below)

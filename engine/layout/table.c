@@ -137,8 +137,8 @@ static kp_lu_t place_captions(kp_layout_t *layout, kp_box_t *box, bool bottom, k
         kp_box_edges(child, box->width);
         kp_lu_t room = box->width - child->margin[LEFT] - child->margin[RIGHT];
         kp_lu_t width = kp_box_specified_width(layout, child, box->width);
-        child->width = kp_box_clamp_width(layout, child, width == KP_INDEFINITE ? room : width,
-                                          box->width);
+        child->width =
+            kp_box_clamp_width(layout, child, width == KP_INDEFINITE ? room : width, box->width);
         kp_box_layout_alone(layout, child, box->width, KP_INDEFINITE, KP_INDEFINITE);
         child->container = box;
         child->x = child->margin[LEFT];
@@ -206,7 +206,8 @@ void kp_table_layout(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_height)
     kp_table_measure_columns(layout, box, table);
     kp_lu_t left = box->border[LEFT] + box->padding[LEFT];
     kp_lu_t inner = box->width - kp_box_edges_x(box);
-    kp_lu_t spacing = table->column_count ? table->spacing_x * (kp_lu_t)(table->column_count + 1) : 0;
+    kp_lu_t spacing =
+        table->column_count ? table->spacing_x * (kp_lu_t)(table->column_count + 1) : 0;
     kp_table_distribute(table, box, kp_lu_larger(inner - spacing, 0));
     kp_lu_t x = table->spacing_x;
     for (uint32_t i = 0; i < table->column_count; i++) {

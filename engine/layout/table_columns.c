@@ -90,8 +90,8 @@ void kp_table_measure_columns(kp_layout_t *layout, kp_box_t *box, kp_table_t *ta
         if (!style->min_width.keyword && style->min_width.percent == 0)
             cell->low = kp_lu_larger(cell->low, kp_lu(style->min_width.px));
         if (!style->max_width.keyword && style->max_width.percent == 0)
-            cell->high = kp_lu_smaller(cell->high, kp_lu(style->max_width.px) +
-                                                       kp_box_edges_x(cell->box));
+            cell->high =
+                kp_lu_smaller(cell->high, kp_lu(style->max_width.px) + kp_box_edges_x(cell->box));
         if (cell->fixed != KP_INDEFINITE)
             cell->high = kp_lu_larger(cell->fixed, cell->low);
         cell->high = kp_lu_larger(cell->high, cell->low);
@@ -151,7 +151,8 @@ void kp_table_intrinsic(kp_layout_t *layout, kp_box_t *box)
         by_percent = KP_LU_MAX;
     if (by_percent > (double)high)
         high = by_percent < KP_LU_MAX ? (int64_t)by_percent : KP_LU_MAX;
-    kp_lu_t spacing = table->column_count ? table->spacing_x * (kp_lu_t)(table->column_count + 1) : 0;
+    kp_lu_t spacing =
+        table->column_count ? table->spacing_x * (kp_lu_t)(table->column_count + 1) : 0;
     kp_lu_t edges = kp_box_edges_x(box) + spacing;
     low = low > KP_LU_MAX / 2 ? KP_LU_MAX / 2 : low;
     high = high > KP_LU_MAX / 2 ? KP_LU_MAX / 2 : high;
@@ -203,8 +204,8 @@ static void distribute_excess(kp_table_t *table, kp_lu_t excess)
                     count++;
                     continue;
                 }
-                kp_lu_t share = total > 0 ? (kp_lu_t)(excess * (weight / total))
-                                          : excess / (kp_lu_t)count;
+                kp_lu_t share =
+                    total > 0 ? (kp_lu_t)(excess * (weight / total)) : excess / (kp_lu_t)count;
                 column->width += share;
                 given += share;
                 last = i;
@@ -248,8 +249,7 @@ static void distribute_fixed(kp_table_t *table, kp_lu_t available)
         if (table->columns[i].width == KP_INDEFINITE)
             table->columns[i].width = room / (kp_lu_t)open;
         else if (!open && used > 0 && room > 0)
-            table->columns[i].width +=
-                (kp_lu_t)((double)room * table->columns[i].width / used);
+            table->columns[i].width += (kp_lu_t)((double)room * table->columns[i].width / used);
     }
 }
 

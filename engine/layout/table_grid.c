@@ -271,8 +271,7 @@ kp_table_t *kp_table_grid(kp_layout_t *layout, kp_box_t *box)
     }
     free(filler.busy_until);
     table->cell_count = filler.cell;
-    table->columns =
-        kp_arena_array(&layout->arena, table->column_count, sizeof *table->columns);
+    table->columns = kp_arena_array(&layout->arena, table->column_count, sizeof *table->columns);
     if (!table->columns) {
         kp_layout_fail(layout, KP_ERR_NO_MEMORY);
         return NULL;

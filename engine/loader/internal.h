@@ -139,6 +139,8 @@ const kp_layout_image_t *kp_load_image(void *engine, const char *url);
 /* An image whose bytes are there already. */
 kp_status_t kp_load_adopt_image(kp_engine_t *engine, const char *url, const uint8_t *bytes,
                                 size_t size);
+/* image_size.c: the size of a GIF, WebP or SVG image, which engine/image does not decode yet. */
+bool kp_image_size_other(const uint8_t *bytes, size_t size, kp_image_info_t *out);
 kp_fetch_t *kp_load_fetch(kp_engine_t *engine, kp_fetch_kind_t kind, uint32_t destination,
                           const char *url, void *target);
 void kp_load_fetch_done(kp_engine_t *engine, kp_fetch_t *fetch, kp_status_t status);

@@ -78,6 +78,7 @@ kp_status_t kp_load_layout(kp_engine_t *engine)
         engine->layout.viewport_width = kp_lu((float)engine->width);
         engine->layout.viewport_height = kp_lu((float)engine->height);
         engine->layout.quirks = quirks;
+        engine->layout.line_quirk = mode != LXB_DOM_DOCUMENT_CMODE_NO_QUIRKS;
         status = kp_layout_run(&engine->layout);
     }
     engine->last_layout_end = engine->host.now(engine->host.context);

@@ -117,6 +117,11 @@ static void decode_image(kp_engine_t *engine, kp_image_entry_t *entry, const uin
     uint32_t id;
     bool partial;
     entry->image.failed = true;
+    if (kp_image_size_other(bytes, size, &info)) {
+        /* A format that is not decoded yet keeps its place on the page. */
+        entry->image = (kp_layout_image_t){.width = info.width, .height = info.height};
+        return;
+    }
     if (kp_image_probe(bytes, size, &info) != KP_OK ||
         (uint64_t)info.width * info.height > KP_IMAGE_PIXELS_MAX ||
         kp_load_resource_create(engine, KP_DISPLAY_FORMAT_BGRA8, info.width, info.height,
