@@ -87,6 +87,9 @@ $(BUILD)/kpio: $$(HOSTED_OBJ) $$(KERNEL_HOSTED_OBJ)
 	$(Q)$(CC) -o $@ $^ -pthread -ldl -rdynamic
 
 # ---- native tools of the build and of the tests ----
+upper = $(shell echo '$(1)' | tr a-z A-Z)
+library_list = $(foreach library,$(1),$($(call upper,$(library))_NATIVE_LIB))
+library_flags = $(foreach library,$(1),$($(call upper,$(library))_NATIVE_CFLAGS))
 # $(call NATIVE,directory,name,sources variable,compiler and flags,link flags,order-only prerequisites)
 define NATIVE
 $(BUILD)/obj/$(1)/$(2)/%.o: %.c $(if $(strip $(6)),$(DEPS_STAMP)) | $(6)
@@ -128,9 +131,6 @@ $(eval $(call BUNDLE,x86_64,$(BUILD)/x86_64/kpio.bundle))
 $(eval $(call BUNDLE,hosted,$(BUILD)/kpio.bundle))
 
 # ---- unit tests and fuzz targets ----
-upper = $(shell echo '$(1)' | tr a-z A-Z)
-library_list = $(foreach library,$(1),$($(call upper,$(library))_NATIVE_LIB))
-library_flags = $(foreach library,$(1),$($(call upper,$(library))_NATIVE_CFLAGS))
 
 
 $(foreach test,$(UNIT_TESTS),$(eval $(call NATIVE,test,$(test),$(test)_TEST_SRC,\
