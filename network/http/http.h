@@ -72,8 +72,9 @@ struct kp_http_exchange {
 
 struct kp_http {
     kp_loop_t loop;
-    kp_loop_timer_t timer; /* curl's */
-    kp_handle_t service;   /* channel of new connections */
+    kp_loop_timer_t timer;    /* curl's */
+    kp_loop_timer_t recovery; /* after curl ran out of memory */
+    kp_handle_t service;      /* channel of new connections */
     CURLM *multi;
     kp_http_client_t *clients;
     uint32_t client_count;

@@ -9,6 +9,7 @@
 
 /* Messages read from one client before the others get their turn. */
 #define MESSAGES_A_ROUND 32
+#define RECOVERY_TIME (100 * KP_NS_PER_MS)
 
 static void on_client(void *context, kp_handle_t channel, kp_signals_t observed);
 
@@ -164,13 +165,28 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *context)
     return 0;
 }
 
+/* curl ran out of memory between transfers, and may have lost a timer or a socket of them: asks all
+   of them what they wait for, a little later, until that works. */
+static void on_curl_result(kp_http_t *http, CURLMcode code)
+{
+    if (code == CURLM_OK)
+        return;
+    kp_log("curl: %s", curl_multi_strerror(code));
+    kp_loop_timer_set(&http->loop, &http->recovery, kp_now() + RECOVERY_TIME);
+}
+
+static void on_recovery(void *context)
+{
+    kp_http_t *http = context;
+    int running;
+    on_curl_result(http, curl_multi_perform(http->multi, &running));
+}
+
 static void on_timer(void *context)
 {
     kp_http_t *http = context;
     int running;
-    CURLMcode code = curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    if (code != CURLM_OK)
-        kp_log("curl: %s", curl_multi_strerror(code));
+    on_curl_result(http, curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running));
 }
 
 static void on_ready(void *context, int fd, bool is_readable, bool is_writable)
@@ -178,9 +194,7 @@ static void on_ready(void *context, int fd, bool is_readable, bool is_writable)
     kp_http_t *http = context;
     int running;
     int bits = (is_readable ? CURL_CSELECT_IN : 0) | (is_writable ? CURL_CSELECT_OUT : 0);
-    CURLMcode code = curl_multi_socket_action(http->multi, fd, bits, &running);
-    if (code != CURLM_OK)
-        kp_log("curl: %s", curl_multi_strerror(code));
+    on_curl_result(http, curl_multi_socket_action(http->multi, fd, bits, &running));
 }
 
 static void collect_finished(kp_http_t *http)
@@ -235,6 +249,7 @@ kp_status_t kp_http_init(kp_http_t *http, kp_handle_t service, kp_handle_t net)
                         .stall_seconds = KP_HTTP_STALL_SECONDS};
     kp_loop_init(&http->loop);
     kp_loop_timer_init(&http->timer, on_timer, http);
+    kp_loop_timer_init(&http->recovery, on_recovery, http);
     kp_socket_layer_init(&http->loop, net);
     int64_t channel = kp_service_register(service);
     if (channel < 0)

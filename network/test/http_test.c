@@ -1,180 +1,6 @@
 /* The real http service, libcurl included, through the bridge to the test server. Nothing depends
    on how long something takes: time limits are those of the service, shortened. */
-#include "network/http/http.h"
-#include "network/test/bridge.h"
-#include "network/test/sim.h"
-#include "tests/kp_test.h"
-
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define GUARD (120 * KP_NS_PER_S) /* a test that hangs fails */
-
-static kp_http_t *http;
-static kp_handle_t http_service, net_service, client;
-static pid_t server;
-static unsigned port;
-static uint32_t last_txid;
-static kp_message_t message;
-
-typedef struct reply {
-    bool is_responded, is_ended;
-    uint32_t http_status;
-    char url[1024], headers[8192], text[512];
-    char *body;
-    size_t body_size, body_capacity;
-    kp_status_t status;
-} reply_t;
-
-static void start_server(void)
-{
-    char folder[] = "/tmp/kpio-http-test-XXXXXX", path[64], line[16] = "";
-    int ends[2];
-    if (!mkdtemp(folder) || pipe(ends) != 0)
-        abort();
-    snprintf(path, sizeof(path), "%s/small.html", folder);
-    FILE *file = fopen(path, "w");
-    fputs("<h1>Small</h1>\n", file);
-    fclose(file);
-    server = fork();
-    if (server == 0) {
-        const char *program = getenv("KPIO_TESTSERVER");
-        dup2(ends[1], 1);
-        execl(program ? program : KP_TESTSERVER, "testserver", "--log", "/dev/null", folder, NULL);
-        _exit(127);
-    }
-    if (read(ends[0], line, sizeof(line) - 1) <= 0) {
-        fprintf(stderr, "the test server does not start\n");
-        exit(2);
-    }
-    port = (unsigned)atoi(line);
-}
-
-static void url_of(char *out, size_t capacity, const char *path)
-{
-    if (path[0] != '/')
-        snprintf(out, capacity, "%s", path);
-    else
-        snprintf(out, capacity, "http://good.test:%u%s", port, path);
-}
-
-static kp_status_t request_on(kp_handle_t channel, const char *method, const char *path,
-                              const char *headers, const char *body)
-{
-    char url[1024];
-    url_of(url, sizeof(url), path);
-    kp_http_request_t request = {.header = {KP_HTTP_REQUEST, ++last_txid},
-                                 .destination = KP_HTTP_FOR_DOCUMENT,
-                                 .method_size = (uint32_t)strlen(method),
-                                 .url_size = (uint32_t)strlen(url),
-                                 .headers_size = (uint32_t)strlen(headers),
-                                 .body_size = (uint32_t)strlen(body)};
-    kp_message_part_t parts[] = {{&request, sizeof(request)},
-                                 {method, request.method_size},
-                                 {url, request.url_size},
-                                 {headers, request.headers_size},
-                                 {body, request.body_size}};
-    return kp_message_send_parts(channel, parts, 5, NULL, 0);
-}
-
-/* Takes the message in `message` into the reply; false when it breaks the protocol. */
-static bool take(reply_t *reply)
-{
-    kp_message_header_t head = kp_message_head(&message);
-    if (head.ordinal == KP_HTTP_RESPONSE) {
-        const kp_http_response_t *response = kp_message_as(&message, sizeof(*response));
-        if (!response || reply->is_responded || reply->is_ended ||
-            message.size != sizeof(*response) + response->url_size + response->headers_size)
-            return false;
-        const char *at = (const char *)message.bytes + sizeof(*response);
-        reply->is_responded = true;
-        reply->http_status = response->http_status;
-        snprintf(reply->url, sizeof(reply->url), "%.*s", (int)response->url_size, at);
-        snprintf(reply->headers, sizeof(reply->headers), "%.*s", (int)response->headers_size,
-                 at + response->url_size);
-        return true;
-    }
-    if (head.ordinal == KP_HTTP_DATA) {
-        size_t size = message.size - sizeof(head);
-        if (!reply->is_responded || reply->is_ended || size == 0 || size > KP_HTTP_DATA_MAX)
-            return false;
-        if (reply->body_size + size > reply->body_capacity) {
-            reply->body_capacity = (reply->body_size + size) * 2;
-            reply->body = realloc(reply->body, reply->body_capacity);
-        }
-        memcpy(reply->body + reply->body_size, message.bytes + sizeof(head), size);
-        reply->body_size += size;
-        return true;
-    }
-    const kp_http_end_t *end = kp_message_as(&message, sizeof(*end));
-    if (head.ordinal != KP_HTTP_END || !end || reply->is_ended ||
-        message.size != sizeof(*end) + end->text_size)
-        return false;
-    reply->is_ended = true;
-    reply->status = end->status;
-    snprintf(reply->text, sizeof(reply->text), "%.*s", (int)end->text_size,
-             (const char *)message.bytes + sizeof(*end));
-    return true;
-}
-
-static bool wait_for(kp_handle_t channel)
-{
-    kp_time_t end = kp_now() + GUARD;
-    while (kp_sim_channel_waiting(channel) == 0) {
-        kp_signals_t observed;
-        if (kp_object_wait_one(channel, KP_SIGNAL_PEER_CLOSED, KP_TIME_POLL, &observed) == KP_OK)
-            return false;
-        if (kp_now() > end)
-            return false;
-        kp_http_step(http, kp_now() + KP_NS_PER_S);
-    }
-    return true;
-}
-
-static void finish(reply_t *reply)
-{
-    while (!reply->is_ended) {
-        if (!wait_for(client) || kp_message_receive(client, &message) != KP_OK || !take(reply)) {
-            KP_FAIL("the service went silent or broke the protocol");
-            reply->is_ended = true;
-            reply->status = KP_ERR_BAD_STATE;
-        }
-    }
-    reply->body = realloc(reply->body, reply->body_size + 1);
-    reply->body[reply->body_size] = 0;
-}
-
-static reply_t fetch_with(const char *method, const char *path, const char *headers,
-                          const char *body)
-{
-    reply_t reply = {0};
-    KP_EXPECT_INT(request_on(client, method, path, headers, body), KP_OK);
-    finish(&reply);
-    return reply;
-}
-
-static reply_t fetch(const char *path)
-{
-    return fetch_with("GET", path, "", "");
-}
-
-/* Fetches and expects this end; text of END must hold `cause`, and the host. */
-static reply_t expect_failure(const char *path, kp_status_t status, const char *cause)
-{
-    reply_t reply = fetch(path);
-    if (reply.status != status || !strstr(reply.text, cause) || !strchr(reply.text, ':') ||
-        strchr(reply.text, '\n'))
-        KP_FAIL("%s ended with %s, \"%s\"", path, kp_status_name(reply.status), reply.text);
-    return reply;
-}
-
-static void forget(reply_t reply)
-{
-    free(reply.body);
-}
+#include "network/test/http_harness.h"
 
 KP_TEST(a_small_page)
 {
@@ -185,6 +11,8 @@ KP_TEST(a_small_page)
     net_service = kp_sim_service_create();
     bridge_start(net_service);
     client = (kp_handle_t)kp_service_connect(http_service);
+    KP_REQUIRE(curl_global_init_mem(CURL_GLOBAL_NOTHING, curl_malloc, free, curl_realloc,
+                                    curl_strdup, curl_calloc) == CURLE_OK);
     KP_REQUIRE(kp_http_init(http, http_service, net_service) == KP_OK);
     reply_t reply = fetch("/small.html");
     char url[1024];
@@ -527,6 +355,30 @@ KP_TEST(too_many_exchanges_are_refused)
     forget(reply);
 }
 
+KP_TEST(out_of_memory_is_an_error_and_passes)
+{
+    uint32_t failures = 0;
+    http->connect_timeout_ms = http->stall_seconds = 0; /* nothing may wait for a time limit */
+    for (long n = 0; n < 260; n += n < 80 ? 1 : 7) {
+        reply_t reply = {0};
+        request_on(client, "GET", n % 2 ? "/gzip" : "/redirect?n=2", "Accept: a/b\r\n", "");
+        allocations_left = n;
+        finish(&reply);
+        allocations_left = -1;
+        failures += reply.status != KP_OK;
+        if (reply.status == KP_OK)
+            KP_EXPECT(reply.body_size > 0);
+        forget(reply);
+    }
+    KP_EXPECT(failures > 20);
+    http->connect_timeout_ms = KP_HTTP_CONNECT_SECONDS * 1000L;
+    http->stall_seconds = KP_HTTP_STALL_SECONDS;
+    reply_t reply = fetch("/gzip");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT(strstr(reply.body, "This text came as gzip."));
+    forget(reply);
+}
+
 KP_TEST(the_network_service_dies_and_comes_back)
 {
     reply_t reply = {0};
@@ -570,6 +422,7 @@ KP_TEST(nothing_is_left_behind)
     KP_EXPECT_INT(http->client_count, 0);
     KP_EXPECT_INT(http->exchange_count, 0);
     kp_http_clear(http);
+    curl_global_cleanup();
     free(http);
     bridge_stop();
     KP_EXPECT_INT(kp_sim_handle_count(), 2); /* the two services */
