@@ -23,3 +23,9 @@ FUZZ_TARGETS += display-list
 display-list_FUZZ_SRC := display/fuzz/display_list.c $(PAINTER_SRC)
 display-list_FUZZ_CORPUS := display/fuzz/display-list
 display-list_FUZZ_LDFLAGS := -lm
+
+FUZZ_TARGETS += display-client
+display-client_FUZZ_SRC := display/fuzz/display_client.c display/test/fake_kernel.c $(DISPLAY_SRC) \
+    $(addprefix runtime/program/,loop.c message.c vmo.c)
+display-client_FUZZ_CORPUS := display/fuzz/display-client
+display-client_FUZZ_LDFLAGS := -lm

@@ -211,6 +211,7 @@ static void paint_span(kp_paint_job_t *job, const kp_paint_frame_t *frame, int32
 {
     if (x0 >= x1)
         return;
+    job->painter->pixels += (uint64_t)(x1 - x0);
     if (frame->is_uniform) {
         uint32_t color = 0;
         for (int i = 0; i < 4; i++)

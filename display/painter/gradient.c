@@ -41,6 +41,7 @@ kp_status_t kp_paint_gradient(kp_paint_job_t *job, const kp_display_linear_gradi
                                      (size_t)(a->x1 - a->x0) * sizeof *row);
     if (!row)
         return KP_ERR_NO_MEMORY;
+    job->painter->pixels += STEPS + c->stop_count;
     fill_table((const void *)(c + 1), c->stop_count, table);
     float angle = (float)(c->angle % (360 * 256)) / 256 * (float)(3.14159265358979 / 180);
     float sine = sinf(angle), cosine = cosf(angle);

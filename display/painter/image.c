@@ -116,7 +116,8 @@ static kp_status_t scaler_init(kp_paint_scaler_t *scaler, kp_painter_t *painter,
 }
 
 /* Row y of the scaled image, columns [from, from + count), into out. */
-static void scaler_row(const kp_paint_scaler_t *scaler, uint32_t y, uint32_t *out)
+static void scaler_row(const kp_paint_scaler_t *scaler, kp_painter_t *painter, uint32_t y,
+                       uint32_t *out)
 {
     if (scaler->is_copy) {
         memcpy(out, scaler->pixels + y * scaler->stride + (size_t)scaler->from * 4,
@@ -125,6 +126,7 @@ static void scaler_row(const kp_paint_scaler_t *scaler, uint32_t y, uint32_t *ou
     }
     uint32_t first = 0;
     uint32_t rows = axis_taps(&scaler->vertical, y, &first, scaler->vertical_weights);
+    painter->pixels += (uint64_t)rows * scaler->source_count;
     memset(scaler->sums, 0, (size_t)scaler->source_count * 4 * sizeof(uint32_t));
     for (uint32_t k = 0; k < rows; k++) {
         const uint8_t *source =
@@ -184,7 +186,7 @@ static kp_status_t paint_tiles(kp_paint_job_t *job, const kp_display_image_t *c,
     uint32_t *row = tile + count;
     for (int32_t y = a->y0; y < a->y1; y++) {
         uint32_t tile_y = positive_modulo((int64_t)y - job->dy - c->tile_y, c->tile_height);
-        scaler_row(&scaler, tile_y, tile);
+        scaler_row(&scaler, job->painter, tile_y, tile);
         size_t at = 0, column = phase - from;
         while (at < width) {
             size_t piece = count - column < width - at ? count - column : width - at;
@@ -217,7 +219,7 @@ kp_status_t kp_paint_image(kp_paint_job_t *job, const kp_display_image_t *c)
     if (!row)
         return KP_ERR_NO_MEMORY;
     for (int32_t y = a->y0; y < a->y1; y++) {
-        scaler_row(&scaler, (uint32_t)(y - top), row);
+        scaler_row(&scaler, job->painter, (uint32_t)(y - top), row);
         kp_paint_job_pixels(job, y, a->x0, a->x1, row, c->opacity);
     }
     return KP_OK;

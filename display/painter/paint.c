@@ -4,6 +4,8 @@
 
 #include "display/painter/internal.h"
 
+#define WORK_FREE (64u << 20) /* pixels: large images that are shrunk are read as a whole */
+
 void *kp_paint_scratch(kp_painter_t *painter, unsigned which, size_t size)
 {
     if (painter->scratch_size[which] < size) {
@@ -38,6 +40,7 @@ static void clip_row(kp_paint_job_t *job, int32_t y, int32_t x0, int32_t x1)
         kp_paint_round_solid(&round, y, &solid_from, &solid_to);
         if (solid_from <= x0 && solid_to >= x1)
             continue;
+        job->painter->pixels += (uint64_t)(x1 - x0);
         for (int32_t x = x0; x < x1; x += (int32_t)sizeof one) {
             int32_t end = x1 - x < (int32_t)sizeof one ? x1 : x + (int32_t)sizeof one;
             kp_paint_round_row(&round, y, x, end, one);
@@ -136,6 +139,7 @@ static void paint_glyphs(kp_paint_job_t *job, const kp_display_glyphs_t *c)
         if (kp_paint_rect_is_empty(cut))
             continue;
         size_t count = (size_t)(cut.x1 - cut.x0);
+        job->painter->pixels += (uint64_t)count * (uint64_t)(cut.y1 - cut.y0);
         const uint8_t *mask = resource->pixels +
                               (size_t)(glyph->source_y + (cut.y0 - y)) * resource->stride +
                               glyph->source_x + (size_t)(cut.x0 - x);
@@ -188,7 +192,11 @@ kp_status_t kp_paint_scene_paint(const kp_paint_scene_t *scene, kp_painter_t *pa
         return KP_ERR_NO_MEMORY;
     kp_paint_rect_t page = kp_paint_rect_move(area, -dx, -dy);
     kp_status_t result = KP_OK;
+    uint64_t limit = painter->pixels + WORK_FREE +
+                     (uint64_t)width * (uint64_t)(area.y1 - area.y0) * KP_PAINT_OVERDRAW_MAX;
     for (uint32_t i = 0; i < scene->op_count; i++) {
+        if (painter->pixels > limit)
+            return KP_ERR_QUOTA;
         if (i % KP_PAINT_CHUNK == 0 && kp_paint_rect_is_empty(kp_paint_rect_intersect(
                                            page, scene->chunks[i / KP_PAINT_CHUNK]))) {
             i += KP_PAINT_CHUNK - 1;

@@ -107,13 +107,16 @@ void kp_paint_scene_clear(kp_paint_scene_t *scene, const kp_paint_host_t *host);
 typedef struct kp_painter {
     void *scratch[4];
     size_t scratch_size[4];
-    uint64_t pixels; /* counts painted pixels, for measurements */
+    uint64_t pixels; /* counts pixels written and read, for measurements and the limit */
 } kp_painter_t;
 void kp_painter_clear(kp_painter_t *painter);
 
 /* Paints the scene into area of the target (which is cut to the target); the page's point (x, y) is
    the target's (x + dx, y + dy), |dx|, |dy| <= 2 * KP_DISPLAY_COORDINATE_MAX. Does not paint a
-   background. Commands for which memory is short are left out; ERR_NO_MEMORY then. */
+   background. Commands for which memory is short are left out; ERR_NO_MEMORY then. ERR_QUOTA: the
+   list covers every pixel more than KP_PAINT_OVERDRAW_MAX times or so; the rest of it was left out,
+   so that a hostile tab cannot stop the screen. */
+#define KP_PAINT_OVERDRAW_MAX 512u
 kp_status_t kp_paint_scene_paint(const kp_paint_scene_t *scene, kp_painter_t *painter,
                                  const kp_paint_target_t *target, kp_paint_rect_t area, int32_t dx,
                                  int32_t dy);

@@ -406,6 +406,27 @@ KP_TEST(painter_damage_in_pieces_is_the_same_picture)
     canvas_clear(&canvas);
 }
 
+/* Thousands of layers over everything: the painter gives up, it does not stop the screen. */
+KP_TEST(painter_work_is_limited)
+{
+    canvas_init(&canvas, 0xffffff);
+    list_begin(&list);
+    for (int i = 0; i < 2000; i++)
+        LIST_ADD(&list, KP_DISPLAY_RECT, kp_display_rect_t, .width = 2 * W, .height = 2 * H,
+                 .color = 0x02000000);
+    list_finish(&list);
+    kp_paint_rect_t changed;
+    KP_REQUIRE(kp_paint_scene_update(&canvas.scene, TEST_HOST(&canvas.resources), list_copy(&list),
+                                     list.size, &changed) == KP_OK);
+    static uint32_t large[2000 * 200];
+    kp_paint_target_t target = {large, 2000, 2000, 200};
+    KP_EXPECT_INT(kp_paint_scene_paint(&canvas.scene, &canvas.painter, &target,
+                                       (kp_paint_rect_t){0, 0, 2 * W, 200}, 0, 0),
+                  KP_ERR_QUOTA);
+    KP_EXPECT(canvas.painter.pixels < 700u * 2 * W * 200 + (64u << 20));
+    canvas_clear(&canvas);
+}
+
 KP_TEST(painter_scroll_moves_pixels)
 {
     canvas_init(&canvas, 0);
