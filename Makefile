@@ -149,7 +149,7 @@ $(foreach target,$(FUZZ_TARGETS),$(eval $(call NATIVE,fuzz,$(target),$(target)_F
 .PHONY: all run test test-unit test-fuzz bench clean help iso screenshots
 all: $(BUILD)/kpio $(BUILD)/kpio.bundle $(BUILD)/x86_64/kpio.elf $(BUILD)/x86_64/kpio.bundle
 
-run: all | $(SYSTEM_RUN_READY)
+run: all | $(SYSTEM_RUN_READY) $(if $(DISPLAY)$(WAYLAND_DISPLAY),$(SYSTEM_WINDOW_READY))
 	$(Q)$(BUILD)/kpio run $(URL)
 
 test-unit: $(UNIT_TESTS:%=$(BUILD)/test/%)
