@@ -56,6 +56,7 @@ static void *curl_calloc(size_t count, size_t size)
 }
 
 typedef struct reply {
+    uint32_t txid; /* 0: of the last request */
     bool is_responded, is_ended;
     uint32_t http_status;
     char url[1024], headers[8192], text[512];
@@ -119,7 +120,7 @@ static kp_status_t request_on(kp_handle_t channel, const char *method, const cha
 static bool take(reply_t *reply)
 {
     kp_message_header_t head = kp_message_head(&message);
-    if (head.txid != last_txid)
+    if (head.txid != (reply->txid ? reply->txid : last_txid))
         return true; /* of an exchange that an earlier test gave up */
     if (head.ordinal == KP_HTTP_RESPONSE) {
         const kp_http_response_t *response = kp_message_as(&message, sizeof(*response));
