@@ -23,3 +23,5 @@ FUZZ_TARGETS += shell
 shell_FUZZ_SRC := shell/fuzz/fuzz_shell.c shell/test/fake_kernel.c $(SHELL_CORE) \
     $(addprefix runtime/program/,loop.c message.c)
 shell_FUZZ_CORPUS := shell/fuzz/shell_seeds
+
+TEST_SCRIPTS += tests/e2e/shell.sh

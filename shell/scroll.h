@@ -8,12 +8,12 @@
 /* Keeps a position within a page: 0 .. page - viewport, never negative. Any int32 is accepted. */
 int32_t kp_shell_scroll_clamp(int64_t position, int32_t page, int32_t viewport);
 
-/* Whether a vertical scroll bar takes room from the viewport (classic scroll bars). For one load
-   the answer may change from no to yes any time and from yes to no only once, before it was yes for
-   this load: so a page whose height depends on its width cannot make the shell flip for ever. */
+/* Whether a vertical scroll bar takes room from the viewport (classic scroll bars). Between two
+   calls of _new_load the answer changes from yes to no at most once, and not after it was yes: so a
+   page whose height depends on its width cannot make the shell flip for ever. */
 typedef struct kp_shell_scroll_bar {
     bool is_shown;
-    bool is_decided; /* was shown because of a frame of this load */
+    bool is_decided; /* a frame since _new_load needed it */
 } kp_shell_scroll_bar_t;
 
 static inline void kp_shell_scroll_bar_new_load(kp_shell_scroll_bar_t *bar)

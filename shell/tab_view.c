@@ -209,6 +209,26 @@ static int32_t page_length(const kp_shell_view_t *view, int32_t length)
     return length < most ? length : most;
 }
 
+static void update_scroll_bar(kp_shell_view_t *view)
+{
+    if (view->has_scroll_bar && kp_shell_scroll_bar_update(&view->bar, view->page_height,
+                                                           kp_shell_view_viewport_height(view)))
+        send_configure(view);
+}
+
+/* Frames before COMMITTED, and often one after it, still show the old page: the new one must not
+   keep a scroll bar because of them. */
+static void reconsider_scroll_bar(kp_shell_view_t *view, uint32_t load_state)
+{
+    if (load_state == KP_TAB_LOAD_STARTED)
+        return;
+    kp_shell_scroll_bar_new_load(&view->bar);
+    if (load_state == KP_TAB_LOAD_COMMITTED)
+        return;
+    update_scroll_bar(view);
+    place(view);
+}
+
 static void take_frame(kp_shell_view_t *view, const kp_shell_tab_event_t *event,
                        kp_message_t *message)
 {
@@ -231,9 +251,7 @@ static void take_frame(kp_shell_view_t *view, const kp_shell_tab_event_t *event,
         kp_shell_link_pause(&view->link, true); /* back-pressure on tabs that do not wait */
     else
         present_held(view);
-    if (view->has_scroll_bar && kp_shell_scroll_bar_update(&view->bar, view->page_height,
-                                                           kp_shell_view_viewport_height(view)))
-        send_configure(view);
+    update_scroll_bar(view);
     view->ops->frame(view->context, event->frame.load_id);
     kp_shell_view_scroll_to(view, view->scroll_x, view->scroll_y); /* the page may be shorter now */
     place(view);
@@ -320,8 +338,7 @@ static void tab_message(void *context, kp_message_t *message)
     case KP_TAB_LOAD_STATE:
         if (event.load.load_id != view->load_id)
             break;
-        if (event.load.state == KP_TAB_LOAD_COMMITTED) /* frames until now were of the old page */
-            kp_shell_scroll_bar_new_load(&view->bar);
+        reconsider_scroll_bar(view, event.load.state);
         view->ops->load_state(view->context, &event);
         break;
     case KP_TAB_TITLE:

@@ -388,6 +388,11 @@ KP_TEST(scroll_bar_goes_with_the_page)
     say_frame(0, 2, 100, 0);
     KP_EXPECT_INT(display.place[0].scroll_bar, 0);
     KP_EXPECT(hears(0, KP_TAB_CONFIGURE));
+    say_frame(0, 3, 3000, 0); /* and a tall frame that belongs to the old page comes even later */
+    say_frame(0, 4, 100, 0);
+    KP_EXPECT_INT(display.place[0].scroll_bar, 1);
+    say_load(0, KP_TAB_LOAD_DONE, KP_OK, "http://a/short", "");
+    KP_EXPECT_INT(display.place[0].scroll_bar, 0);
     end();
 }
 

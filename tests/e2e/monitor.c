@@ -82,6 +82,7 @@ static void type_text(const char *text)
             if (table[i].character == *text)
                 snprintf(names, sizeof names, "%s", table[i].chord);
         chord(names);
+        usleep(10000); /* the guest's keyboard holds 16 key strokes: nobody types faster */
     }
 }
 
