@@ -10,7 +10,7 @@ log=$work/log qmp=$work/qmp
 guest=$!
 pids+=($guest)
 
-has_dumps() { [ "$(grep -ac 'kpio-dump-end' "$log" 2>/dev/null)" -ge "$1" ]; }
+has_dumps() { [ "$(cat "$log" 2>/dev/null | grep -ac kpio-dump-end)" -ge "$1" ]; }
 last_dump() {
     tr -d '\r' <"$log" | awk '/kpio-dump-begin/ {text = ""; inside = 1; next}
         /kpio-dump-end/ {inside = 0; last = text; next}
