@@ -5,14 +5,16 @@
 
 #include "engine/text/internal.h"
 
+/* Asked for every text: so only the names' beginnings go into the hash, which the comparison below
+   makes up for. */
 static uint64_t style_hash(const kp_text_style_t *style, size_t families)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
-    hash = kp_text_hash(hash, &style->size, sizeof style->size);
-    hash = kp_text_hash(hash, &style->weight, sizeof style->weight);
-    hash = kp_text_hash(hash, &style->italic, sizeof style->italic);
+    uint32_t size, beginnings = (uint32_t)families;
+    memcpy(&size, &style->size, sizeof size);
     for (size_t i = 0; i < families; i++)
-        hash = kp_text_hash(hash, style->families[i], strlen(style->families[i]) + 1);
+        beginnings = beginnings * 31 + (uint8_t)style->families[i][0];
+    uint64_t hash = ((uint64_t)size << 32 | beginnings) * 0x9e3779b97f4a7c15u;
+    hash ^= ((uint64_t)(uint32_t)style->weight << 1 | style->italic) * 0xc2b2ae3d27d4eb4fu;
     return hash ? hash : 1;
 }
 
@@ -21,11 +23,11 @@ static bool same_style(const kp_text_fontset_t *set, const kp_text_style_t *styl
     if (set->size != style->size || set->weight != style->weight || set->italic != style->italic ||
         set->family_count != families)
         return false;
+    const char *name = set->families;
     for (size_t i = 0; i < families; i++) {
-        char name[KP_TEXT_NAME_MAX];
-        kp_text_name_lower(name, sizeof name, style->families[i], strlen(style->families[i]));
-        if (strcmp(name, set->families[i]) != 0)
+        if (strcmp(name, style->families[i]) != 0)
             return false;
+        name += strlen(name) + 1;
     }
     return true;
 }
@@ -54,11 +56,15 @@ static kp_status_t fontset_fill(kp_text_t *text, kp_text_fontset_t *set,
     set->italic = style->italic;
     set->family_count = (uint32_t)families;
     kp_status_t status = KP_OK;
+    char *copy = set->families;
     for (size_t i = 0; i < families && status == KP_OK; i++) {
-        kp_text_name_lower(set->families[i], KP_TEXT_NAME_MAX, style->families[i],
-                           strlen(style->families[i]));
-        status = add_font(
-            text, set, kp_text_match_family(text, set->families[i], style->weight, style->italic));
+        char name[KP_TEXT_NAME_MAX];
+        size_t length = strlen(style->families[i]);
+        memcpy(copy, style->families[i], length + 1);
+        copy += length + 1;
+        kp_text_name_lower(name, sizeof name, style->families[i], length);
+        status =
+            add_font(text, set, kp_text_match_family(text, name, style->weight, style->italic));
     }
     if (status == KP_OK && set->font_count == 0)
         status =
@@ -91,7 +97,10 @@ kp_status_t kp_text_fontset_get(kp_text_t *text, const kp_text_style_t *style, u
         text->fontsets = sets;
         text->fontset_capacity = capacity;
     }
-    kp_text_fontset_t *set = calloc(1, sizeof *set);
+    size_t names = 0;
+    for (size_t i = 0; i < families; i++)
+        names += strlen(style->families[i]) + 1;
+    kp_text_fontset_t *set = calloc(1, sizeof *set + names);
     if (!set)
         return KP_ERR_NO_MEMORY;
     set->hash = hash;

@@ -52,8 +52,7 @@ struct kp_text_font {
 /* A style resolved to fonts: shaping works with these. */
 typedef struct kp_text_fontset {
     uint64_t hash;
-    char families[KP_TEXT_FAMILIES_MAX][KP_TEXT_NAME_MAX]; /* as asked for, lower case */
-    uint32_t family_count;
+    uint32_t family_count; /* as asked for, at most KP_TEXT_FAMILIES_MAX */
     float size;
     int weight;
     bool italic;
@@ -64,6 +63,7 @@ typedef struct kp_text_fontset {
         uint32_t codepoint; /* 0: empty */
         kp_text_font_t *font;
     } fallback[64];
+    char families[]; /* the names as they were asked for, each with its NUL */
 } kp_text_fontset_t;
 
 typedef struct kp_text_word {
