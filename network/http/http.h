@@ -79,8 +79,9 @@ struct kp_http {
     kp_http_client_t *clients;
     uint32_t client_count;
     uint32_t exchange_count;
-    bool is_busy;         /* something can go on without waiting */
-    kp_message_t message; /* scratch */
+    bool is_first_byte_marked; /* boot mark "first-byte": the first reply from the network */
+    bool is_busy;              /* something can go on without waiting */
+    kp_message_t message;      /* scratch */
     /* Tests shorten these; milliseconds and seconds. */
     long connect_timeout_ms;
     long stall_seconds;

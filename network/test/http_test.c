@@ -171,6 +171,10 @@ KP_TEST(content_codings)
     KP_EXPECT_INT(reply.status, KP_OK);
     KP_EXPECT(strstr(reply.body, "This text came as gzip."));
     forget(reply);
+    reply = fetch("/brotli");
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_STRING(reply.body, "hello");
+    forget(reply);
     reply = expect_failure("/gzip-corrupt", KP_ERR_BAD_FORMAT, "damaged");
     forget(reply);
     reply = fetch("/gzip-truncated"); /* as browsers do: what there is counts */

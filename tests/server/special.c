@@ -203,6 +203,13 @@ static void answer_gzip(request_t *request)
     bytes_free(&body);
 }
 
+static void answer_brotli(request_t *request)
+{
+    /* RFC 7932: window of 22 bits, one last meta-block that is stored as it is. */
+    static const uint8_t body[] = {0x0b, 0x02, 0x80, 'h', 'e', 'l', 'l', 'o', 0x03};
+    reply_bytes(request, 200, HTML, "Content-Encoding: br\r\n", body, sizeof body);
+}
+
 static void answer_binary(request_t *request)
 {
     uint8_t block[65536];
@@ -288,6 +295,7 @@ bool special_answer(request_t *request)
         {"/gzip", answer_gzip},
         {"/gzip-truncated", answer_gzip},
         {"/gzip-corrupt", answer_gzip},
+        {"/brotli", answer_brotli},
         {"/binary-as-html", answer_binary},
         {"/png", answer_png},
         {"/truncated-png", answer_png},
