@@ -12,7 +12,9 @@
 #include "kernel/object/object.h"
 #include "kernel/object/quota.h"
 
-#define KP_CHANNEL_QUEUE_BYTES ((size_t)1 << 20) /* receiver's limits: WRITABLE goes at either */
+/* The receiver's limits: WRITABLE goes at either. A few of the largest messages: what one reader leaves
+   unread is charged to the sender, who may have a hundred such readers. */
+#define KP_CHANNEL_QUEUE_BYTES ((size_t)256 << 10)
 #define KP_CHANNEL_QUEUE_MESSAGES 256u
 #define KP_CHANNEL_NESTING_MAX 64u
 
