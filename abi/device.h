@@ -18,7 +18,8 @@ enum {
     KP_DEVICE_OP_GPU_MODE = 2,    /* out: kp_gpu_mode_t, the current or preferred mode */
     KP_DEVICE_OP_GPU_SCANOUT = 3, /* in: kp_gpu_scanout_t: show this VMO from now on */
     KP_DEVICE_OP_GPU_FLUSH = 4,   /* in: kp_gpu_rect_t: these pixels of the scan-out changed */
-    KP_DEVICE_OP_GPU_CURSOR = 5,  /* in: kp_gpu_cursor_t: move the hardware cursor, if there is one */
+    KP_DEVICE_OP_GPU_CURSOR =
+        5, /* in: kp_gpu_cursor_t: move the hardware cursor, if there is one */
 };
 
 /* net: read takes one received Ethernet frame (without FCS), write sends one. READABLE, WRITABLE. */
@@ -30,7 +31,7 @@ typedef struct kp_net_info {
 
 /* gpu: 32 bits a pixel, bytes B, G, R, X in memory (X ignored). Rows top to bottom. */
 typedef struct kp_gpu_mode {
-    uint32_t width;  /* device pixels */
+    uint32_t width; /* device pixels */
     uint32_t height;
 } kp_gpu_mode_t;
 

@@ -59,8 +59,8 @@ typedef struct kp_display_presented {
 typedef struct kp_display_place {
     kp_message_header_t header;
     uint32_t surface;
-    int32_t x, y; /* on the screen, device px */
-    uint32_t width, height; /* 0: not shown */
+    int32_t x, y;               /* on the screen, device px */
+    uint32_t width, height;     /* 0: not shown */
     int32_t scroll_x, scroll_y; /* page position of the rectangle's top left, device px */
     uint32_t order;             /* higher is nearer to the viewer */
     uint32_t scroll_bar;        /* 1: draw a vertical scroll bar at the right edge, inside width and
@@ -93,7 +93,7 @@ static inline kp_display_thumb_t kp_display_thumb(int32_t track, int32_t page_he
 typedef struct kp_display_capture {
     kp_message_header_t header;
     uint32_t surface;
-    int32_t x, y; /* page position, device px */
+    int32_t x, y;           /* page position, device px */
     uint32_t width, height; /* each 1..16384, area <= 2^28 */
 } kp_display_capture_t;
 

@@ -52,8 +52,8 @@ typedef struct kp_display_command {
 } kp_display_command_t;
 
 enum {
-    KP_DISPLAY_FORMAT_A8 = 1,     /* coverage, one byte a pixel */
-    KP_DISPLAY_FORMAT_BGRA8 = 2,  /* premultiplied, bytes B, G, R, A */
+    KP_DISPLAY_FORMAT_A8 = 1,    /* coverage, one byte a pixel */
+    KP_DISPLAY_FORMAT_BGRA8 = 2, /* premultiplied, bytes B, G, R, A */
 };
 
 typedef struct kp_display_resource {
@@ -86,7 +86,7 @@ typedef struct kp_display_glyphs {
 } kp_display_glyphs_t;
 
 typedef struct kp_display_glyph {
-    int32_t x, y;            /* where the bitmap's top left pixel goes */
+    int32_t x, y;                /* where the bitmap's top left pixel goes */
     uint16_t source_x, source_y; /* in the resource */
     uint16_t width, height;
 } kp_display_glyph_t;

@@ -37,9 +37,9 @@ enum {
 
 typedef struct kp_http_request {
     kp_message_header_t header;
-    uint32_t destination; /* KP_HTTP_FOR_* */
-    uint32_t method_size; /* "GET" */
-    uint32_t url_size;    /* absolute, http: */
+    uint32_t destination;  /* KP_HTTP_FOR_* */
+    uint32_t method_size;  /* "GET" */
+    uint32_t url_size;     /* absolute, http: */
     uint32_t headers_size; /* "Name: value\r\n" lines to add, may be 0 */
     uint32_t body_size;
 } kp_http_request_t;

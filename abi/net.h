@@ -27,7 +27,7 @@ enum {
 #define KP_NET_SEGMENT_MAX 32768u
 
 typedef struct kp_net_address {
-    uint32_t family; /* 4 or 6 */
+    uint32_t family;   /* 4 or 6 */
     uint8_t bytes[16]; /* network order; IPv4 in the first four */
 } kp_net_address_t;
 
@@ -51,7 +51,8 @@ typedef struct kp_net_connect {
 
 typedef struct kp_net_connected {
     kp_message_header_t header;
-    kp_status_t status; /* OK (one handle), ERR_CONNECTION_REFUSED, ERR_UNREACHABLE, ERR_TIMED_OUT */
+    kp_status_t
+        status; /* OK (one handle), ERR_CONNECTION_REFUSED, ERR_UNREACHABLE, ERR_TIMED_OUT */
 } kp_net_connected_t;
 
 typedef struct kp_net_status {

@@ -16,8 +16,8 @@ enum {
 static inline const char *kp_status_name(kp_status_t status)
 {
     switch (status) {
-#define KP_STATUS(name, number, meaning)                                                           \
-    case (number):                                                                                 \
+#define KP_STATUS(name, number, meaning) \
+    case (number):                       \
         return #name;
 #include "abi/status.def"
 #undef KP_STATUS
@@ -30,8 +30,8 @@ static inline const char *kp_status_name(kp_status_t status)
 static inline const char *kp_status_text(kp_status_t status)
 {
     switch (status) {
-#define KP_STATUS(name, number, meaning)                                                           \
-    case (number):                                                                                 \
+#define KP_STATUS(name, number, meaning) \
+    case (number):                       \
         return meaning;
 #include "abi/status.def"
 #undef KP_STATUS

@@ -31,9 +31,9 @@ enum {
     KP_TAB_TITLE = 34,            /* kp_tab_text_t + text */
     KP_TAB_NAVIGATE_REQUEST = 35, /* kp_tab_text_t + absolute url */
     KP_TAB_HOVER = 36,            /* kp_tab_text_t + url under the pointer, or empty */
-    KP_TAB_FRAME = 37,            /* kp_tab_frame_t, handles: display list VMO, then new resources */
-    KP_TAB_DUMPED = 38,           /* kp_tab_dumped_t, one VMO handle */
-    KP_TAB_SCROLL_REQUEST = 39,   /* kp_tab_scroll_t: fragment navigation wants this position */
+    KP_TAB_FRAME = 37,          /* kp_tab_frame_t, handles: display list VMO, then new resources */
+    KP_TAB_DUMPED = 38,         /* kp_tab_dumped_t, one VMO handle */
+    KP_TAB_SCROLL_REQUEST = 39, /* kp_tab_scroll_t: fragment navigation wants this position */
 };
 
 typedef struct kp_tab_configure {
@@ -126,7 +126,7 @@ typedef struct kp_tab_frame {
     uint32_t resource_count; /* handles after the first; each is described in the display list */
     int32_t page_width;      /* scrollable size of the page, CSS px */
     int32_t page_height;
-    uint32_t background;     /* canvas colour 0xAARRGGBB, outside the page too */
+    uint32_t background; /* canvas colour 0xAARRGGBB, outside the page too */
 } kp_tab_frame_t;
 
 typedef struct kp_tab_frame_done {

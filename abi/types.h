@@ -120,12 +120,12 @@ enum {
 typedef struct kp_process_info {
     uint64_t id;
     char name[32];
-    uint32_t exit_reason;     /* KP_EXIT_* */
-    int32_t exit_code;        /* process_exit's argument, or the trap */
-    uint64_t fault_address;   /* offset in linear memory when it lies there, else an address */
-    uint64_t private_bytes;   /* committed memory that only this process holds */
-    uint64_t shared_bytes;    /* mapped VMOs and shared image pages that are resident */
-    uint64_t memory_bytes;    /* size of linear memory (committed or not) */
+    uint32_t exit_reason;   /* KP_EXIT_* */
+    int32_t exit_code;      /* process_exit's argument, or the trap */
+    uint64_t fault_address; /* offset in linear memory when it lies there, else an address */
+    uint64_t private_bytes; /* committed memory that only this process holds */
+    uint64_t shared_bytes;  /* mapped VMOs and shared image pages that are resident */
+    uint64_t memory_bytes;  /* size of linear memory (committed or not) */
     uint64_t cpu_time_ns;
     uint64_t messages_sent;
     uint64_t calls;

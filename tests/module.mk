@@ -13,14 +13,12 @@ monitor_HOST_SRC := tests/e2e/monitor.c tools/kpio/child.c tools/kpio/deflate.c 
 # clang-format and clang-tidy; not part of `make test`, for it takes minutes the first time.
 .PHONY: lint
 lint: export LINT_X86 = $(filter-out -MMD -MP -Wshadow=local,$(X86_CFLAGS))
-lint: export LINT_HOSTED = $(filter-out -MMD -MP -Wshadow=local,$(HOSTED_CFLAGS))
+lint: export LINT_HOSTED = $(filter-out -MMD -MP -Wshadow=local,$(HOSTED_CFLAGS)) \
+    $(LEXBOR_NATIVE_CFLAGS)
 lint: export LINT_PROGRAM = $(filter-out -MMD -MP -Wshadow=local,$(PROGRAM_CFLAGS)) $(LINT_WASM_LIBS) \
     -isystem $(LWIP_SRC)/src/include -isystem $(LWIP_SRC)/src -Inetwork/netstack/port
 lint: export LINT_IMAGE = $(filter-out -MMD -MP -Wshadow=local,$(IMAGE_CFLAGS))
-lint: export LINT_TEST = $(filter-out -MMD -MP -Wshadow=local,$(TEST_CFLAGS)) $(LINT_NATIVE_LIBS) \
-    -DKP_FONT_DIR='"x"'
 LINT_PARTS := LEXBOR ZLIB LIBPNG FREETYPE HARFBUZZ LIBUNIBREAK LIBJPEG BROTLI CURL
 LINT_WASM_LIBS = $(foreach part,$(LINT_PARTS),$($(part)_WASM_CFLAGS))
-LINT_NATIVE_LIBS = $(foreach part,$(LINT_PARTS),$($(part)_NATIVE_CFLAGS))
 lint: $(DEPS_STAMP)
 	$(Q)tests/lint $(FILES)

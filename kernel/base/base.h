@@ -39,7 +39,7 @@ void kp_log(const char *area, int level, const char *format, ...)
 _Noreturn void kp_panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Always checked: memory safety of the kernel. */
-#define KP_CHECK(condition)                                                                        \
+#define KP_CHECK(condition) \
     ((condition) ? (void)0 : kp_panic("%s:%d: check failed: %s", __FILE__, __LINE__, #condition))
 /* Our own invariants; compiled out of release builds. */
 #ifdef KP_NO_ASSERT
@@ -48,12 +48,12 @@ _Noreturn void kp_panic(const char *format, ...) __attribute__((format(printf, 1
 #define KP_ASSERT(condition) KP_CHECK(condition)
 #endif
 
-#define KP_CONTAINER_OF(pointer, type, member)                                                     \
+#define KP_CONTAINER_OF(pointer, type, member) \
     ((type *)((char *)(pointer) - offsetof(type, member)))
 #define KP_ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define KP_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define KP_MAX(a, b) ((a) > (b) ? (a) : (b))
-#define KP_ROUND_UP(value, unit) (((value) + (unit)-1) / (unit) * (unit))
+#define KP_ROUND_UP(value, unit) (((value) + (unit) - 1) / (unit) * (unit))
 
 /* A doubly linked list with its head as sentinel. */
 typedef struct kp_list {

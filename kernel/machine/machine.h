@@ -16,8 +16,8 @@ void kp_spin_lock(kp_spinlock_t *lock);
 void kp_spin_unlock(kp_spinlock_t *lock);
 
 /* ---- Time and entropy ---- */
-kp_time_t kp_machine_now(void);      /* ns since boot (hosted: since the kernel process started) */
-uint64_t kp_machine_realtime(void);  /* ns since 1970 */
+kp_time_t kp_machine_now(void);     /* ns since boot (hosted: since the kernel process started) */
+uint64_t kp_machine_realtime(void); /* ns since 1970 */
 kp_status_t kp_machine_random(void *bytes, size_t count);
 
 /* ---- Threads ----
@@ -64,8 +64,8 @@ kp_status_t kp_machine_space_unmap(kp_machine_space_t *space, uint32_t address, 
    read-only mapping (copy_out). Never faults the kernel. */
 kp_status_t kp_machine_space_copy_in(kp_machine_space_t *space, void *to, uint32_t address,
                                      size_t count);
-kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t address,
-                                      const void *from, size_t count);
+kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t address, const void *from,
+                                      size_t count);
 /* Committed bytes that only this space holds, and resident shared bytes. */
 void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,
                             uint64_t *shared_bytes);
@@ -91,8 +91,7 @@ uint64_t kp_machine_vmo_committed(const kp_machine_vmo_t *vmo);
 int64_t kp_syscall_dispatch(uint32_t number, const uint64_t arguments[6]);
 /* A user thread faulted: ends its process with the reason. address: linear-memory offset if inside
    the reservation, else the raw address. */
-void kp_process_fault(kp_process_t *process, uint32_t exit_reason, int32_t code,
-                      uint64_t address);
+void kp_process_fault(kp_process_t *process, uint32_t exit_reason, int32_t code, uint64_t address);
 void kp_thread_ended(kp_thread_t *thread);
 bool kp_thread_is_dying(const kp_thread_t *thread);
 /* Called once by the machine on its first kernel thread, when memory, time and threads work and all

@@ -8,7 +8,7 @@
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/prot/dhcp.h>
 
-#define MS(n) ((n)*KP_NS_PER_MS)
+#define MS(n) ((n) * KP_NS_PER_MS)
 
 /* One periodic function. next is 0 while it rests. */
 static void run_periodic(kp_time_t *next, kp_time_t now, kp_time_t interval, bool is_needed,
