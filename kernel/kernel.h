@@ -17,7 +17,7 @@
 /* Starts everything of the boot table that the command line allows, and the supervisor thread that
    restarts services. Options (kernel/init/boot.c): "shell=off", "display=off", "http=off",
    "net=stack" (default), "net=kernel" (the machine's own code serves `net`; no netstack),
-   "net=off", "report=memory" (kp_kernel_report_memory at the marks first-paint and load-done).
+   "net=off", "report=memory" (kp_kernel_report_memory at the marks first-paint, load-done, toolbar).
    Every word goes to the shell too, as an argument ("url=URL", ...). When the shell exits
    (process_exit), the system stops with its code. kp_kernel_main is start + run. ERR_BAD_FORMAT:
    the boot archive is damaged. */

@@ -90,7 +90,10 @@ static void on_frame(void *context, uint32_t load_id)
 
 static void on_shown(void *context)
 {
-    (void)context;
+    kp_shell_toolbar_view_t *bar = context;
+    if (!bar->is_marked)
+        (void)kp_boot_mark("toolbar"); /* now the screen is complete */
+    bar->is_marked = true;
 }
 
 static void on_dumped(void *context, kp_status_t status, kp_handle_t vmo, uint32_t size)

@@ -10,6 +10,7 @@ typedef struct kp_shell_toolbar_view {
     kp_shell_toolbar_t model; /* change it, then kp_shell_toolbar_view_update */
     void (*command)(void *context, const char *command, size_t size); /* a button was clicked */
     void *context;
+    bool is_marked;        /* boot mark "toolbar" was set */
     bool is_dirty;         /* the model changed since the last load */
     bool is_busy;          /* a load is being shown */
     bool is_held;          /* waits for its first load: see _hold */

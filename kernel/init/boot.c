@@ -223,7 +223,8 @@ kp_status_t kp_boot_mark(const char *name)
         return KP_ERR_INVALID_ARGUMENT;
     kp_log("boot", KP_LOG_INFO, "boot-mark %s %lld", name, (long long)kp_machine_now());
     if (atomic_load(&memory_report_wanted) &&
-        (strcmp(name, "first-paint") == 0 || strcmp(name, "load-done") == 0))
+        (strcmp(name, "first-paint") == 0 || strcmp(name, "load-done") == 0 ||
+         strcmp(name, "toolbar") == 0))
         kp_kernel_report_memory();
     kp_fault_mark(name);
     return KP_OK;

@@ -5,8 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Boot marks (system call boot_mark) that say that the first page is on the screen. */
-#define KP_GUEST_MARKS "first-paint,load-done"
+/* Boot marks (system call boot_mark) that say that the first page and the toolbar are on the
+ * screen. */
+#define KP_GUEST_MARKS "first-paint,load-done,toolbar"
 
 typedef struct kp_guest {
     const char *qemu, *firmware; /* firmware: for -bios; NULL: QEMU's default */
