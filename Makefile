@@ -149,8 +149,10 @@ $(foreach target,$(FUZZ_TARGETS),$(eval $(call NATIVE,fuzz,$(target),$(target)_F
 .PHONY: all run test test-unit test-fuzz bench clean help iso screenshots
 all: $(BUILD)/kpio $(BUILD)/kpio.bundle $(BUILD)/x86_64/kpio.elf $(BUILD)/x86_64/kpio.bundle
 
-run: all | $(SYSTEM_RUN_READY) $(if $(DISPLAY)$(WAYLAND_DISPLAY),$(SYSTEM_WINDOW_READY))
-	$(Q)$(BUILD)/kpio run $(URL)
+WINDOW = $(DISPLAY)$(WAYLAND_DISPLAY)
+run: all | $(SYSTEM_RUN_READY) $(if $(WINDOW),$(SYSTEM_WINDOW_READY))
+	$(Q)$(BUILD)/kpio run $(if $(URL),'$(URL)') $(if $(WINDOW),,--headless --serial - --screenshot $(BUILD)/screen.png)
+	$(if $(WINDOW),,@echo 'no graphical session here: the screen is in $(BUILD)/screen.png')
 
 test-unit: $(UNIT_TESTS:%=$(BUILD)/test/%)
 	$(Q)tests/run --unit $^
@@ -170,7 +172,7 @@ clean:
 help:
 	@sed -n 's/^# *make /make /p' Makefile
 # make               everything: build/kpio (hosted command), build/x86_64/kpio.elf, boot archives
-# make run [URL=...] boot KPIO in QEMU and show the page
+# make run [URL=...] boot KPIO in QEMU and show the page (no graphical session: in build/screen.png)
 # make test          all tests; the last line is "N passed, N failed"
 # make bench         measurements, as tables
 # make iso           build/kpio.iso for BIOS and UEFI machines
