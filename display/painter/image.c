@@ -7,6 +7,7 @@
 #include "display/painter/internal.h"
 
 #define ONE 4096u /* weights of one pixel sum to this */
+#define ONE_SQUARED (1u << 24)
 
 typedef struct kp_paint_tap {
     uint32_t first; /* source pixel, relative to the source rectangle */
@@ -146,7 +147,7 @@ static void scaler_row(const kp_paint_scaler_t *scaler, kp_painter_t *painter, u
         }
         uint32_t pixel = 0;
         for (int n = 3; n >= 0; n--)
-            pixel = pixel << 8 | (uint32_t)((channel[n] + ONE * ONE / 2) / (ONE * ONE));
+            pixel = pixel << 8 | (uint32_t)((channel[n] + ONE_SQUARED / 2) / ONE_SQUARED);
         out[i] = pixel;
     }
 }

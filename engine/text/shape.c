@@ -202,7 +202,7 @@ static void finish_word(kp_text_word_t *word)
 static kp_status_t get_word(kp_text_t *text, uint32_t fontset, uint32_t flags, const char *bytes,
                             size_t size, kp_text_word_t *own, const kp_text_word_t **out)
 {
-    uint64_t hash = kp_text_hash(0xcbf29ce484222325u + fontset * 4u + flags, bytes, size);
+    uint64_t hash = kp_text_hash(0xcbf29ce484222325u + (uint64_t)fontset * 4 + flags, bytes, size);
     hash = hash ? hash : 1;
     own->glyphs = NULL;
     if (size <= WORD_CACHED_MAX) {
