@@ -131,6 +131,10 @@ void kp_shell_crash_text(char *out, size_t capacity, const kp_process_info_t *in
         snprintf(out, capacity, "trap: %s at address 0x%llx", trap_name(info->exit_code), address);
         break;
     case KP_EXIT_FAULT:
+        if (info->exit_code == KP_ERR_NO_MEMORY || info->exit_code == KP_ERR_QUOTA) {
+            snprintf(out, capacity, "the page needed more memory than there is for it");
+            break;
+        }
         snprintf(out, capacity, "hardware fault at address 0x%llx", address);
         break;
     case KP_EXIT_KILLED:

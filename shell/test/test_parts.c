@@ -382,6 +382,10 @@ KP_TEST(pages_escape_and_fit)
     char text[80];
     kp_shell_crash_text(text, sizeof(text), &info, NULL);
     KP_EXPECT(strstr(text, "unknown trap") != NULL);
+    info.exit_reason = KP_EXIT_FAULT;
+    info.exit_code = KP_ERR_NO_MEMORY;
+    kp_shell_crash_text(text, sizeof(text), &info, NULL);
+    KP_EXPECT(strstr(text, "memory") != NULL);
     html = kp_shell_html_init(out, sizeof(out));
     kp_shell_page_start(&html);
     KP_EXPECT(!html.is_cut && contains(&html, "</html>"));

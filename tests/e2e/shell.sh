@@ -67,7 +67,37 @@ expect shell-reload-after-crash 'The second page'
 do_ key f6 type "10.0.2.2:$port/indexx.html" key left key left key left key left key left \
     key backspace key ret
 expect shell-edited-address 'A page on a real screen'
-do_ key ctrl-l type "garbage" key esc wait 300 picture "$work/esc.png"
+
+# What can go wrong on the way: the part that arrived or a page that says why; the system goes on.
+bad() { # name path pattern
+    do_ key ctrl-l wait 100 type "10.0.2.2:$port/$2" key ret
+    expect "shell-$1" "$3"
+}
+bad reset-in-body 'reset?after=4096' 'Paragraph 10 of'
+bad reset-at-once reset-now 'connection was cut'
+bad no-reply no-reply 'connection was cut'
+bad redirect-loop redirect-loop 'redirects without end'
+bad empty empty 'could not be loaded'
+bad garbage garbage 'could not be loaded'
+bad not-found status/404 404
+bad binary binary-as-html .
+bad truncated-png truncated-png '^$'
+do_ key ctrl-l wait 100 type "10.0.2.2:1/" key ret
+expect shell-refused 'cannot be reached'
+
+# Esc stops: what arrived stays; when nothing did, the old page with its address.
+do_ key ctrl-l wait 100 type "10.0.2.2:$port/stall" key ret
+sleep 1.5
+do_ key esc
+expect shell-stop-shows-part 'Paragraph 10 of'
+do_ key ctrl-l wait 100 type "10.0.2.2:$port/no-answer" key ret
+sleep 1.5
+do_ key esc wait 500 key f5 # the address is the old page's again: that is what loads
+sleep 1.5
+do_ key esc
+expect shell-stop-keeps-page 'Paragraph 10 of'
+do_ key ctrl-l wait 100 type "10.0.2.2:$port/index.html" key ret
+expect shell-after-all 'A page on a real screen'
 check shell-still-runs "QEMU has ended" kill -0 "$guest"
 "$monitor" "$qmp" quit 2>/dev/null
 wait "$guest" 2>/dev/null
