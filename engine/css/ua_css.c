@@ -65,7 +65,7 @@ const char kp_css_ua_text[] =
     "padding:0 20px 0 4px;overflow:hidden}"
     "select option,select optgroup,datalist{display:none}"
     "input[type=search]{box-sizing:content-box}"
-    "input[type=hidden]{display:none}"
+    "input[type=hidden]{display:none!important}"
     "input[type=checkbox],input[type=radio]{margin:3px 3px 3px 4px;padding:0;border:1px solid "
     "#767676;width:13px;height:13px;box-sizing:border-box}"
     "input[type=radio]{border-radius:50%;margin:3px 3px 0 5px}"

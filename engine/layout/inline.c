@@ -150,10 +150,10 @@ static step_t text_step(breaker_t *b, const kp_inline_item_t *item)
             b->offset = segment.end;
             continue;
         }
-        if (!segment.space && kp_white_space_wraps(style) && b->width + segment.width > room(b)) {
+        if (!segment.space && b->width + segment.width > room(b)) {
             if (b->can_break)
                 return STEP_LINE_FULL;
-            bool anywhere = style->overflow_wrap != KP_KW_NORMAL;
+            bool anywhere = kp_white_space_wraps(style) && style->overflow_wrap != KP_KW_NORMAL;
             if (anywhere && segment.width > room(b) - b->width) {
                 if (b->has_content && room(b) - b->width < style->font_size / 2)
                     return STEP_LINE_FULL;

@@ -7,7 +7,6 @@
 /* Boxes nest at most so deep: deeper elements put their content into the box at the limit. Keeps
    the recursion of layout inside any stack. */
 #define KP_BOX_DEPTH_MAX 192
-#define KP_INDEFINITE (-1)
 
 enum { TOP, RIGHT, BOTTOM, LEFT };
 

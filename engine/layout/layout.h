@@ -12,6 +12,7 @@ typedef int32_t kp_lu_t;
 #define KP_LU_ONE 64
 #define KP_LU_MAX (1 << 29)
 #define KP_LU_NONE INT32_MIN
+#define KP_INDEFINITE (-1)
 
 static inline kp_lu_t kp_lu(float px)
 {
@@ -127,7 +128,8 @@ struct kp_box {
     uint32_t text_size;
     kp_inline_content_t *lines;
     const kp_layout_image_t *image;
-    kp_lu_t natural_width, natural_height; /* REPLACED */
+    kp_lu_t natural_width, natural_height; /* REPLACED; KP_INDEFINITE: as wide as its container */
+    float natural_ratio;                   /* width by height; 0: of the two above */
     struct kp_table *table;
     const char *marker; /* LIST_ITEM with an outside marker: its text */
     kp_lu_t marker_x;   /* from the border box's left */

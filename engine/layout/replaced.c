@@ -1,4 +1,5 @@
 /* Images and form controls: boxes with a size of their own. */
+#include <math.h>
 #include <string.h>
 
 #include "engine/base/url.h"
@@ -85,6 +86,37 @@ static kp_box_t *frame_box(kp_layout_t *layout, kp_node_t *element, const kp_sty
     return box;
 }
 
+/* The four numbers of viewBox give an <svg> its proportions. */
+static kp_box_t *svg_box(kp_layout_t *layout, kp_node_t *element, const kp_style_t *style)
+{
+    kp_box_t *box = frame_box(layout, element, style);
+    size_t size;
+    const char *text = kp_dom_attribute(element, "viewbox", &size);
+    float number[4] = {0};
+    int count = 0;
+    if (!box || !text)
+        return box;
+    kp_css_lexer_t lexer = kp_css_lexer_init(text, size, NULL);
+    kp_css_token_t token;
+    do {
+        kp_css_lexer_next(&lexer, &token);
+        if (token.type == KP_CSS_TOKEN_NUMBER)
+            number[count++] = token.number;
+    } while (token.type != KP_CSS_TOKEN_END && count < 4);
+    if (number[2] <= 0 || number[3] <= 0)
+        return box;
+    box->natural_ratio = number[2] / number[3];
+    float width = dimension_attribute(element, "width", 0);
+    float height = dimension_attribute(element, "height", 0);
+    if (width <= 0 && height > 0)
+        box->natural_width = kp_lu(height * box->natural_ratio);
+    else if (width <= 0)
+        box->natural_width = KP_INDEFINITE;
+    if (height <= 0 && box->natural_width > 0)
+        box->natural_height = kp_lu(kp_lu_px(box->natural_width) / box->natural_ratio);
+    return box;
+}
+
 static kp_box_t *input_box(kp_layout_t *layout, kp_node_t *element, const kp_style_t *style)
 {
     size_t size, value_size = 0;
@@ -125,7 +157,7 @@ static kp_box_t *input_box(kp_layout_t *layout, kp_node_t *element, const kp_sty
             box->text_size = hint ? (uint32_t)value_size : 0;
         }
         box->control = KP_CONTROL_TEXT;
-        box->natural_width = kp_lu(average * (float)columns);
+        box->natural_width = kp_lu(ceilf(average * (float)columns));
         box->natural_height = line;
     }
     return box;
@@ -188,7 +220,7 @@ static kp_box_t *select_box(kp_layout_t *layout, kp_node_t *element, const kp_st
 kp_box_t *kp_replaced_box(kp_layout_t *layout, kp_node_t *element, const kp_style_t *style)
 {
     if (element->ns == LXB_NS_SVG)
-        return element->local_name == LXB_TAG_SVG ? frame_box(layout, element, style) : NULL;
+        return element->local_name == LXB_TAG_SVG ? svg_box(layout, element, style) : NULL;
     if (element->ns != LXB_NS_HTML)
         return NULL;
     switch (element->local_name) {
@@ -221,17 +253,24 @@ void kp_replaced_size(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_width, kp
                  (box->control == KP_CONTROL_IMAGE || box->control == KP_CONTROL_FRAME);
     if (box->control == KP_CONTROL_IMAGE && (!box->image || box->image->failed))
         ratio = false;
+    kp_lu_t natural = box->natural_width;
+    if (natural == KP_INDEFINITE) {
+        kp_lu_t margins = box->margin[LEFT] + box->margin[RIGHT];
+        natural = kp_lu_larger(base_width - edges_x - margins, 0);
+    }
     double aspect = ratio ? (double)box->natural_width / box->natural_height : 0;
+    if (box->natural_ratio > 0)
+        aspect = box->natural_ratio;
     if (box->style->aspect_ratio > 0)
         aspect = box->style->aspect_ratio;
     bool auto_width = width == KP_INDEFINITE, auto_height = height == KP_INDEFINITE;
     if (auto_width)
-        width = (!auto_height && aspect > 0 ? (kp_lu_t)((height - edges_y) * aspect)
-                                            : box->natural_width) +
+        width = (!auto_height && aspect > 0 ? (kp_lu_t)((height - edges_y) * aspect) : natural) +
                 edges_x;
     width = kp_box_clamp_width(layout, box, width, base_width);
     if (auto_height) {
-        bool follows = aspect > 0 && (!auto_width || width - edges_x != box->natural_width);
+        bool follows = aspect > 0 && (!auto_width || width - edges_x != box->natural_width ||
+                                      box->natural_width == KP_INDEFINITE);
         height = (follows ? (kp_lu_t)((width - edges_x) / aspect) : box->natural_height) + edges_y;
     }
     kp_lu_t clamped = kp_box_clamp_height(box, height, base_height);
