@@ -11,3 +11,30 @@ engine-tool_HOST_SRC = engine/tool/main.c $(ENGINE_TOOL_SRC)
 engine-tool_HOST_CFLAGS = $(ENGINE_NATIVE_CFLAGS) $(call library_flags,$(ENGINE_LIBS))
 engine-tool_HOST_LDFLAGS = $(call library_list,$(ENGINE_LIBS)) -lm
 engine-tool_HOST_DEPS = $(call library_list,$(ENGINE_LIBS)) $(FONT_DIR_READY)
+
+# ---- tests ----
+ENGINE_TESTS := layout css loader
+define ENGINE_TEST
+UNIT_TESTS += engine_$(1)
+engine_$(1)_TEST_SRC = engine/test/test_$(1).c $$(ENGINE_TOOL_SRC)
+engine_$(1)_TEST_CFLAGS = $$(ENGINE_NATIVE_CFLAGS)
+engine_$(1)_TEST_LIBS = $$(ENGINE_LIBS)
+engine_$(1)_TEST_DEPS = $$(FONT_DIR_READY)
+engine_$(1)_TEST_LDFLAGS = -lm
+endef
+$(foreach test,$(ENGINE_TESTS),$(eval $(call ENGINE_TEST,$(test))))
+
+UNIT_TESTS += engine_url
+engine_url_TEST_SRC := engine/test/test_url.c engine/base/url.c engine/base/buffer.c
+
+FUZZ_TARGETS += engine_page engine_css engine_url
+engine_page_FUZZ_SRC = engine/fuzz/fuzz_page.c $(ENGINE_TOOL_SRC)
+engine_page_FUZZ_LIBS = $(ENGINE_LIBS)
+engine_page_FUZZ_LDFLAGS = -lm
+engine_page_FUZZ_CORPUS := engine/fuzz/corpus_page
+engine_css_FUZZ_SRC = engine/fuzz/fuzz_css.c $(wildcard engine/base/*.c engine/css/*.c engine/dom/*.c)
+engine_css_FUZZ_LIBS = lexbor
+engine_css_FUZZ_LDFLAGS = -lm
+engine_css_FUZZ_CORPUS := engine/fuzz/corpus_css
+engine_url_FUZZ_SRC := engine/fuzz/fuzz_url.c engine/base/url.c engine/base/buffer.c
+engine_url_FUZZ_CORPUS := engine/fuzz/corpus_url

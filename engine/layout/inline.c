@@ -75,7 +75,8 @@ static void go_back(breaker_t *b)
 
 static float room(const breaker_t *b)
 {
-    return kp_lu_px(b->right - b->left);
+    /* A width that was measured as a whole and rounded must hold its parts. */
+    return kp_lu_px(b->right - b->left) + 0.02f;
 }
 
 static void set_edges(breaker_t *b, bool first_line, kp_lu_t content_width, kp_lu_t height)

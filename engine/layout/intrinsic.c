@@ -131,8 +131,8 @@ static void inline_intrinsic(kp_layout_t *layout, kp_box_t *box, kp_lu_t *low, k
     max = line - trailing > max ? line - trailing : max;
     min = word > min ? word : min;
     /* Rounded up: the text must fit into the width that it asked for. */
-    *low = kp_lu(min) + 1;
-    *high = kp_lu(max + floats) + 1;
+    *low = kp_lu_ceil(min);
+    *high = kp_lu_ceil(max + floats);
 }
 
 static void block_intrinsic(kp_layout_t *layout, kp_box_t *box, kp_lu_t *low, kp_lu_t *high)

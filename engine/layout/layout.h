@@ -19,6 +19,13 @@ static inline kp_lu_t kp_lu(float px)
     return px >= 8388607.f ? KP_LU_MAX : px <= -8388607.f ? -KP_LU_MAX : (kp_lu_t)(px * KP_LU_ONE);
 }
 
+/* The next 1/64 px above, but for what float arithmetic adds. */
+static inline kp_lu_t kp_lu_ceil(float px)
+{
+    kp_lu_t value = kp_lu(px);
+    return (float)value < px * KP_LU_ONE - 0.01f ? value + 1 : value;
+}
+
 static inline float kp_lu_px(kp_lu_t value)
 {
     return (float)value / KP_LU_ONE;
@@ -132,7 +139,6 @@ struct kp_box {
     float natural_ratio;                   /* width by height; 0: of the two above */
     struct kp_table *table;
     const char *marker; /* LIST_ITEM with an outside marker: its text */
-    kp_lu_t marker_x;   /* from the border box's left */
 };
 
 typedef struct kp_layout_host {

@@ -300,13 +300,6 @@ static kp_lu_t align_line(kp_line_input_t *in, float *word_spacing)
     }
 }
 
-static kp_lu_t ceil_lu(float px)
-{
-    float scaled = px * KP_LU_ONE;
-    kp_lu_t value = kp_lu(px);
-    return (float)value < scaled - 0.01f ? value + 1 : value;
-}
-
 static void make_fragments(maker_t *m, float word_spacing)
 {
     kp_line_input_t *in = m->in;
@@ -337,7 +330,7 @@ static void make_fragments(maker_t *m, float word_spacing)
                 return;
             fragment->start = piece->start;
             fragment->size = piece->end - piece->start;
-            fragment->width = ceil_lu(width);
+            fragment->width = kp_lu_ceil(width);
             fragment->word_spacing = word_spacing;
             fragment->baseline = m->current;
             m->x += fragment->width;

@@ -110,13 +110,35 @@ void kp_load_headers(kp_engine_t *engine, const char *headers, size_t size)
 
 /* ---- decoding ---- */
 
+/* lexbor looks through all open elements for many tags, which costs quadratic time in pages that
+   nest without end. Beyond DEPTH_MAX open elements we close all but the outer DEPTH_KEPT (browsers
+   cap the depth of the tree at 512, too). */
+#define DEPTH_MAX 1024
+#define DEPTH_KEPT 512
+#define SLICE 4096
+
+static void limit_depth(lxb_html_document_t *document)
+{
+    const lxb_html_parser_t *parser = lxb_dom_interface_document(document)->parser;
+    lxb_html_tree_t *tree = parser ? parser->tree : NULL;
+    if (!tree || lexbor_array_length(tree->open_elements) <= DEPTH_MAX ||
+        lexbor_array_obj_length(tree->template_insertion_modes) != 0)
+        return;
+    tree->open_elements->length = DEPTH_KEPT;
+    lxb_html_tree_reset_insertion_mode_appropriately(tree);
+}
+
 static kp_status_t feed(kp_engine_t *engine, const char *text, size_t size)
 {
-    if (!size)
-        return KP_OK;
-    lxb_status_t status =
-        lxb_html_document_parse_chunk(engine->document, (const lxb_char_t *)text, size);
-    return status == LXB_STATUS_OK ? KP_OK : KP_ERR_NO_MEMORY;
+    for (size_t at = 0; at < size; at += SLICE) {
+        size_t slice = size - at < SLICE ? size - at : SLICE;
+        lxb_status_t status =
+            lxb_html_document_parse_chunk(engine->document, (const lxb_char_t *)text + at, slice);
+        if (status != LXB_STATUS_OK)
+            return KP_ERR_NO_MEMORY;
+        limit_depth(engine->document);
+    }
+    return KP_OK;
 }
 
 /* Length of the valid UTF-8 sequence at text; 0: damaged; -1: cut off by the end. */

@@ -88,6 +88,26 @@ void kp_paint_fill_rounded(kp_paint_t *paint, kp_paint_rect_t rect, const float 
         put_rounded(paint, KP_DISPLAY_ROUNDED_RECT, area, radii, color);
 }
 
+void kp_paint_ring(kp_paint_t *paint, kp_paint_rect_t rect, const float radii[4][2], float width,
+                   uint32_t color)
+{
+    kp_paint_area_t area = kp_paint_snap(paint, rect);
+    kp_display_border_t *command = kp_paint_command(paint, KP_DISPLAY_BORDER, sizeof *command);
+    if (!command)
+        return;
+    command->x = area.x;
+    command->y = area.y;
+    command->width = area.width;
+    command->height = area.height;
+    for (int i = 0; i < 4; i++) {
+        command->radius_x[i] = (uint32_t)lroundf(radii[i][0] * paint->scale);
+        command->radius_y[i] = (uint32_t)lroundf(radii[i][1] * paint->scale);
+        command->edge_width[i] = (uint32_t)fmaxf(1, roundf(width * paint->scale));
+        command->style[i] = KP_DISPLAY_BORDER_SOLID;
+        command->color[i] = color;
+    }
+}
+
 bool kp_paint_clip(kp_paint_t *paint, kp_paint_rect_t rect, const float radii[4][2])
 {
     if (paint->clip_depth >= KP_DISPLAY_CLIP_DEPTH_MAX)

@@ -37,6 +37,9 @@ void *kp_paint_command(kp_paint_t *paint, uint32_t kind, size_t size);
 void kp_paint_fill(kp_paint_t *paint, kp_paint_rect_t rect, uint32_t color);
 void kp_paint_fill_rounded(kp_paint_t *paint, kp_paint_rect_t rect, const float radii[4][2],
                            uint32_t color);
+/* A border of one width and colour all round. */
+void kp_paint_ring(kp_paint_t *paint, kp_paint_rect_t rect, const float radii[4][2], float width,
+                   uint32_t color);
 /* false: nested too deep, nothing was pushed. */
 bool kp_paint_clip(kp_paint_t *paint, kp_paint_rect_t rect, const float radii[4][2]);
 void kp_paint_unclip(kp_paint_t *paint);

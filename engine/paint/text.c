@@ -139,6 +139,35 @@ void kp_paint_text_fragment(kp_paint_t *paint, const kp_box_t *container,
     decorations(paint, fragment->box, true, left, width, baseline);
 }
 
+/* Disc, circle and square are drawn, not written, at the place and in the size that Chromium gives
+   them; false: the marker is text. */
+static bool symbol_marker(kp_paint_t *paint, const kp_box_t *box, const kp_style_t *style,
+                          float baseline)
+{
+    uint16_t type = box->style->list_style_type;
+    kp_text_style_t wanted = kp_layout_text_style(style);
+    kp_text_font_t *font = NULL;
+    kp_text_metrics_t metrics;
+    if (box->style->list_style_text ||
+        (type != KP_KW_DISC && type != KP_KW_CIRCLE && type != KP_KW_SQUARE) ||
+        kp_text_select(paint->layout->text, &wanted, &font) != KP_OK)
+        return false;
+    kp_text_font_metrics(font, &metrics);
+    float offset = floorf(metrics.ascent * 2 / 3), side = floorf((offset + 1) / 2);
+    float x = kp_lu_px(box->page_x) - offset - 8;
+    float y = baseline - metrics.ascent + 3 * (metrics.ascent - offset) / 2;
+    uint32_t color = kp_paint_color(paint, style->color);
+    kp_paint_rect_t rect = {floorf(x), floorf(y), side, side};
+    float radii[4][2];
+    for (int i = 0; i < 4; i++)
+        radii[i][0] = radii[i][1] = side / 2;
+    if (type == KP_KW_CIRCLE)
+        kp_paint_ring(paint, rect, radii, 1, color);
+    else
+        kp_paint_fill_rounded(paint, rect, type == KP_KW_DISC ? radii : NULL, color);
+    return true;
+}
+
 void kp_paint_marker(kp_paint_t *paint, const kp_box_t *box)
 {
     if (!box->marker || box->first_baseline == KP_LU_NONE ||
@@ -146,7 +175,12 @@ void kp_paint_marker(kp_paint_t *paint, const kp_box_t *box)
         return;
     const kp_dom_data_t *data = box->node ? kp_dom_data(box->node) : NULL;
     const kp_style_t *style = data && data->marker ? data->marker : box->style;
-    kp_paint_text(
-        paint, style, box->marker, strlen(box->marker), kp_lu_px(box->page_x + box->marker_x),
-        kp_lu_px(box->page_y + box->first_baseline), 0, kp_paint_color(paint, style->color));
+    float baseline = kp_lu_px(box->page_y + box->first_baseline);
+    if (symbol_marker(paint, box, style, baseline))
+        return;
+    /* Numbers end where the item begins. */
+    size_t size = strlen(box->marker);
+    float width = kp_paint_text_width(paint, style, box->marker, size);
+    kp_paint_text(paint, style, box->marker, size, kp_lu_px(box->page_x) - width, baseline, 0,
+                  kp_paint_color(paint, style->color));
 }
