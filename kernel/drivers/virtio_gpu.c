@@ -292,8 +292,8 @@ static int64_t gpu_flush(gpu_t *gpu, kp_gpu_rect_t rect)
 
 static kp_status_t gpu_mode(gpu_t *gpu, kp_gpu_mode_t *mode)
 {
-    gpu_header_t *command = command_begin(gpu, 0, GPU_GET_DISPLAY_INFO);
-    kp_status_t status = command_offer(gpu, 0, sizeof *command, NULL, 0);
+    (void)command_begin(gpu, 0, GPU_GET_DISPLAY_INFO);
+    kp_status_t status = command_offer(gpu, 0, sizeof(gpu_header_t), NULL, 0);
     if (status == KP_OK)
         status = commands_finish(gpu, 1, GPU_ANSWER_DISPLAY_INFO);
     if (status != KP_OK)
@@ -388,7 +388,7 @@ static int64_t gpu_control(kp_device_t *device, uint32_t op, const void *in, siz
         kp_gpu_scanout_t scanout;
         kp_gpu_rect_t rect;
         kp_gpu_cursor_t cursor;
-    } request;
+    } request = {0};
     kp_gpu_mode_t mode;
     if (op < KP_DEVICE_OP_GPU_MODE || op > KP_DEVICE_OP_GPU_CURSOR)
         return KP_ERR_NOT_SUPPORTED;

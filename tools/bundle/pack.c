@@ -1,6 +1,7 @@
 #include "tools/bundle/pack.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,8 +50,8 @@ static int copy_file(FILE *out, const char *path, uint64_t size)
     while (left > 0) {
         size_t want = left < sizeof buffer ? (size_t)left : sizeof buffer;
         size_t got = fread(buffer, 1, want, in);
-        if (got == 0 || fwrite(buffer, 1, got, out) != got)
-            break;
+        if (got != want || fwrite(buffer, 1, got, out) != got)
+            break; /* shorter than planned, or an error */
         left -= got;
     }
     fclose(in);
@@ -66,14 +67,14 @@ static kp_status_t plan(kp_bundle_input_t *inputs, size_t count, kp_bundle_heade
     uint64_t at = round_to_page(sizeof *header + count * sizeof *entries);
     for (size_t i = 0; i < count; i++) {
         struct stat info;
-        errno = 0;
         if (i > 0 && strcmp(inputs[i - 1].name, inputs[i].name) == 0) {
             snprintf(error, error_size, "%s is given twice", inputs[i].name);
             return KP_ERR_ALREADY_EXISTS;
         }
-        if (stat(inputs[i].path, &info) != 0 || !S_ISREG(info.st_mode)) {
+        bool missing = stat(inputs[i].path, &info) != 0;
+        if (missing || !S_ISREG(info.st_mode)) {
             snprintf(error, error_size, "%s: %s", inputs[i].path,
-                     errno ? strerror(errno) : "not a regular file");
+                     missing ? strerror(errno) : "not a regular file");
             return KP_ERR_NOT_FOUND;
         }
         memcpy(entries[i].name, inputs[i].name, strlen(inputs[i].name));

@@ -115,7 +115,7 @@ static int compare_leaves(const void *a, const void *b)
 /* How many codes of each length an optimal tree for the sorted leaves has, cut to `limit`. */
 static void tree_shape(const leaf_t *leaves, uint32_t count, uint32_t limit, uint32_t *per_length)
 {
-    uint32_t weights[LITERALS], parents[2 * LITERALS], depths[2 * LITERALS];
+    uint32_t weights[LITERALS], parents[2 * LITERALS] = {0}, depths[2 * LITERALS];
     uint32_t leaf = 0, node = 0, nodes = 0;
     /* Two queues: leaves and inner nodes both come in ascending order. Inner node i has number
        count + i. */

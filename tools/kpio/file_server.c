@@ -35,11 +35,9 @@ static int hex_digit(char c)
 /* Whether a part of the path is "..": it may never lead out. */
 static bool has_parent(const char *path)
 {
-    for (const char *at = path; *at;) {
-        size_t length = strcspn(at, "/");
-        if (length == 2 && at[0] == '.' && at[1] == '.')
+    for (const char *at = strstr(path, ".."); at; at = strstr(at + 1, "..")) {
+        if ((at == path || at[-1] == '/') && (at[2] == '\0' || at[2] == '/'))
             return true;
-        at += length + (at[length] == '/');
     }
     return false;
 }

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kp_virtqueue_t *queue = malloc(sizeof *queue);
     kp_virtqueue_buffer_t buffers[KP_VIRTQUEUE_CHAIN_MAX];
     for (uint32_t i = 0; i < KP_VIRTQUEUE_CHAIN_MAX; i++)
-        buffers[i] = (kp_virtqueue_buffer_t){.physical = i * 4096, .length = 64};
+        buffers[i] = (kp_virtqueue_buffer_t){.physical = i * 4096ull, .length = 64};
     memset(page, 0, KP_PAGE_SIZE);
     if (kp_virtqueue_init(queue, page, entries, 0, settings & 0x80) != KP_OK)
         abort();
@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         {
             uint8_t *index = page + queue->used_offset + 2;
             uint16_t at = (uint16_t)(index[0] | index[1] << 8);
-            uint8_t *entry = index + 2 + 8u * (at & (entries - 1u));
+            uint8_t *entry = index + 2 + (size_t)8 * (at & (entries - 1u));
             memset(entry, 0, 8);
             entry[0] = x;
             entry[4] = kp_reader_u8(&reader);

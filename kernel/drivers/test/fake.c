@@ -287,11 +287,11 @@ bool fake_next(uint32_t number, fake_chain_t *chain)
         return false;
     const uint8_t *page = queue->queue->page;
     uint16_t size = queue->queue->size, index, at;
-    const uint8_t *available = page + 16u * size;
+    const uint8_t *available = page + (size_t)16 * size;
     memcpy(&index, available + 2, 2);
     if (index == queue->seen)
         return false;
-    memcpy(&at, available + 4 + 2u * (queue->seen++ % size), 2);
+    memcpy(&at, available + 4 + (size_t)2 * (queue->seen++ % size), 2);
     *chain = (fake_chain_t){.head = at};
     for (uint16_t flags = 1; flags & 1; chain->count++) {
         struct {
@@ -301,7 +301,7 @@ bool fake_next(uint32_t number, fake_chain_t *chain)
         } descriptor;
         if (at >= size || chain->count >= KP_VIRTQUEUE_CHAIN_MAX)
             abort(); /* the driver's fault */
-        memcpy(&descriptor, page + 16u * at, 16);
+        memcpy(&descriptor, page + (size_t)16 * at, 16);
         chain->parts[chain->count].bytes = (uint8_t *)(uintptr_t)descriptor.address;
         chain->parts[chain->count].length = descriptor.length;
         chain->parts[chain->count].writable = descriptor.flags & 2;
@@ -317,7 +317,7 @@ void fake_finish(uint32_t number, uint32_t id, uint32_t length)
     if (!queue->queue)
         return;
     uint8_t *used = queue->queue->page + queue->queue->used_offset;
-    uint8_t *entry = used + 4 + 8u * (queue->used++ % queue->queue->size);
+    uint8_t *entry = used + 4 + (size_t)8 * (queue->used++ % queue->queue->size);
     memcpy(entry, &id, 4);
     memcpy(entry + 4, &length, 4);
     memcpy(used + 2, &queue->used, 2);

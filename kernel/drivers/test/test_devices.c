@@ -286,7 +286,7 @@ KP_TEST(gpu_shows_and_flushes)
                   sizeof mode);
     KP_EXPECT_INT(mode.width, 1024);
     KP_EXPECT_INT(gpu_flush(gpu, 0, 0, 1, 1), KP_ERR_BAD_STATE);
-    kp_vmo_t *vmo = fake_vmo_create(128 * 4 * 64);
+    kp_vmo_t *vmo = fake_vmo_create(128ull * 4 * 64);
     KP_EXPECT_INT(gpu_scanout(gpu, 100, 64, 512, vmo), 0);
     static const uint32_t order[] = {GPU_GET_DISPLAY_INFO, GPU_RESOURCE_CREATE_2D,
                                      GPU_RESOURCE_ATTACH,  GPU_SET_SCANOUT,
@@ -303,7 +303,7 @@ KP_TEST(gpu_shows_and_flushes)
     KP_EXPECT_INT(gpu_flush(gpu, 0, 0, 0, 5), 0);
     KP_EXPECT_INT(gpu_kind_count, 0);
     /* A second scan-out lets the first one's memory go. */
-    KP_EXPECT_INT(gpu_scanout(gpu, 64, 64, 256, fake_vmo_create(256 * 64)), 0);
+    KP_EXPECT_INT(gpu_scanout(gpu, 64, 64, 256, fake_vmo_create(256ull * 64)), 0);
     KP_EXPECT_INT(fake.vmos_released, 1);
     KP_EXPECT_INT(fake.pages, 4); /* two rings, two command pages: the lists were freed */
 }
@@ -311,7 +311,7 @@ KP_TEST(gpu_shows_and_flushes)
 KP_TEST(gpu_refuses)
 {
     kp_device_t *gpu = gpu_start();
-    kp_vmo_t *vmo = fake_vmo_create(4096 * 4);
+    kp_vmo_t *vmo = fake_vmo_create(4096ull * 4);
     KP_EXPECT_INT(gpu_scanout(gpu, 64, 65, 256, vmo), KP_ERR_OUT_OF_RANGE);
     KP_EXPECT_INT(gpu_scanout(gpu, 0, 64, 256, vmo), KP_ERR_INVALID_ARGUMENT);
     KP_EXPECT_INT(gpu_scanout(gpu, 65, 64, 256, vmo), KP_ERR_INVALID_ARGUMENT);
@@ -327,7 +327,7 @@ KP_TEST(gpu_refuses)
 KP_TEST(gpu_errors_keep_the_old_screen)
 {
     kp_device_t *gpu = gpu_start();
-    KP_EXPECT_INT(gpu_scanout(gpu, 64, 64, 256, fake_vmo_create(256 * 64)), 0);
+    KP_EXPECT_INT(gpu_scanout(gpu, 64, 64, 256, fake_vmo_create(256ull * 64)), 0);
     for (uint32_t step = 1; step <= 3; step++) { /* create, attach, set */
         gpu_fail_at = step;
         KP_EXPECT_INT(gpu_scanout(gpu, 32, 32, 128, fake_vmo_create(4096)), KP_ERR_IO);
@@ -348,14 +348,14 @@ static void gpu_lie(void)
 KP_TEST(gpu_silent_or_lying_device_is_given_up)
 {
     kp_device_t *gpu = gpu_start();
-    KP_EXPECT_INT(gpu_scanout(gpu, 64, 64, 256, fake_vmo_create(256 * 64)), 0);
+    KP_EXPECT_INT(gpu_scanout(gpu, 64, 64, 256, fake_vmo_create(256ull * 64)), 0);
     fake.on_park = NULL; /* the clock goes to the deadline */
     KP_EXPECT_INT(gpu_flush(gpu, 0, 0, 64, 64), KP_ERR_IO);
     fake.on_park = gpu_serve;
     KP_EXPECT_INT(gpu_flush(gpu, 0, 0, 64, 64), KP_ERR_IO); /* for good */
     gpu = gpu_start();
     fake.on_park = gpu_lie;
-    KP_EXPECT_INT(gpu_scanout(gpu, 64, 64, 256, fake_vmo_create(256 * 64)), KP_ERR_IO);
+    KP_EXPECT_INT(gpu_scanout(gpu, 64, 64, 256, fake_vmo_create(256ull * 64)), KP_ERR_IO);
     KP_EXPECT_INT(fake.vmos_released, 0); /* the device may still know its pages */
 }
 

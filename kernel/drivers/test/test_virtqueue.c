@@ -40,12 +40,14 @@ static int device_next(device_t *device)
 {
     if (get16(device->page + device->available + 2) == device->seen)
         return -1;
-    return get16(device->page + device->available + 4 + 2u * (device->seen++ % device->size));
+    return get16(device->page + device->available + 4 +
+                 (size_t)2 * (device->seen++ % device->size));
 }
 
 static void device_finish(device_t *device, uint32_t id, uint32_t length)
 {
-    uint8_t *entry = device->page + device->used_ring + 4 + 8u * (device->used % device->size);
+    uint8_t *entry =
+        device->page + device->used_ring + 4 + (size_t)8 * (device->used % device->size);
     put32(entry, id);
     put32(entry + 4, length);
     put16(device->page + device->used_ring + 2, ++device->used);
@@ -90,13 +92,13 @@ KP_TEST(virtqueue_chain_layout)
     KP_EXPECT(!kp_virtqueue_kick(&f.queue)); /* nothing new */
     int head = device_next(&f.device);
     KP_REQUIRE(head >= 0 && head < 8);
-    const uint8_t *first = f.page + 16 * head;
+    const uint8_t *first = f.page + (size_t)16 * (size_t)head;
     KP_EXPECT_INT(get16(first + 12), 1); /* NEXT */
     KP_EXPECT_INT(first[1], 0x10);
     KP_EXPECT_INT(first[8], 16);
-    const uint8_t *second = f.page + 16 * get16(first + 14);
+    const uint8_t *second = f.page + (size_t)16 * get16(first + 14);
     KP_EXPECT_INT(get16(second + 12), 3); /* NEXT | WRITE */
-    const uint8_t *third = f.page + 16 * get16(second + 14);
+    const uint8_t *third = f.page + (size_t)16 * get16(second + 14);
     KP_EXPECT_INT(get16(third + 12), 2); /* WRITE */
     KP_EXPECT_INT(third[8], 64);
     uint32_t token = 0, written = 0;
@@ -150,8 +152,8 @@ KP_TEST(virtqueue_notifications)
     free(f.page);
 
     start(&f, 8, true);
-    uint8_t *available_event = f.page + f.device.used_ring + 4 + 8 * 8;
-    uint8_t *used_event = f.page + f.device.available + 4 + 2 * 8;
+    uint8_t *available_event = f.page + f.device.used_ring + 4 + 64;
+    uint8_t *used_event = f.page + f.device.available + 4 + 16;
     put16(available_event, 1); /* ring when the second is added */
     KP_EXPECT_INT(kp_virtqueue_add(&f.queue, pieces, 1, 0, 1), KP_OK);
     KP_EXPECT(!kp_virtqueue_kick(&f.queue));

@@ -50,20 +50,20 @@ static size_t round_trip(const uint32_t *pixels, uint32_t width, uint32_t height
 
 KP_TEST(png_flat_is_small)
 {
-    uint32_t *pixels = malloc(1280 * 800 * 4);
-    for (size_t i = 0; i < 1280 * 800; i++)
+    uint32_t *pixels = malloc((size_t)1280 * 800 * 4);
+    for (size_t i = 0; i < (size_t)1280 * 800; i++)
         pixels[i] = 0x00ffffff;
-    size_t size = round_trip(pixels, 1280, 800, 1280 * 4);
+    size_t size = round_trip(pixels, 1280, 800, (size_t)1280 * 4);
     KP_EXPECT(size > 0 && size < 20000);
     free(pixels);
 }
 
 KP_TEST(png_noise)
 {
-    uint32_t *pixels = malloc(300 * 301 * 4);
-    for (size_t i = 0; i < 300 * 301; i++)
+    uint32_t *pixels = malloc((size_t)300 * 301 * 4);
+    for (size_t i = 0; i < (size_t)300 * 301; i++)
         pixels[i] = random_next() | random_next() << 16;
-    size_t size = round_trip(pixels, 300, 301, 300 * 4);
+    size_t size = round_trip(pixels, 300, 301, (size_t)300 * 4);
     KP_EXPECT(size > 0 && size < 300 * 301 * 3 + 4000); /* stored, not blown up */
     free(pixels);
 }
@@ -72,27 +72,27 @@ KP_TEST(png_noise)
 KP_TEST(png_text_like)
 {
     uint32_t width = 1000, height = 700;
-    uint32_t *pixels = malloc(width * height * 4);
+    uint32_t *pixels = malloc((size_t)width * height * 4);
     for (uint32_t y = 0; y < height; y++) {
         for (uint32_t x = 0; x < width; x++) {
             bool ink = y % 20 < 12 && (x * 7 + y / 20 * 13) % 11 < 4 && random_next() % 8 > 2;
             pixels[y * width + x] = ink ? random_next() % 4 * 0x404040 : 0xf8f8f8;
         }
     }
-    size_t size = round_trip(pixels, width, height, width * 4);
-    KP_EXPECT(size > 0 && size < width * height);
+    size_t size = round_trip(pixels, width, height, (size_t)width * 4);
+    KP_EXPECT(size > 0 && size < (size_t)width * height);
     free(pixels);
 }
 
 KP_TEST(png_gradient_with_stride)
 {
     uint32_t width = 257, height = 130, row = 300;
-    uint32_t *pixels = calloc(row * height, 4);
+    uint32_t *pixels = calloc((size_t)row * height, 4);
     for (uint32_t y = 0; y < height; y++) {
         for (uint32_t x = 0; x < width; x++)
             pixels[y * row + x] = x << 16 | y << 8 | (x + y) % 256;
     }
-    size_t size = round_trip(pixels, width, height, row * 4);
+    size_t size = round_trip(pixels, width, height, (size_t)row * 4);
     KP_EXPECT(size > 0 && size < 20000);
     free(pixels);
 }
@@ -111,12 +111,12 @@ KP_TEST(png_every_small_size)
 KP_TEST(png_skewed_counts) /* code lengths beyond 15 without the cut */
 {
     uint32_t width = 512, height = 512, at = 0;
-    uint32_t *pixels = calloc(width * height, 4);
+    uint32_t *pixels = calloc((size_t)width * height, 4);
     for (uint32_t value = 1, count = 1; value < 25; value++, count += count / 2 + 1) {
         for (uint32_t i = 0; i < count && at < width * height; i++, at++)
             pixels[at * 7919 % (width * height)] = value * 0x010307;
     }
-    KP_EXPECT(round_trip(pixels, width, height, width * 4) > 0);
+    KP_EXPECT(round_trip(pixels, width, height, (size_t)width * 4) > 0);
     free(pixels);
 }
 

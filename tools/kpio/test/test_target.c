@@ -58,7 +58,7 @@ KP_TEST(target_files)
     snprintf(url, sizeof url, "file:///tmp/kp%%20target-%s/a%%25b.html", folder + 15);
     KP_EXPECT_STRING(target.url, url);
     kp_target_clear(&target);
-    strcat(url, "#part");
+    snprintf(url + strlen(url), sizeof url - strlen(url), "#part");
     KP_EXPECT_INT(read_target(url, &target), KP_OK);
     KP_EXPECT_STRING(target.url, url);
     KP_EXPECT(target.file != NULL);
