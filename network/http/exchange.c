@@ -6,10 +6,20 @@
 #include <string.h>
 #include <strings.h>
 
-/* The client cannot take more now: asks for a WRITABLE, and curl for patience. */
-static void block(kp_http_client_t *client)
+/* What a message to the client came to. Full: asks for a WRITABLE. Short of memory or quota: the
+   end of that no signal tells, so the clock does. Both are ERR_SHOULD_WAIT to the caller. */
+static kp_status_t sent(kp_http_client_t *client, kp_status_t status)
 {
-    client->is_writable = false;
+    if (status == KP_ERR_QUOTA || status == KP_ERR_NO_MEMORY) {
+        client->is_starved = true;
+        kp_http_t *http = client->http;
+        if (!kp_loop_timer_is_set(&http->retry))
+            kp_loop_timer_set(&http->loop, &http->retry, kp_now() + KP_HTTP_RETRY_TIME);
+        status = KP_ERR_SHOULD_WAIT;
+    }
+    if (status == KP_ERR_SHOULD_WAIT)
+        client->is_writable = false;
+    return status;
 }
 
 /* KP_OK, ERR_SHOULD_WAIT, or the client is of no use any more. */
@@ -33,9 +43,7 @@ static kp_status_t send_response(kp_http_exchange_t *exchange)
     kp_message_part_t parts[] = {{&response, sizeof(response)},
                                  {url, url_size},
                                  {exchange->headers, exchange->headers_size}};
-    kp_status_t status = kp_message_send_parts(client->channel, parts, 3, NULL, 0);
-    if (status == KP_ERR_SHOULD_WAIT)
-        block(client);
+    kp_status_t status = sent(client, kp_message_send_parts(client->channel, parts, 3, NULL, 0));
     if (status == KP_OK)
         exchange->is_responded = true;
     return status;
@@ -49,11 +57,8 @@ static kp_status_t send_end(kp_http_exchange_t *exchange)
     kp_http_end_t end = {.header = {KP_HTTP_END, exchange->txid},
                          .status = exchange->status,
                          .text_size = (uint32_t)strlen(exchange->text)};
-    kp_status_t status = kp_message_send_with(client->channel, &end, sizeof(end), exchange->text,
-                                              end.text_size, NULL, 0);
-    if (status == KP_ERR_SHOULD_WAIT)
-        block(client);
-    return status;
+    return sent(client, kp_message_send_with(client->channel, &end, sizeof(end), exchange->text,
+                                             end.text_size, NULL, 0));
 }
 
 /* curl's write callback: decoded bytes of the body. */
@@ -73,14 +78,14 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *context)
     while (status == KP_OK && done < size) {
         kp_message_header_t head = {KP_HTTP_DATA, exchange->txid};
         size_t count = size - done < KP_HTTP_DATA_MAX ? size - done : KP_HTTP_DATA_MAX;
-        status = client->is_writable ? kp_message_send_with(client->channel, &head, sizeof(head),
-                                                            bytes + done, count, NULL, 0)
-                                     : KP_ERR_SHOULD_WAIT;
+        status = KP_ERR_SHOULD_WAIT;
+        if (client->is_writable)
+            status = sent(client, kp_message_send_with(client->channel, &head, sizeof(head),
+                                                       bytes + done, count, NULL, 0));
         if (status == KP_OK)
             done += count;
     }
     if (status == KP_ERR_SHOULD_WAIT && done == 0) {
-        block(client);
         exchange->is_paused = true;
         return CURL_WRITEFUNC_PAUSE; /* curl offers the same bytes again */
     }

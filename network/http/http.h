@@ -31,9 +31,10 @@
 #define KP_HTTP_CONNECTIONS_MAX 96
 #define KP_HTTP_IDLE_CONNECTIONS_MAX 16
 #define KP_HTTP_REDIRECTS_MAX 20
-#define KP_HTTP_CONNECT_SECONDS 15 /* name and connection */
-#define KP_HTTP_STALL_SECONDS 30   /* without a byte, once connected */
-#define KP_HTTP_TEXT_MAX 256       /* of END */
+#define KP_HTTP_CONNECT_SECONDS 15             /* name and connection */
+#define KP_HTTP_STALL_SECONDS 30               /* without a byte, once connected */
+#define KP_HTTP_RETRY_TIME (20 * KP_NS_PER_MS) /* after the kernel had no room for a message */
+#define KP_HTTP_TEXT_MAX 256                   /* of END */
 #define KP_HTTP_USER_AGENT "Mozilla/5.0 (KPIO) KPIO/0.1"
 
 typedef struct kp_http kp_http_t;
@@ -46,6 +47,7 @@ struct kp_http_client {
     kp_http_exchange_t *exchanges;
     uint32_t exchange_count;
     bool is_writable; /* its channel takes messages, as far as we know */
+    bool is_starved;  /* not writable for want of memory or quota: http->retry ends that */
     bool is_broken;   /* closed at the end of the round */
     kp_http_client_t *next;
 };
@@ -73,6 +75,7 @@ struct kp_http_exchange {
 struct kp_http {
     kp_loop_t loop;
     kp_loop_timer_t timer;    /* curl's */
+    kp_loop_timer_t retry;    /* of clients that are starved */
     kp_loop_timer_t recovery; /* after curl ran out of memory */
     kp_handle_t service;      /* channel of new connections */
     CURLM *multi;

@@ -57,7 +57,7 @@ static void watch_client(kp_http_client_t *client)
     /* Refused exchanges count too: who floods us with requests is not read until it reads. */
     if (client->exchange_count >= 2 * KP_HTTP_CLIENT_EXCHANGES_MAX)
         signals = KP_SIGNAL_PEER_CLOSED;
-    if (!client->is_writable)
+    if (!client->is_writable && !client->is_starved)
         signals |= KP_SIGNAL_WRITABLE;
     /* Changes an existing watch: cannot fail. */
     (void)kp_loop_watch(&client->http->loop, client->channel, signals, on_client, client);
@@ -165,6 +165,15 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *context)
     return 0;
 }
 
+static void on_retry(void *context)
+{
+    kp_http_t *http = context;
+    for (kp_http_client_t *at = http->clients; at; at = at->next) {
+        at->is_writable |= at->is_starved;
+        at->is_starved = false;
+    }
+}
+
 /* curl ran out of memory between transfers, and may have lost a timer or a socket of them: asks all
    of them what they wait for, a little later, until that works. */
 static void on_curl_result(kp_http_t *http, CURLMcode code)
@@ -249,6 +258,7 @@ kp_status_t kp_http_init(kp_http_t *http, kp_handle_t service, kp_handle_t net)
                         .stall_seconds = KP_HTTP_STALL_SECONDS};
     kp_loop_init(&http->loop);
     kp_loop_timer_init(&http->timer, on_timer, http);
+    kp_loop_timer_init(&http->retry, on_retry, http);
     kp_loop_timer_init(&http->recovery, on_recovery, http);
     kp_socket_layer_init(&http->loop, net);
     int64_t channel = kp_service_register(service);

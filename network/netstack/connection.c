@@ -279,24 +279,40 @@ static void on_channel(void *context, kp_handle_t channel, kp_signals_t observed
     }
 }
 
+/* A message to the channel. ERR_SHOULD_WAIT when it can be sent later, by a signal or by the clock.
+ */
+static kp_status_t tell(kp_netstack_connection_t *connection, const void *bytes, size_t size,
+                        kp_time_t now)
+{
+    kp_status_t status = kp_channel_write(connection->channel, bytes, size, NULL, 0);
+    if (status == KP_ERR_QUOTA || status == KP_ERR_NO_MEMORY) {
+        connection->retry_at = now + KP_NETSTACK_RETRY_TIME;
+        status = KP_ERR_SHOULD_WAIT;
+    }
+    if (status == KP_ERR_SHOULD_WAIT) {
+        connection->is_writable = false;
+        if (!connection->unread_since)
+            connection->unread_since = now;
+    } else {
+        connection->unread_since = 0;
+    }
+    return status;
+}
+
 /* Received bytes to the channel. False when the connection is of no use to the client any more. */
 static bool pass_received(kp_netstack_connection_t *connection, kp_time_t now)
 {
+    if (connection->retry_at && now >= connection->retry_at) {
+        connection->retry_at = 0;
+        connection->is_writable = true;
+    }
     if (!connection->is_writable)
         return true;
     while (connection->first) {
         kp_netstack_chunk_t *chunk = connection->first;
-        kp_status_t status = kp_channel_write(connection->channel, &chunk->head,
-                                              sizeof(chunk->head) + chunk->size, NULL, 0);
-        if (status == KP_ERR_SHOULD_WAIT) {
-            connection->is_writable = false;
-            if (!connection->unread_since)
-                connection->unread_since = now;
-            return true;
-        }
+        kp_status_t status = tell(connection, &chunk->head, sizeof(chunk->head) + chunk->size, now);
         if (status != KP_OK)
-            return false;
-        connection->unread_since = 0;
+            return status == KP_ERR_SHOULD_WAIT;
         if (connection->pcb)
             tcp_recved(connection->pcb, (u16_t)chunk->size);
         connection->first = chunk->next;
@@ -309,11 +325,9 @@ static bool pass_received(kp_netstack_connection_t *connection, kp_time_t now)
     kp_net_segment_t end = {.kind = KP_NET_SEGMENT_FIN};
     if (connection->error != KP_OK)
         end = (kp_net_segment_t){KP_NET_SEGMENT_ERROR, connection->error};
-    kp_status_t status = kp_channel_write(connection->channel, &end, sizeof(end), NULL, 0);
-    if (status == KP_ERR_SHOULD_WAIT) {
-        connection->is_writable = false;
+    kp_status_t status = tell(connection, &end, sizeof(end), now);
+    if (status == KP_ERR_SHOULD_WAIT)
         return true;
-    }
     connection->remote_fin_told = true;
     return status == KP_OK && connection->error == KP_OK;
 }
@@ -413,9 +427,7 @@ static void watch(kp_netstack_connection_t *connection)
         signals |= KP_SIGNAL_READABLE;
     if (!connection->client_gone)
         signals |= KP_SIGNAL_PEER_CLOSED;
-    bool is_telling =
-        connection->error != KP_OK || (connection->remote_fin && !connection->remote_fin_told);
-    if (connection->first || is_telling)
+    if (!connection->is_writable && !connection->retry_at && !connection->client_gone)
         signals |= KP_SIGNAL_WRITABLE;
     /* Changes an existing watch: cannot fail. */
     (void)kp_loop_watch(&connection->stack->loop, connection->channel, signals, on_channel,
@@ -498,6 +510,8 @@ kp_time_t kp_netstack_connections_deadline(const kp_netstack_t *stack)
     for (const kp_netstack_connection_t *at = stack->connections; at; at = at->next) {
         if (at->client_gone && at->gone_since + KP_NETSTACK_LINGER_TIMEOUT < deadline)
             deadline = at->gone_since + KP_NETSTACK_LINGER_TIMEOUT;
+        if (at->retry_at && !at->client_gone && at->retry_at < deadline)
+            deadline = at->retry_at;
         if (at->channel == KP_HANDLE_NONE && at->look_at_hop < deadline)
             deadline = at->look_at_hop;
     }

@@ -32,7 +32,8 @@
 #define KP_NETSTACK_BUDGET ((size_t)4 << 20)
 #define KP_NETSTACK_RECEIVE_BUDGET ((size_t)3 << 20) /* above it incoming frames are dropped */
 #define KP_NETSTACK_CLIENTS_MAX 32u
-#define KP_NETSTACK_CONNECTIONS_MAX 160u
+/* Times the bytes that a channel's queue holds (256 KiB) it is within the quota of queued bytes. */
+#define KP_NETSTACK_CONNECTIONS_MAX 112u
 #define KP_NETSTACK_CLIENT_CONNECTIONS_MAX 96u
 #define KP_NETSTACK_CLIENT_REQUESTS_MAX 64u /* unanswered */
 #define KP_NETSTACK_FRAME_MAX 1514u
@@ -43,6 +44,8 @@
 #define KP_NETSTACK_LINGER_TIMEOUT (20 * KP_NS_PER_S)
 /* A connection attempt whose first hop has not answered ARP by then is ERR_UNREACHABLE. */
 #define KP_NETSTACK_FIRST_HOP_TIMEOUT (3 * KP_NS_PER_S)
+/* When to try again after the kernel had no memory or quota for a message. */
+#define KP_NETSTACK_RETRY_TIME (20 * KP_NS_PER_MS)
 /* Unread for this long, a connection may be cut when memory is short. */
 #define KP_NETSTACK_STALE_TIME (5 * KP_NS_PER_S)
 
@@ -97,8 +100,10 @@ struct kp_netstack_connection {
     kp_time_t look_at_hop; /* when to look whether the first hop answers */
     bool is_readable;      /* the channel has a message, or its end was seen */
     bool is_writable;      /* the channel takes a message, as far as we know */
-    bool is_connected;     /* lwIP said so */
-    bool remote_fin;       /* the peer has ended its direction */
+    kp_time_t
+        retry_at;      /* not 0: the kernel was short of memory or quota; no signal tells the end */
+    bool is_connected; /* lwIP said so */
+    bool remote_fin;   /* the peer has ended its direction */
     bool remote_fin_told;
     bool client_fin;      /* so has the client */
     bool client_fin_sent; /* and TCP knows */

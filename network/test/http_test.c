@@ -211,7 +211,8 @@ KP_TEST(client_that_does_not_read_stops_its_transfer)
     reply.txid = last_txid;
     for (int i = 0; i < 300; i++)
         kp_http_step(http, kp_now() + 5 * KP_NS_PER_MS);
-    /* The client's queue (1 MiB), the socket channel's and one piece within curl. */
+    /* The client's queue, the socket channel's and one piece within curl; and the host's sockets.
+     */
     KP_EXPECT(bridge.bytes_received - before > 256 * 1024);
     KP_EXPECT(bridge.bytes_received - before < 6u << 20);
     /* Others go on meanwhile. */
@@ -226,6 +227,16 @@ KP_TEST(client_that_does_not_read_stops_its_transfer)
     KP_EXPECT(reply.body_size > 40u << 20);
     forget(reply);
     kp_handle_close(other);
+}
+
+KP_TEST(quota_of_the_kernel_is_waited_for)
+{
+    kp_sim.quota = 60000;
+    reply_t reply = fetch("/huge?mb=1");
+    kp_sim.quota = -1;
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_INT(reply.body_size, (1 << 20) + 35);
+    forget(reply);
 }
 
 KP_TEST(many_exchanges_share_few_connections)

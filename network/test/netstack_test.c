@@ -386,6 +386,22 @@ KP_TEST(slow_reader_shuts_the_window)
     expect_idle(handles);
 }
 
+KP_TEST(quota_of_the_kernel_is_waited_for)
+{
+    size_t handles = kp_sim_handle_count();
+    uint64_t count = 0;
+    peer.source_size = 300000;
+    kp_handle_t socket = dial(19);
+    kp_sim.quota = 40000;
+    steps(SECOND);
+    KP_EXPECT(kp_sim_channel_waiting(socket) > 0);
+    KP_EXPECT_INT(read_all(socket, &count), KP_OK); /* slowly: one message at a time */
+    KP_EXPECT_INT(count, 300000);
+    kp_sim.quota = -1;
+    kp_handle_close(socket);
+    expect_idle(handles);
+}
+
 KP_TEST(shut_window_stops_the_writer)
 {
     size_t handles = kp_sim_handle_count();

@@ -32,7 +32,7 @@ struct object {
 
 kp_sim_t kp_sim;
 static object_t **table;
-static size_t table_size, open_count;
+static size_t table_size, open_count, queued_bytes;
 static object_t *device;
 
 static void *must(void *memory)
@@ -62,6 +62,7 @@ static void unref(object_t *object)
     while (object->first) {
         message_t *message = object->first;
         object->first = message->next;
+        queued_bytes -= message->size;
         for (size_t i = 0; i < message->handle_count; i++)
             unref(message->handles[i]);
         free(message);
@@ -114,6 +115,7 @@ static void push(object_t *to, const void *bytes, size_t size, object_t **handle
     to->last = &message->next;
     to->count++;
     to->bytes += (uint32_t)size;
+    queued_bytes += size;
 }
 
 static kp_time_t now(void)
@@ -181,6 +183,8 @@ static int64_t channel_write(object_t *end, const void *bytes, size_t size,
         return KP_ERR_PEER_CLOSED;
     if (!is_room(end->peer))
         return KP_ERR_SHOULD_WAIT;
+    if (kp_sim.quota >= 0 && (int64_t)(queued_bytes + size) > kp_sim.quota)
+        return KP_ERR_QUOTA;
     for (size_t i = 0; i < count; i++) {
         moved[i] = find(handles[i], KP_TYPE_NONE);
         if (!moved[i])
@@ -213,6 +217,7 @@ static int64_t channel_read(object_t *end, void *bytes, size_t capacity, kp_hand
         end->last = &end->first;
     end->count--;
     end->bytes -= (uint32_t)message->size;
+    queued_bytes -= message->size;
     free(message);
     return KP_OK;
 }
@@ -382,7 +387,8 @@ void kp_sim_reset(void)
     bool is_verbose = kp_sim.is_verbose;
     kp_sim = (kp_sim_t){.now = KP_NS_PER_S,
                         .queue_messages = 64,
-                        .queue_bytes = 1u << 20,
+                        .queue_bytes = 256u << 10,
+                        .quota = -1,
                         .random = 0x1234567,
                         .is_verbose = is_verbose};
 }

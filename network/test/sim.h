@@ -23,6 +23,7 @@ typedef struct kp_sim {
     bool is_real_time;       /* clock_get reads the machine's clock */
     uint32_t queue_messages; /* a channel's limits */
     uint32_t queue_bytes;
+    int64_t quota;   /* bytes that all queues together may hold; negative: no limit */
     uint32_t random; /* state of the generator behind random_get */
     char last_log[256];
     bool is_verbose;
