@@ -95,8 +95,11 @@ void kp_text_destroy(kp_text_t *text)
         return;
     kp_text_word_cache_clear(&text->words);
     free(text->glyphs);
-    for (uint32_t i = 0; i < text->fontset_count; i++)
+    for (uint32_t i = 0; i < text->fontset_count; i++) {
+        free(text->fontsets[i]->candidates);
         free(text->fontsets[i]);
+    }
+    kp_text_forget_missing(text);
     free(text->fontsets);
     for (uint32_t i = 0; i < text->font_count; i++) {
         hb_font_destroy(text->fonts[i]->hb);
@@ -135,6 +138,7 @@ kp_status_t kp_text_add_face(kp_text_t *text, const char *family, int weight, in
         face->italic = italic != 0;
     }
     text->faces[text->face_count++] = face;
+    kp_text_forget_missing(text);
     /* A style resolved before may resolve otherwise now. The fonts of the old sets live on, since
        glyph runs refer to them; the sets are found by hash, so stale ones only need other hashes.
      */

@@ -153,21 +153,29 @@ static bool covers_cluster(kp_text_face_t *face, const uint32_t *codepoints, siz
     return true;
 }
 
-/* Any face of the system: DejaVu Sans first, which has most (and which fontconfig prefers). */
-static kp_text_font_t *system_fallback(kp_text_t *text, kp_text_fontset_t *set,
-                                       const uint32_t *codepoints, size_t count)
+/* The faces to fall back to, one of each family: DejaVu Sans first, which has most (and which
+   fontconfig prefers). None when memory is short: then the character is shown as a box. */
+static void list_candidates(kp_text_t *text, kp_text_fontset_t *set)
 {
-    kp_text_face_t *tried[KP_TEXT_FACES_MAX];
-    size_t tried_count = 0;
-    for (uint32_t i = 0; i <= text->face_count; i++) {
+    set->candidates = malloc((text->face_count + 1) * sizeof(*set->candidates));
+    for (uint32_t i = 0; set->candidates && i <= text->face_count; i++) {
         const char *family = i == 0 ? "dejavu sans" : text->faces[i - 1]->family;
         kp_text_face_t *face = kp_text_match_family(text, family, set->weight, set->italic);
         bool seen = !face;
-        for (size_t k = 0; k < tried_count && !seen; k++)
-            seen = tried[k] == face;
-        if (seen || tried_count == KP_TEXT_FACES_MAX)
-            continue;
-        tried[tried_count++] = face;
+        for (uint32_t k = 0; k < set->candidate_count && !seen; k++)
+            seen = set->candidates[k] == face;
+        if (!seen)
+            set->candidates[set->candidate_count++] = face;
+    }
+}
+
+static kp_text_font_t *system_fallback(kp_text_t *text, kp_text_fontset_t *set,
+                                       const uint32_t *codepoints, size_t count)
+{
+    if (!set->candidates)
+        list_candidates(text, set);
+    for (uint32_t i = 0; i < set->candidate_count; i++) {
+        kp_text_face_t *face = set->candidates[i];
         kp_text_font_t *font = NULL;
         if (covers_cluster(face, codepoints, count) &&
             kp_text_font_get(text, face, set->size, set->weight, set->italic, &font) == KP_OK)
@@ -176,23 +184,53 @@ static kp_text_font_t *system_fallback(kp_text_t *text, kp_text_fontset_t *set,
     return NULL;
 }
 
+/* Characters that no face has are remembered for all styles: a page in a script without a font asks
+   for thousands of them. */
+static bool is_missing(const kp_text_t *text, uint32_t codepoint)
+{
+    const uint8_t *block = text->missing[codepoint / KP_TEXT_MISSING_BLOCK];
+    uint32_t bit = codepoint % KP_TEXT_MISSING_BLOCK;
+    return block && (block[bit / 8] & 1u << bit % 8);
+}
+
+static void set_missing(kp_text_t *text, uint32_t codepoint)
+{
+    uint8_t **block = &text->missing[codepoint / KP_TEXT_MISSING_BLOCK];
+    uint32_t bit = codepoint % KP_TEXT_MISSING_BLOCK;
+    if (!*block)
+        *block = calloc(1, KP_TEXT_MISSING_BLOCK / 8);
+    if (*block)
+        (*block)[bit / 8] |= (uint8_t)(1u << bit % 8);
+}
+
+void kp_text_forget_missing(kp_text_t *text)
+{
+    for (size_t i = 0; i < sizeof text->missing / sizeof text->missing[0]; i++) {
+        free(text->missing[i]);
+        text->missing[i] = NULL;
+    }
+}
+
 kp_text_font_t *kp_text_fontset_pick(kp_text_t *text, kp_text_fontset_t *set,
                                      const uint32_t *codepoints, size_t count)
 {
+    if (is_missing(text, codepoints[0]))
+        return set->fonts[0];
     for (uint32_t i = 0; i < set->font_count; i++) {
         if (covers_cluster(set->fonts[i]->face, codepoints, count))
             return set->fonts[i];
     }
     uint32_t slot = codepoints[0] % (sizeof set->fallback / sizeof set->fallback[0]);
-    bool cacheable = count == 1 && codepoints[0] != 0;
-    if (cacheable && set->fallback[slot].codepoint == codepoints[0])
-        return set->fallback[slot].font ? set->fallback[slot].font : set->fonts[0];
+    if (count == 1 && set->fallback[slot].font && set->fallback[slot].codepoint == codepoints[0])
+        return set->fallback[slot].font;
     kp_text_font_t *font = system_fallback(text, set, codepoints, count);
     if (!font && count > 1) /* nobody has all marks: keep the base at least */
         return kp_text_fontset_pick(text, set, codepoints, 1);
-    if (cacheable) {
+    if (count == 1 && font) {
         set->fallback[slot].codepoint = codepoints[0];
         set->fallback[slot].font = font;
+    } else if (!font && set->candidates) {
+        set_missing(text, codepoints[0]);
     }
     return font ? font : set->fonts[0];
 }

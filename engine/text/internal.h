@@ -58,9 +58,11 @@ typedef struct kp_text_fontset {
     bool italic;
     uint32_t font_count;
     kp_text_font_t *fonts[KP_TEXT_FAMILIES_MAX + 1]; /* CSS order, at least one */
-    /* Which font a character fell back to: direct-mapped, NULL font is "none has it". */
+    kp_text_face_t **candidates;                     /* for fallback; NULL until the first */
+    uint32_t candidate_count;
+    /* Which font a character fell back to: direct-mapped, NULL font is an empty place. */
     struct {
-        uint32_t codepoint; /* 0: empty */
+        uint32_t codepoint;
         kp_text_font_t *font;
     } fallback[64];
     char families[]; /* the names as they were asked for, each with its NUL */
@@ -131,6 +133,8 @@ struct kp_text {
     kp_text_atlas_t atlas;
     kp_text_glyph_slot_t *glyphs; /* a power of two, open addressing */
     uint32_t glyph_count, glyph_capacity;
+#define KP_TEXT_MISSING_BLOCK 2048u
+    uint8_t *missing[0x110000 / KP_TEXT_MISSING_BLOCK]; /* bits: characters that no face has */
 };
 
 /* face_names.c: fills family, legacy_family, weight, width, italic from the tables. ERR_BAD_FORMAT.
@@ -163,6 +167,8 @@ kp_status_t kp_text_fontset_get(kp_text_t *text, const kp_text_style_t *style, u
 /* The font for a character with marks (codepoints[0] is the base); never NULL. */
 kp_text_font_t *kp_text_fontset_pick(kp_text_t *text, kp_text_fontset_t *set,
                                      const uint32_t *codepoints, size_t count);
+
+void kp_text_forget_missing(kp_text_t *text);
 
 /* word_cache.c: keys are (fontset, flags, text). */
 uint64_t kp_text_hash(uint64_t hash, const void *bytes, size_t size);

@@ -279,6 +279,8 @@ KP_TEST(text_falls_back_per_character)
     KP_REQUIRE(kp_text_shape(fixture.text, &style, bytes, 4, false, &run) == KP_OK);
     KP_EXPECT(run.glyph_count == 1 && run.glyphs[0].glyph == 0 && run.width > 0);
     kp_text_run_clear(&run);
+    KP_EXPECT(fixture.text->missing[0x1f984 / KP_TEXT_MISSING_BLOCK] != NULL);
+    KP_EXPECT(fixture.text->missing[0x2603 / KP_TEXT_MISSING_BLOCK] == NULL);
     /* A combining accent stays in the base's font (composed by the shaper). */
     bytes = "e\xcc\x81";
     KP_REQUIRE(kp_text_shape(fixture.text, &style, bytes, 3, false, &run) == KP_OK);
