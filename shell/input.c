@@ -280,9 +280,23 @@ static void tell(kp_shell_input_t *input, kp_shell_place_t place, uint32_t kind,
                           kp_shell_keymap_feed(&input->keymap, 0, 0).modifiers);
 }
 
+/* The button under the pointer looks different. */
+static void hover_buttons(kp_shell_input_t *input, kp_shell_place_t place)
+{
+    const kp_shell_view_t *view = &input->toolbar->view;
+    uint32_t hovered = 0;
+    if (place == KP_SHELL_PLACE_TOOLBAR && is_inside(input, view))
+        hovered = kp_shell_toolbar_button(local_x(input, view), local_y(input, view));
+    if (hovered == input->toolbar->model.hovered)
+        return;
+    input->toolbar->model.hovered = hovered;
+    kp_shell_toolbar_view_update(input->toolbar);
+}
+
 /* Tells the tabs where the pointer went in and out. */
 static void move_over(kp_shell_input_t *input, kp_shell_place_t place)
 {
+    hover_buttons(input, place);
     if (input->over != place)
         tell(input, input->over, KP_TAB_POINTER_LEAVE, 0);
     input->over = place;

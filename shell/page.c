@@ -55,6 +55,7 @@ static void commit(kp_shell_page_t *page, const char *url)
         kp_log("the history lost an entry: %s", kp_status_name(status));
     entry = kp_shell_history_current(history);
     page->is_pending = false;
+    page->link[0] = 0;
     page->is_fresh = true;
     page->is_restoring = kind != KP_SHELL_LOAD_NEW && page->kind != KP_SHELL_LOAD_NEW && entry;
     page->restore_x = page->is_restoring ? entry->scroll_x : 0;
@@ -291,6 +292,16 @@ static void on_navigate(void *context, kp_shell_span_t url)
         kp_shell_page_open(page, buffer);
 }
 
+static void on_hover(void *context, kp_shell_span_t url)
+{
+    kp_shell_page_t *page = context;
+    size_t size;
+    if (kp_shell_command_of(url, &size))
+        url.size = 0; /* a button of our own pages is no address */
+    (void)kp_shell_clean_copy(page->link, sizeof(page->link), url.text, url.size);
+    changed(page);
+}
+
 static void on_scroll(void *context, int32_t x, int32_t y)
 {
     kp_shell_page_t *page = context;
@@ -367,6 +378,7 @@ static const kp_shell_view_ops_t view_ops = {
     .load_state = on_load_state,
     .title = on_title,
     .navigate = on_navigate,
+    .hover = on_hover,
     .scroll = on_scroll,
     .frame = on_frame,
     .shown = on_shown,

@@ -43,8 +43,9 @@ typedef struct kp_shell_page {
     char html[KP_SHELL_PAGE_MAX];
     size_t html_size;
 
-    bool is_fresh;     /* no frame of the newest document yet */
-    bool is_restoring; /* scrolls to restore_* as soon as the page is tall enough */
+    char link[KP_SHELL_TITLE_MAX]; /* the address under the pointer, cleaned; or "" */
+    bool is_fresh;                 /* no frame of the newest document yet */
+    bool is_restoring;             /* scrolls to restore_* as soon as the page is tall enough */
     int32_t restore_x, restore_y;
 
     uint32_t crashes; /* since the last load that ended well */

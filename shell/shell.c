@@ -21,6 +21,10 @@ static void update_toolbar(void *context)
     model->can_forward = kp_shell_history_can_forward(&page->history);
     const char *title = page->is_pending ? "" : kp_shell_page_title(page);
     (void)kp_shell_clean_copy(model->title, sizeof(model->title), title, strlen(title));
+    const char *link = page->link;
+    if (kp_shell_url_has_scheme(link, "http"))
+        link += strlen("http://") < strlen(link) ? strlen("http://") : 0; /* it has little room */
+    (void)kp_shell_clean_copy(model->link, sizeof(model->link), link, strlen(link));
     kp_shell_toolbar_view_update(&shell->toolbar);
 }
 

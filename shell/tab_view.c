@@ -347,6 +347,9 @@ static void tab_message(void *context, kp_message_t *message)
     case KP_TAB_NAVIGATE_REQUEST:
         view->ops->navigate(view->context, event.text);
         break;
+    case KP_TAB_HOVER:
+        view->ops->hover(view->context, event.text);
+        break;
     case KP_TAB_FRAME:
         take_frame(view, &event, message);
         break;
@@ -357,7 +360,7 @@ static void tab_message(void *context, kp_message_t *message)
     case KP_TAB_SCROLL_REQUEST:
         view->ops->scroll(view->context, event.scroll.x, event.scroll.y);
         break;
-    default: /* READY: it has its configuration already; HOVER: nowhere to show it */
+    default: /* READY: it has its configuration already */
         break;
     }
 }

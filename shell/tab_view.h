@@ -14,6 +14,7 @@ typedef struct kp_shell_view_ops {
     void (*load_state)(void *context, const kp_shell_tab_event_t *event);
     void (*title)(void *context, kp_shell_span_t text);
     void (*navigate)(void *context, kp_shell_span_t url); /* a link was followed */
+    void (*hover)(void *context, kp_shell_span_t url);    /* a link is under the pointer, or none */
     void (*scroll)(void *context, int32_t x, int32_t y);  /* the page wants this position */
     void (*frame)(void *context, uint32_t load_id);       /* page_width, page_height are new */
     void (*shown)(void *context);                         /* a frame is on the screen */

@@ -7,7 +7,8 @@
 /* Geometry in CSS px; the style sheet below says the same. */
 #define BUTTON_WIDTH 32
 #define BUTTON_GAP 4
-#define FIELD_X (3 * (BUTTON_WIDTH + BUTTON_GAP) + 8)
+#define BUTTONS 3
+#define FIELD_X (BUTTONS * (BUTTON_WIDTH + BUTTON_GAP) + 8)
 #define FIELD_Y 5
 #define FIELD_HEIGHT 30
 #define FIELD_PADDING 13 /* border and padding, on each side */
@@ -17,9 +18,10 @@
 #define RIGHT_MARGIN 10
 #define ADVANCE_1000 8428 /* of a character: 0.602 em (DejaVu Sans Mono) at 14 px, in 1/1000 px */
 
+/* Room for the title, with or without one: the field must not change its width under the pointer. */
 static int32_t title_width(const kp_shell_toolbar_t *toolbar)
 {
-    return toolbar->width >= TITLE_FROM && toolbar->title[0] ? TITLE_WIDTH : 0;
+    return toolbar->width >= TITLE_FROM ? TITLE_WIDTH : 0;
 }
 
 static int32_t field_width(const kp_shell_toolbar_t *toolbar)
@@ -62,6 +64,14 @@ void kp_shell_toolbar_blur(kp_shell_toolbar_t *toolbar)
     toolbar->first_column = 0;
 }
 
+uint32_t kp_shell_toolbar_button(int32_t x, int32_t y)
+{
+    int32_t left = x - BUTTON_GAP, step = BUTTON_WIDTH + BUTTON_GAP;
+    if (left < 0 || y < BUTTON_GAP || y >= BUTTON_GAP + BUTTON_WIDTH || left % step >= BUTTON_WIDTH)
+        return 0;
+    return left / step < BUTTONS ? (uint32_t)(left / step) + 1 : 0;
+}
+
 bool kp_shell_toolbar_is_field(const kp_shell_toolbar_t *toolbar, int32_t x, int32_t y)
 {
     return x >= FIELD_X && x < FIELD_X + field_width(toolbar) && y >= FIELD_Y &&
@@ -101,7 +111,7 @@ static const char style[] =
     ".b{display:inline-block;vertical-align:top;width:32px;height:32px;margin:4px 0 0 4px;"
     "border-radius:8px;line-height:32px;text-align:center;font-size:18px;color:#2b3138;"
     "text-decoration:none}"
-    ".b:hover{background:#d8dde4}"
+    ".over{background:#d8dde4}"
     ".off{color:#aab1bb}"
     ".f{display:inline-block;vertical-align:top;height:28px;margin:5px 0 0 8px;"
     "padding:0 12px 0 12px;border:1px solid #c3c9d2;border-radius:15px;background:#ffffff;"
@@ -112,14 +122,17 @@ static const char style[] =
     "background:#0b57d0}"
     ".s{background:#b9d2f8}"
     ".h{color:#7a828e}"
+    ".l{color:#0b57d0}"
     ".t{display:inline-block;vertical-align:top;width:190px;height:32px;margin:4px 0 0 20px;"
     "line-height:32px;font-size:13px;color:#5c636e;overflow:hidden;white-space:nowrap}"
     "</style></head><body><div class=\"bar\">";
 
-static void button(kp_shell_html_t *html, const char *command, const char *sign, bool is_on)
+static void button(kp_shell_html_t *html, const char *command, const char *sign, bool is_on,
+                   bool is_hovered)
 {
     if (is_on)
-        kp_shell_html_format(html, "<a class=\"b\" href=\"kpio:%s\">%s</a>", command, sign);
+        kp_shell_html_format(html, "<a class=\"b%s\" href=\"kpio:%s\">%s</a>",
+                             is_hovered ? " over" : "", command, sign);
     else
         kp_shell_html_format(html, "<span class=\"b off\">%s</span>", sign);
 }
@@ -170,20 +183,22 @@ void kp_shell_toolbar_html(kp_shell_toolbar_t *toolbar, kp_shell_html_t *html)
 {
     follow_caret(toolbar);
     kp_shell_html_markup(html, style);
-    button(html, "back", "\xe2\x86\x90", toolbar->can_back);
-    button(html, "forward", "\xe2\x86\x92", toolbar->can_forward);
+    button(html, "back", "\xe2\x86\x90", toolbar->can_back, toolbar->hovered == 1);
+    button(html, "forward", "\xe2\x86\x92", toolbar->can_forward, toolbar->hovered == 2);
     if (toolbar->is_loading)
-        button(html, "stop", "\xe2\x9c\x95", true);
+        button(html, "stop", "\xe2\x9c\x95", true, toolbar->hovered == 3);
     else
-        button(html, "reload", "\xe2\x86\xbb", true);
+        button(html, "reload", "\xe2\x86\xbb", true, toolbar->hovered == 3);
     kp_shell_html_format(html, "<span class=\"f%s\" style=\"width:%dpx\">",
                          toolbar->is_focused ? " on" : "",
                          (int)(field_width(toolbar) - 2 * FIELD_PADDING));
     field_text(toolbar, html);
     kp_shell_html_markup(html, "</span>");
     if (title_width(toolbar) > 0) {
-        kp_shell_html_markup(html, "<span class=\"t\">");
-        kp_shell_html_text(html, toolbar->title, strlen(toolbar->title), 26, false);
+        const char *text = toolbar->link[0] ? toolbar->link : toolbar->title;
+        kp_shell_html_markup(html,
+                             toolbar->link[0] ? "<span class=\"t l\">" : "<span class=\"t\">");
+        kp_shell_html_text(html, text, strlen(text), 26, false);
         kp_shell_html_markup(html, "</span>");
     }
     kp_shell_html_format(html, "</div><div class=\"%s\"></div></body></html>",

@@ -17,8 +17,10 @@ typedef struct kp_shell_toolbar {
     bool is_edited; /* the user changed the text: it is not the page's address */
     bool is_loading;
     bool can_back, can_forward;
-    char title[256]; /* of the page, cleaned */
-    int32_t width;   /* CSS px */
+    char title[256];  /* of the page, cleaned */
+    char link[256];   /* the address under the pointer, cleaned; shown instead of the title */
+    uint32_t hovered; /* button under the pointer: 1.., from the left; 0: none */
+    int32_t width;    /* CSS px */
 } kp_shell_toolbar_t;
 
 /* Shows another address, unless the user is editing (is_forced overrides). */
@@ -27,6 +29,8 @@ void kp_shell_toolbar_set_address(kp_shell_toolbar_t *toolbar, const char *url, 
 void kp_shell_toolbar_focus(kp_shell_toolbar_t *toolbar);
 void kp_shell_toolbar_blur(kp_shell_toolbar_t *toolbar);
 
+/* The button (1..) at a point (CSS px), 0 when there is none. */
+uint32_t kp_shell_toolbar_button(int32_t x, int32_t y);
 /* Whether a point (CSS px) lies in the address field. */
 bool kp_shell_toolbar_is_field(const kp_shell_toolbar_t *toolbar, int32_t x, int32_t y);
 /* The column of the text that a point's x is nearest to. */

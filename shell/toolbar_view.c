@@ -75,6 +75,12 @@ static void on_title(void *context, kp_shell_span_t text)
     (void)text;
 }
 
+static void on_hover(void *context, kp_shell_span_t url)
+{
+    (void)context; /* shell/input.c knows where the buttons are */
+    (void)url;
+}
+
 static void on_scroll(void *context, int32_t x, int32_t y)
 {
     (void)context; /* the toolbar does not scroll */
@@ -127,6 +133,7 @@ static const kp_shell_view_ops_t view_ops = {
     .load_state = on_load_state,
     .title = on_title,
     .navigate = on_navigate,
+    .hover = on_hover,
     .scroll = on_scroll,
     .frame = on_frame,
     .shown = on_shown,

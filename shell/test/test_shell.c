@@ -822,6 +822,27 @@ KP_TEST(address_field_by_mouse_and_keys)
     end();
 }
 
+KP_TEST(hovering)
+{
+    begin("url=a", NULL);
+    arrive(0, "http://a/", 100);
+    (void)loaded(1);
+    say_load(1, KP_TAB_LOAD_DONE, KP_OK, "about:toolbar", "");
+    input(KP_DISPLAY_INPUT_POINTER_MOVE, 0, 0, 92, 20);
+    say_load(1, KP_TAB_LOAD_DONE, KP_OK, "about:toolbar", "");
+    KP_EXPECT(strstr(loaded(1), "class=\"b over\" href=\"kpio:reload\"") != NULL);
+    input(KP_DISPLAY_INPUT_POINTER_MOVE, 0, 0, 92, 200);
+    say_load(1, KP_TAB_LOAD_DONE, KP_OK, "about:toolbar", "");
+    KP_EXPECT(strstr(loaded(1), "b over") == NULL);
+    say_load(1, KP_TAB_LOAD_DONE, KP_OK, "about:toolbar", "");
+    say_text(0, KP_TAB_HOVER, "http://b/<x>");
+    KP_EXPECT(strstr(loaded(1), "class=\"t l\">b/&lt;x&gt;<") != NULL);
+    say_load(1, KP_TAB_LOAD_DONE, KP_OK, "about:toolbar", "");
+    say_text(0, KP_TAB_HOVER, "");
+    KP_EXPECT(strstr(loaded(1), "t l") == NULL);
+    end();
+}
+
 KP_TEST(toolbar_loads_one_at_a_time)
 {
     begin("url=a", NULL);

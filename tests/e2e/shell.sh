@@ -43,6 +43,9 @@ do_ key ctrl-l type "10.0.2.2:$port/second.html" key ret
 expect shell-second-page 'The second page'
 no_scroll_bar() { ! edge_differs && [ "$($pixels "$work/edge.png" at 1272 780)" = "$($pixels "$work/edge.png" at 640 780)" ]; }
 check shell-scroll-bar-goes "the short page keeps a scroll bar" wait_for 10 no_scroll_bar
+do_ move 20 20
+hovered() { do_ picture "$work/hover.png" && [ "$($pixels "$work/hover.png" at 10 12)" = d8dde4 ]; }
+check shell-button-hover "the button does not change under the pointer" wait_for 10 hovered
 do_ click 20 20 # the toolbar's back
 expect shell-back-button 'A page on a real screen'
 do_ click 56 20
