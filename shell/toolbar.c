@@ -122,9 +122,9 @@ static const char style[] =
     "background:#0b57d0}"
     ".s{background:#b9d2f8}"
     ".h{color:#7a828e}"
-    ".l{color:#0b57d0}"
     ".t{display:inline-block;vertical-align:top;width:190px;height:32px;margin:4px 0 0 20px;"
     "line-height:32px;font-size:13px;color:#5c636e;overflow:hidden;white-space:nowrap}"
+    ".l{color:#0b57d0}"
     "</style></head><body><div class=\"bar\">";
 
 static void button(kp_shell_html_t *html, const char *command, const char *sign, bool is_on,
