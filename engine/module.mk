@@ -12,6 +12,11 @@ engine-tool_HOST_CFLAGS = $(ENGINE_NATIVE_CFLAGS) $(call library_flags,$(ENGINE_
 engine-tool_HOST_LDFLAGS = $(call library_list,$(ENGINE_LIBS)) -lm
 engine-tool_HOST_DEPS = $(call library_list,$(ENGINE_LIBS)) $(FONT_DIR_READY)
 
+# Compares boxes with Chromium's: build/tools/engine-compare REFERENCE BOXES
+HOST_TOOLS += engine-compare
+engine-compare_HOST_SRC := engine/test/compare.c
+engine-compare_HOST_LDFLAGS := -lm
+
 # ---- tests ----
 ENGINE_TESTS := layout css loader
 define ENGINE_TEST

@@ -186,9 +186,13 @@ static bool append_authority(kp_buffer_t *out, slice_t scheme, slice_t authority
         unsigned char c = (unsigned char)authority.at[i];
         /* Names beyond ASCII need IDNA, which is not here: percent-encoding keeps the URL whole and
            the name unresolvable rather than another one. */
-        if (c >= 0x80)
-            encode(out, (slice_t){authority.at + i, 1}, "");
-        else if (c <= 0x20 || strchr("<>^|\\#?/@", c) || c == 0x7f)
+        if (c >= 0x80) {
+            kp_buffer_byte(out, '%');
+            kp_buffer_byte(out, lower(hex_digits[c >> 4])); /* hosts are lower case */
+            kp_buffer_byte(out, lower(hex_digits[c & 15]));
+        } else if (c == ':' && authority.at[0] != '[') {
+            return false; /* colons are for ports and IPv6 addresses */
+        } else if (c <= 0x20 || strchr("<>^|\\#?/@", c) || c == 0x7f)
             return false;
         else
             kp_buffer_byte(out, lower((char)c));

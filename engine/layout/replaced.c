@@ -140,13 +140,14 @@ static kp_box_t *input_box(kp_layout_t *layout, kp_node_t *element, const kp_sty
             box->text = submit ? "Submit" : "Reset";
             box->text_size = (uint32_t)strlen(box->text);
         }
-        box->control = KP_CONTROL_SELECT;
-        box->natural_width = kp_lu(kp_inline_measure(layout, style, box->text, box->text_size));
+        box->control = KP_CONTROL_TEXT;
+        box->natural_width =
+            kp_lu_ceil(kp_inline_measure(layout, style, box->text, box->text_size));
         box->natural_height = line;
     } else if (kp_css_text_is(type, size, "checkbox") || kp_css_text_is(type, size, "radio")) {
         box->control = kp_css_text_is(type, size, "radio") ? KP_CONTROL_RADIO : KP_CONTROL_CHECKBOX;
         box->text_size = 0;
-        box->natural_width = box->natural_height = 11 * KP_LU_ONE;
+        box->natural_width = box->natural_height = 13 * KP_LU_ONE;
     } else {
         /* As wide as `size` average characters. Chromium takes the font's average width. */
         kp_lu_t columns = integer_attribute(element, "size", 20);
