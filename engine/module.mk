@@ -31,15 +31,3 @@ $(foreach test,$(ENGINE_TESTS),$(eval $(call ENGINE_TEST,$(test))))
 
 UNIT_TESTS += engine_url
 engine_url_TEST_SRC := engine/test/test_url.c engine/base/url.c engine/base/buffer.c
-
-FUZZ_TARGETS += engine_page engine_css engine_url
-engine_page_FUZZ_SRC = engine/fuzz/fuzz_page.c $(ENGINE_TOOL_SRC)
-engine_page_FUZZ_LIBS = $(ENGINE_LIBS)
-engine_page_FUZZ_LDFLAGS = -lm
-engine_page_FUZZ_CORPUS := engine/fuzz/corpus_page
-engine_css_FUZZ_SRC = engine/fuzz/fuzz_css.c $(wildcard engine/base/*.c engine/css/*.c engine/dom/*.c)
-engine_css_FUZZ_LIBS = lexbor
-engine_css_FUZZ_LDFLAGS = -lm
-engine_css_FUZZ_CORPUS := engine/fuzz/corpus_css
-engine_url_FUZZ_SRC := engine/fuzz/fuzz_url.c engine/base/url.c engine/base/buffer.c
-engine_url_FUZZ_CORPUS := engine/fuzz/corpus_url

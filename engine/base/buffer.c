@@ -11,7 +11,7 @@ void *kp_buffer_extend(kp_buffer_t *buffer, size_t size)
         buffer->failed = true;
         return NULL;
     }
-    if (size > buffer->capacity - buffer->size) {
+    if (!buffer->bytes || size > buffer->capacity - buffer->size) {
         size_t capacity = buffer->capacity ? buffer->capacity * 2 : 256;
         if (capacity < buffer->size + size)
             capacity = buffer->size + size;

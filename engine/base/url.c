@@ -26,6 +26,14 @@ static char lower(char c)
     return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 static bool slice_is(slice_t slice, const char *text)
 {
     size_t i = 0;
@@ -158,9 +166,27 @@ static void append_path(kp_buffer_t *out, size_t start, slice_t path, bool backs
         kp_buffer_byte(out, '/');
 }
 
+/* port: ":" and digits, or nothing. The scheme's own port is left out. */
+static bool append_port(kp_buffer_t *out, slice_t scheme, slice_t port)
+{
+    unsigned number = 0;
+    for (size_t i = 1; i < port.size; i++) {
+        number = number * 10 + (unsigned)(port.at[i] - '0');
+        if (number > 65535)
+            return false;
+    }
+    bool standard = port.size < 2 || (slice_is(scheme, "http") && number == 80) ||
+                    (slice_is(scheme, "https") && number == 443);
+    if (!standard)
+        kp_buffer_format(out, ":%u", number);
+    return true;
+}
+
 static bool append_authority(kp_buffer_t *out, slice_t scheme, slice_t authority)
 {
     const char *at = NULL;
+    if (!authority.at)
+        authority = (slice_t){"", 0};
     for (size_t i = 0; i < authority.size; i++)
         at = authority.at[i] == '@' ? authority.at + i : at;
     if (at) {
@@ -180,37 +206,26 @@ static bool append_authority(kp_buffer_t *out, slice_t scheme, slice_t authority
             break;
     }
     slice_t port = {authority.at + host, authority.size - host};
-    if (host == 0 && !slice_is(scheme, "file"))
+    if (host == 0 && (port.size || !slice_is(scheme, "file")))
+        return false;
+    bool literal = host && authority.at[0] == '['; /* an IPv6 address */
+    if (literal && authority.at[host - 1] != ']')
         return false;
     for (size_t i = 0; i < host; i++) {
         unsigned char c = (unsigned char)authority.at[i];
         /* Names beyond ASCII need IDNA, which is not here: percent-encoding keeps the URL whole and
            the name unresolvable rather than another one. */
-        if (c >= 0x80) {
-            kp_buffer_byte(out, '%');
-            kp_buffer_byte(out, lower(hex_digits[c >> 4])); /* hosts are lower case */
-            kp_buffer_byte(out, lower(hex_digits[c & 15]));
-        } else if (c == ':' && authority.at[0] != '[') {
-            return false; /* colons are for ports and IPv6 addresses */
-        } else if (c <= 0x20 || strchr("<>^|\\#?/@", c) || c == 0x7f)
+        if (c >= 0x80 && !literal)
+            kp_buffer_format(out, "%%%02x", c); /* in lower case, like the rest of the host */
+        else if (c <= 0x20 || c >= 0x7f || strchr("<>^|\\#?/@", c))
+            return false;
+        else if (literal ? i && i < host - 1 && hex(authority.at[i]) < 0 && c != ':' && c != '.'
+                         : strchr("[]:", c) != NULL)
             return false;
         else
             kp_buffer_byte(out, lower((char)c));
     }
-    bool standard = port.size == 1 || (slice_is(scheme, "http") && slice_is(port, ":80")) ||
-                    (slice_is(scheme, "https") && slice_is(port, ":443"));
-    if (port.size > 6)
-        return false;
-    if (port.size > 1) {
-        unsigned number = 0;
-        for (size_t i = 1; i < port.size; i++)
-            number = number * 10 + (unsigned)(port.at[i] - '0');
-        if (number > 65535)
-            return false;
-    }
-    if (!standard)
-        kp_buffer_append(out, port.at, port.size);
-    return true;
+    return append_port(out, scheme, port);
 }
 
 static bool build(const char *base, slice_t text, kp_buffer_t *out)
@@ -354,14 +369,6 @@ bool kp_url_has_scheme(const char *url, const char *scheme)
 {
     size_t size = strlen(scheme);
     return strncmp(url, scheme, size) == 0 && url[size] == ':';
-}
-
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static int base64(char c)
