@@ -180,11 +180,15 @@ static kp_status_t build_index(kp_css_cascade_t *cascade)
     return KP_OK;
 }
 
+/* How many compounds may be compared for one element and one selector. */
+#define STEPS_MAX 100000u
+
 static void match_list(kp_css_cascade_t *cascade, const kp_node_t *element, uint32_t first)
 {
     for (uint32_t i = first; i; i = cascade->entries[i - 1].next) {
         const entry_t *entry = &cascade->entries[i - 1];
         unsigned pseudo = entry->selector->pseudo_element;
+        cascade->match.steps = STEPS_MAX;
         if (cascade->match_count[pseudo] == MATCHES_MAX ||
             !kp_css_selector_matches(&cascade->match, entry->selector, element))
             continue;
@@ -552,6 +556,7 @@ static kp_status_t name_element(kp_css_cascade_t *cascade, kp_node_t *element, k
     data->class_count = 0;
     data->style = data->before = data->after = data->marker = NULL;
     data->hidden_subtree = false;
+    memset(data->number, 0, sizeof data->number);
     if (e->attr_id && e->attr_id->value && e->attr_id->value->data)
         data->id = kp_css_atom_find(cascade->atoms, (const char *)e->attr_id->value->data,
                                     e->attr_id->value->length);
@@ -634,27 +639,27 @@ kp_status_t kp_css_cascade_apply(kp_css_cascade_t *cascade, kp_node_t *root,
     cascade->match = (kp_css_match_context_t){
         .root = root, .target = target, .atoms = cascade->atoms, .quirks = cascade->quirks};
     kp_status_t status = cascade->indexed ? KP_OK : build_index(cascade);
+    /* Names first: :has and :nth-last-child look at elements that come later. */
     kp_node_t *node = root;
+    for (; node && status == KP_OK; node = kp_dom_next(node, root)) {
+        if (kp_dom_is_element(node))
+            status = name_element(cascade, node, data_arena);
+    }
+    node = root;
     while (node && status == KP_OK) {
         bool descend = false;
         if (kp_dom_is_element(node)) {
             const kp_dom_data_t *parent = node == root ? NULL : kp_dom_data(node->parent);
-            status = name_element(cascade, node, data_arena);
-            if (status == KP_OK)
-                status = style_element(cascade, node, parent ? parent->style : &cascade->initial,
-                                       node == root);
+            status = style_element(cascade, node, parent ? parent->style : &cascade->initial,
+                                   node == root);
             if (status != KP_OK)
                 break;
             descend = kp_dom_data(node)->style->display != KP_KW_NONE;
             if (!descend) {
-                /* Below, nothing is styled; names are needed for sibling and :has matching only of
-                   styled elements. Old styles must not stay behind. */
-                kp_node_t *inner = node->first_child;
+                kp_node_t *inner = node->first_child; /* below, nothing is styled */
                 for (; inner && inner != node; inner = kp_dom_next(inner, node)) {
-                    if (kp_dom_is_element(inner) && kp_dom_data(inner)) {
-                        kp_dom_data(inner)->style = NULL;
+                    if (kp_dom_is_element(inner))
                         kp_dom_data(inner)->hidden_subtree = true;
-                    }
                 }
             }
         }

@@ -147,6 +147,10 @@ static bool parse_function(kp_css_cursor_t *cursor, const kp_css_token_t *name, 
         count++;
     if (!kp_css_cursor_delim(cursor, ')'))
         return false;
+    for (int i = rgb ? 0 : 1; i < count; i++) {
+        if (part[i]->type == KP_CSS_TOKEN_DIMENSION)
+            return false; /* only a hue has a unit */
+    }
     float alpha = 1, channel[3];
     if (count == 4)
         alpha = part[3]->type == KP_CSS_TOKEN_PERCENT ? unit_fraction(part[3])

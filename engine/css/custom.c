@@ -5,6 +5,9 @@
 
 #define NESTING_MAX 32
 #define RESULT_MAX (64u * 1024u)
+/* Tokens read for one value beyond its own: values that refer to another twice, which refers to a
+   third twice, and so on, need not become long to take for ever. */
+#define TOKENS_MAX (64u * 1024u)
 
 static const kp_css_custom_t *find(const kp_css_customs_t *customs, const char *name)
 {
@@ -24,7 +27,7 @@ static const kp_css_custom_t *find(const kp_css_customs_t *customs, const char *
 
 /* depth also breaks cycles: a value that refers to itself runs into the limit and is invalid. */
 static bool substitute(const kp_css_customs_t *customs, const kp_css_atoms_t *atoms,
-                       const char *text, size_t size, int depth, kp_buffer_t *out)
+                       const char *text, size_t size, int depth, size_t *budget, kp_buffer_t *out)
 {
     kp_css_lexer_t lexer = kp_css_lexer_init(text, size, NULL);
     kp_css_token_t token;
@@ -33,6 +36,8 @@ static bool substitute(const kp_css_customs_t *customs, const kp_css_atoms_t *at
         return false;
     for (kp_css_lexer_next(&lexer, &token); token.type != KP_CSS_TOKEN_END;
          kp_css_lexer_next(&lexer, &token)) {
+        if ((*budget)-- == 0)
+            return false;
         if (token.type != KP_CSS_TOKEN_FUNCTION || !kp_css_token_is(&token, "var"))
             continue;
         kp_buffer_append(out, text + copied, token.start - copied);
@@ -65,10 +70,11 @@ static bool substitute(const kp_css_customs_t *customs, const kp_css_atoms_t *at
         }
         copied = lexer.position;
         if (custom) {
-            if (!substitute(customs, atoms, custom->text, custom->size, depth + 1, out))
+            if (!substitute(customs, atoms, custom->text, custom->size, depth + 1, budget, out))
                 return false;
         } else if (has_fallback) {
-            if (!substitute(customs, atoms, text + fallback, end - fallback, depth + 1, out))
+            if (!substitute(customs, atoms, text + fallback, end - fallback, depth + 1, budget,
+                            out))
                 return false;
         } else {
             return false;
@@ -84,5 +90,6 @@ static bool substitute(const kp_css_customs_t *customs, const kp_css_atoms_t *at
 bool kp_css_substitute(const kp_css_customs_t *customs, const kp_css_atoms_t *atoms,
                        const char *text, size_t size, kp_buffer_t *out)
 {
-    return substitute(customs, atoms, text, size, 0, out);
+    size_t budget = TOKENS_MAX + size;
+    return substitute(customs, atoms, text, size, 0, &budget, out);
 }

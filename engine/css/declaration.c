@@ -4,6 +4,7 @@
 
 #include "engine/css/value.h"
 
+/* Longer text is cut there. */
 #define TOKENS_MAX (1u << 20)
 
 kp_css_token_t *kp_css_tokenize(const kp_css_context_t *context, const char *text, size_t size,
@@ -13,10 +14,11 @@ kp_css_token_t *kp_css_tokenize(const kp_css_context_t *context, const char *tex
     size_t capacity = 32, used = 0;
     kp_css_token_t *tokens = malloc(capacity * sizeof *tokens);
     while (tokens) {
+        if (used == TOKENS_MAX - 1)
+            lexer.position = lexer.size;
         if (used == capacity) {
             capacity *= 2;
-            kp_css_token_t *more =
-                capacity <= TOKENS_MAX ? realloc(tokens, capacity * sizeof *tokens) : NULL;
+            kp_css_token_t *more = realloc(tokens, capacity * sizeof *tokens);
             if (!more) {
                 free(tokens);
                 return NULL;
@@ -145,15 +147,12 @@ void kp_css_parse_declaration(const kp_css_context_t *context, int property, con
 /* The end of one declaration: the ";" outside of brackets, or count. */
 static size_t find_end(const kp_css_token_t *tokens, size_t from, size_t count)
 {
-    int depth = 0;
+    kp_css_nest_t nest;
+    nest.depth = 0;
     for (size_t i = from; i < count; i++) {
-        char c = tokens[i].delim;
-        if (tokens[i].type == KP_CSS_TOKEN_FUNCTION || c == '(' || c == '[' || c == '{')
-            depth++;
-        else if ((c == ')' || c == ']' || c == '}') && depth > 0)
-            depth--;
-        else if (c == ';' && depth == 0)
+        if (!nest.depth && tokens[i].delim == ';')
             return i;
+        kp_css_nest_token(&nest, &tokens[i]);
     }
     return count;
 }

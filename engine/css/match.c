@@ -1,4 +1,5 @@
 /* Matching of compiled selectors against elements. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/css/selector.h"
@@ -24,11 +25,6 @@ static const kp_node_t *next_element(const kp_node_t *node)
     for (node = node->next; node && !kp_dom_is_element(node); node = node->next)
         continue;
     return node;
-}
-
-static bool same_type(const kp_node_t *a, const kp_node_t *b)
-{
-    return a->local_name == b->local_name && a->ns == b->ns;
 }
 
 static bool same_text(const char *a, const char *b, size_t size, bool ignore_case)
@@ -87,24 +83,64 @@ static bool match_attribute(const kp_css_simple_t *simple, const kp_node_t *elem
     }
 }
 
+typedef struct type_count {
+    uintptr_t name, ns;
+    uint32_t count;
+} type_count_t;
+
+/* Numbers all elements below one parent, in both directions, alone and by type, at once: counting
+   for each element alone would take the square of their number. */
+static bool number_children(const kp_node_t *element)
+{
+    const kp_node_t *first = element, *last = element, *node;
+    size_t count = 1, slots = 4;
+    while ((node = previous_element(first)))
+        first = node, count++;
+    while ((node = next_element(last)))
+        last = node, count++;
+    while (slots < count * 2)
+        slots *= 2;
+    type_count_t *types = calloc(slots, sizeof *types);
+    if (!types)
+        return false;
+    for (int backward = 0; backward < 2; backward++) {
+        uint32_t index = 0;
+        memset(types, 0, slots * sizeof *types);
+        for (node = backward ? last : first; node;
+             node = backward ? previous_element(node) : next_element(node)) {
+            kp_dom_data_t *data = kp_dom_data(node);
+            size_t at = (node->local_name * 0x9e3779b97f4a7c15u) >> 20;
+            for (;; at++) {
+                type_count_t *type = &types[at & (slots - 1)];
+                if (type->count && (type->name != node->local_name || type->ns != node->ns))
+                    continue;
+                *type = (type_count_t){node->local_name, node->ns, type->count + 1};
+                index++;
+                if (data) {
+                    data->number[backward] = index;
+                    data->type_number[backward] = type->count;
+                }
+                break;
+            }
+        }
+    }
+    free(types);
+    return true;
+}
+
 static bool match_nth(const kp_css_simple_t *simple, const kp_node_t *element)
 {
-    int64_t index = 1;
     bool backward = simple->operation == KP_PSEUDO_NTH_LAST_CHILD ||
                     simple->operation == KP_PSEUDO_NTH_LAST_OF_TYPE;
     bool typed = simple->operation == KP_PSEUDO_NTH_OF_TYPE ||
                  simple->operation == KP_PSEUDO_NTH_LAST_OF_TYPE;
-    for (const kp_node_t *node = element;;) {
-        node = backward ? next_element(node) : previous_element(node);
-        if (!node)
-            break;
-        if (!typed || same_type(node, element)) {
-            index++;
-            if (simple->a == 0 && index > simple->b)
-                return false; /* :first-child needs no counting */
-        }
-    }
-    int64_t offset = index - simple->b;
+    const kp_dom_data_t *data = kp_dom_data(element);
+    if (simple->a == 0 && simple->b == 1 && !typed) /* :first-child needs no counting */
+        return !(backward ? next_element(element) : previous_element(element));
+    if (!data || (!data->number[0] && !number_children(element)))
+        return false;
+    int64_t offset =
+        (int64_t)(typed ? data->type_number[backward] : data->number[backward]) - simple->b;
     return simple->a == 0 ? offset == 0 : offset % simple->a == 0 && offset / simple->a >= 0;
 }
 
@@ -122,16 +158,11 @@ static bool is_empty(const kp_node_t *element)
 
 static bool is_alone(const kp_node_t *element, bool typed)
 {
-    const kp_node_t *node;
-    for (node = previous_element(element); node; node = previous_element(node)) {
-        if (!typed || same_type(node, element))
-            return false;
-    }
-    for (node = next_element(element); node; node = next_element(node)) {
-        if (!typed || same_type(node, element))
-            return false;
-    }
-    return true;
+    const kp_dom_data_t *data = kp_dom_data(element);
+    if (!typed)
+        return !previous_element(element) && !next_element(element);
+    return data && (data->number[0] || number_children(element)) && data->type_number[0] == 1 &&
+           data->type_number[1] == 1;
 }
 
 static bool is_form_control(const kp_node_t *element)
@@ -155,7 +186,7 @@ static bool match_language(const kp_css_simple_t *simple, const kp_node_t *eleme
     return false;
 }
 
-static bool match_pseudo(const kp_css_match_context_t *context, const kp_css_simple_t *simple,
+static bool match_pseudo(kp_css_match_context_t *context, const kp_css_simple_t *simple,
                          const kp_node_t *element)
 {
     switch (simple->operation) {
@@ -167,7 +198,7 @@ static bool match_pseudo(const kp_css_match_context_t *context, const kp_css_sim
         return (kp_dom_is(element, LXB_TAG_A) || kp_dom_is(element, LXB_TAG_AREA)) &&
                kp_dom_has_attribute(element, "href");
     case KP_PSEUDO_CHECKED:
-        return kp_dom_has_attribute(element, "checked") ||
+        return (kp_dom_is(element, LXB_TAG_INPUT) && kp_dom_has_attribute(element, "checked")) ||
                (kp_dom_is(element, LXB_TAG_OPTION) && kp_dom_has_attribute(element, "selected"));
     case KP_PSEUDO_DISABLED:
         return is_form_control(element) && kp_dom_has_attribute(element, "disabled");
@@ -191,10 +222,10 @@ static bool match_pseudo(const kp_css_match_context_t *context, const kp_css_sim
     }
 }
 
-static bool match_has(const kp_css_match_context_t *context, const kp_css_selector_t *list,
+static bool match_has(kp_css_match_context_t *context, const kp_css_selector_t *list,
                       const kp_node_t *element);
 
-static bool match_simple(const kp_css_match_context_t *context, const kp_css_simple_t *simple,
+static bool match_simple(kp_css_match_context_t *context, const kp_css_simple_t *simple,
                          const kp_node_t *element)
 {
     const kp_dom_data_t *data = kp_dom_data(element);
@@ -236,7 +267,7 @@ static bool match_simple(const kp_css_match_context_t *context, const kp_css_sim
     }
 }
 
-static bool match_compound(const kp_css_match_context_t *context, const kp_css_compound_t *compound,
+static bool match_compound(kp_css_match_context_t *context, const kp_css_compound_t *compound,
                            const kp_node_t *element)
 {
     for (size_t i = 0; i < compound->count; i++) {
@@ -247,10 +278,12 @@ static bool match_compound(const kp_css_match_context_t *context, const kp_css_c
 }
 
 /* anchor: for :has, what the leftmost compound's combinator leads to; else NULL. */
-static outcome_t match_from(const kp_css_match_context_t *context,
-                            const kp_css_selector_t *selector, size_t at, const kp_node_t *element,
-                            const kp_node_t *anchor)
+static outcome_t match_from(kp_css_match_context_t *context, const kp_css_selector_t *selector,
+                            size_t at, const kp_node_t *element, const kp_node_t *anchor)
 {
+    if (!context->steps)
+        return FAILS_ALL;
+    context->steps--;
     if (!match_compound(context, &selector->compounds[at], element))
         return FAILS_HERE;
     char combinator = selector->compounds[at].combinator;
@@ -282,7 +315,7 @@ static outcome_t match_from(const kp_css_match_context_t *context,
 #define HAS_BUDGET 2000
 
 /* DEVIATION: gives up after HAS_BUDGET elements, for :has may look at the whole subtree. */
-static bool match_has(const kp_css_match_context_t *context, const kp_css_selector_t *list,
+static bool match_has(kp_css_match_context_t *context, const kp_css_selector_t *list,
                       const kp_node_t *element)
 {
     int budget = HAS_BUDGET;
@@ -302,8 +335,8 @@ static bool match_has(const kp_css_match_context_t *context, const kp_css_select
     return false;
 }
 
-bool kp_css_selector_matches(const kp_css_match_context_t *context,
-                             const kp_css_selector_t *selector, const kp_node_t *element)
+bool kp_css_selector_matches(kp_css_match_context_t *context, const kp_css_selector_t *selector,
+                             const kp_node_t *element)
 {
     return match_from(context, selector, 0, element, NULL) == MATCHES;
 }

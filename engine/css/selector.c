@@ -13,6 +13,7 @@ typedef struct parser {
     const kp_css_token_t *tokens;
     size_t count, at;
     int nesting;
+    bool in_has; /* :has in :has is not valid, and would take for ever */
 } parser_t;
 
 static const kp_css_selector_t *parse_list(parser_t *parser, bool forgiving, bool relative);
@@ -46,6 +47,7 @@ static const kp_css_atom_t *atom_of(parser_t *parser, const kp_css_token_t *toke
 
 static bool parse_attribute(parser_t *parser, kp_css_simple_t *out)
 {
+    bool case_given = false;
     skip_space(parser);
     const kp_css_token_t *token = peek(parser);
     if (token->type != KP_CSS_TOKEN_IDENT)
@@ -78,11 +80,12 @@ static bool parse_attribute(parser_t *parser, kp_css_simple_t *out)
         if (token->type == KP_CSS_TOKEN_IDENT &&
             (kp_css_token_is(token, "i") || kp_css_token_is(token, "s"))) {
             out->ignore_case = kp_css_token_is(token, "i");
+            case_given = true;
             parser->at++;
             skip_space(parser);
         }
         /* HTML: values of these attributes compare without case. */
-        if (out->name &&
+        if (out->name && !case_given &&
             (strcmp(out->name->text, "type") == 0 || strcmp(out->name->text, "align") == 0 ||
              strcmp(out->name->text, "dir") == 0))
             out->ignore_case = true;
@@ -155,7 +158,8 @@ static bool parse_nth(parser_t *parser, kp_css_simple_t *out)
     else if (!parse_integer(text, lead, &out->a))
         return false;
     out->b = 0;
-    return lead + 1 == size || parse_integer(n + 1, size - lead - 1, &out->b);
+    return lead + 1 == size ||
+           ((n[1] == '+' || n[1] == '-') && parse_integer(n + 1, size - lead - 1, &out->b));
 }
 
 static const struct pseudo_name {
@@ -225,9 +229,11 @@ static bool parse_pseudo_function(parser_t *parser, const kp_css_token_t *name,
               kp_css_token_is(name, "-webkit-any") || kp_css_token_is(name, "any");
     bool where = kp_css_token_is(name, "where"), has = kp_css_token_is(name, "has");
     if (!ok && (is || where || has || kp_css_token_is(name, "not"))) {
-        if (++parser->nesting > NESTING_MAX)
+        if (++parser->nesting > NESTING_MAX || (has && parser->in_has))
             return false;
+        parser->in_has |= has;
         out->list = parse_list(parser, is || where, has);
+        parser->in_has &= !has;
         parser->nesting--;
         out->kind = has ? KP_CSS_SIMPLE_HAS : (is || where) ? KP_CSS_SIMPLE_ANY : KP_CSS_SIMPLE_NOT;
         if (!out->list && !is && !where)
@@ -379,7 +385,12 @@ static bool parse_compound(parser_t *parser, kp_css_compound_t *out, uint32_t *s
     *specificity += (uint32_t)count;
     while (starts_simple(peek(parser))) {
         uint32_t more = 0;
+        uint8_t before = *pseudo_element;
         if (count == SIMPLES_MAX || !parse_simple(parser, &simples[count], &more, pseudo_element))
+            return false;
+        /* Only states (:hover) may follow a pseudo-element, and there is none inside of :is. */
+        if ((before && simples[count].kind != KP_CSS_SIMPLE_NEVER) ||
+            (*pseudo_element && parser->nesting))
             return false;
         count++;
         *specificity += more;
@@ -470,12 +481,18 @@ static void skip_selector(parser_t *parser)
 static const kp_css_selector_t *parse_list(parser_t *parser, bool forgiving, bool relative)
 {
     kp_css_selector_t *first = NULL, **last = &first;
+    int nesting = parser->nesting;
+    bool in_has = parser->in_has;
     for (;;) {
+        size_t start = parser->at;
         kp_css_selector_t *selector = parse_complex(parser, relative);
         if (selector) {
             *last = selector;
             last = (kp_css_selector_t **)&selector->next;
         } else if (forgiving) {
+            parser->at = start;
+            parser->nesting = nesting;
+            parser->in_has = in_has;
             skip_selector(parser);
         } else {
             return NULL;

@@ -83,11 +83,12 @@ typedef struct kp_css_match_context {
     const kp_node_t *root;   /* the html element */
     const kp_node_t *target; /* :target, or NULL */
     const kp_css_atoms_t *atoms;
-    bool quirks; /* class and id names compare without case: not done (DEVIATION) */
+    bool quirks;    /* class and id names compare without case: not done (DEVIATION) */
+    uint32_t steps; /* left for this element: lists inside lists try every way */
 } kp_css_match_context_t;
 
-/* The element must have its kp_dom_data_t, and so must its ancestors and earlier siblings. */
-bool kp_css_selector_matches(const kp_css_match_context_t *context,
-                             const kp_css_selector_t *selector, const kp_node_t *element);
+/* All elements must have their kp_dom_data_t. Uses up context->steps; false when none are left. */
+bool kp_css_selector_matches(kp_css_match_context_t *context, const kp_css_selector_t *selector,
+                             const kp_node_t *element);
 
 #endif

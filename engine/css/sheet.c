@@ -31,35 +31,30 @@ static bool grow(void **items, size_t *capacity, size_t count, size_t size)
     return true;
 }
 
-/* Past the block that opens at "{" (index at): the index behind its "}". */
-static size_t skip_block(const reader_t *reader, size_t at)
+/* Past the block that opens at "{" (index at): the index behind its "}"; *closed: that is there. */
+static size_t skip_block(const reader_t *reader, size_t at, size_t end, bool *closed)
 {
-    int depth = 0;
-    for (; at < reader->count; at++) {
-        const kp_css_token_t *token = &reader->tokens[at];
-        if (token->type == KP_CSS_TOKEN_FUNCTION || token->delim == '{' || token->delim == '(' ||
-            token->delim == '[')
-            depth++;
-        else if (token->delim == '}' || token->delim == ')' || token->delim == ']')
-            depth--;
-        if (depth <= 0)
-            return at + 1;
+    kp_css_nest_t nest;
+    nest.depth = 0;
+    while (at < end) {
+        kp_css_nest_token(&nest, &reader->tokens[at++]);
+        if (!nest.depth)
+            break;
     }
+    *closed = !nest.depth;
     return at;
 }
 
 /* The "{" of a rule's prelude (or ";" for at-rules, or the end). */
 static size_t find_block(const reader_t *reader, size_t at, bool at_rule, size_t end)
 {
-    int depth = 0;
+    kp_css_nest_t nest;
+    nest.depth = 0;
     for (; at < end; at++) {
         const kp_css_token_t *token = &reader->tokens[at];
-        if (token->type == KP_CSS_TOKEN_FUNCTION || token->delim == '(' || token->delim == '[')
-            depth++;
-        else if ((token->delim == ')' || token->delim == ']') && depth)
-            depth--;
-        else if (depth == 0 && (token->delim == '{' || (at_rule && token->delim == ';')))
+        if (!nest.depth && (token->delim == '{' || (at_rule && token->delim == ';')))
             return at;
+        kp_css_nest_token(&nest, token);
     }
     return end;
 }
@@ -82,7 +77,8 @@ static void add_rule(reader_t *reader, const kp_css_selector_t *selectors, uint3
                                                         .media = media};
 }
 
-static void style_rule(reader_t *reader, size_t start, size_t open, size_t close, uint32_t media)
+/* end: of what is inside the braces. */
+static void style_rule(reader_t *reader, size_t start, size_t open, size_t end, uint32_t media)
 {
     while (open > start && reader->tokens[open - 1].type == KP_CSS_TOKEN_SPACE)
         open--;
@@ -93,9 +89,7 @@ static void style_rule(reader_t *reader, size_t start, size_t open, size_t close
     while (!kp_css_token_delim(&reader->tokens[open], '{'))
         open++;
     uint32_t from = reader->tokens[open].end;
-    uint32_t to = close > open + 1 ? reader->tokens[close - 1].start : from;
-    if (close == reader->count && !kp_css_token_delim(&reader->tokens[close - 1], '}'))
-        to = reader->tokens[close - 1].end; /* the sheet ends inside the block */
+    uint32_t to = end > open + 1 ? reader->tokens[end - 1].end : from;
     reader->scratch.count = 0;
     kp_css_parse_declarations(&reader->context, reader->text + from, to > from ? to - from : 0,
                               &reader->scratch);
@@ -160,37 +154,81 @@ static void import_rule(reader_t *reader, size_t start, size_t end)
     sheet->imports[sheet->import_count++] = (kp_css_import_t){.url = copy, .media = media};
 }
 
-/* "@supports": we claim what we can parse. Only the plain form is evaluated: "(name: value)" parts;
-   "not" in front turns it round. */
-static bool supports(reader_t *reader, size_t start, size_t end)
+static size_t skip_space(const reader_t *reader, size_t at, size_t end)
 {
-    bool negate = false, result = true;
-    for (size_t i = start; i < end; i++) {
-        const kp_css_token_t *token = &reader->tokens[i];
-        if (token->type == KP_CSS_TOKEN_IDENT && kp_css_token_is(token, "not"))
-            negate = true;
-        if (token->type == KP_CSS_TOKEN_FUNCTION)
-            return negate; /* selector(...), font-tech(...) */
-        if (token->type == KP_CSS_TOKEN_IDENT && i && kp_css_token_delim(token - 1, '(') &&
-            !kp_css_token_is(token, "not")) {
-            size_t close = i, colon = i + 1;
-            while (close < end && !kp_css_token_delim(&reader->tokens[close], ')'))
-                close++;
-            while (colon < close && !kp_css_token_delim(&reader->tokens[colon], ':'))
-                colon++;
-            int property = kp_css_property_find(token->text, token->text_size);
-            bool custom = token->text_size > 2 && memcmp(token->text, "--", 2) == 0;
-            size_t before = reader->scratch.count;
-            if (property >= 0 && colon < close)
-                kp_css_parse_declaration(
-                    &reader->context, property, NULL, 0, reader->text + reader->tokens[colon].end,
-                    reader->tokens[close].start - reader->tokens[colon].end, &reader->scratch);
-            bool known = custom || reader->scratch.count > before;
-            reader->scratch.count = before;
-            result = result && known;
-        }
+    while (at < end && reader->tokens[at].type == KP_CSS_TOKEN_SPACE)
+        at++;
+    return at;
+}
+
+static bool supports(reader_t *reader, size_t at, size_t end, int depth);
+
+/* "(name: value)": whether we can parse that. at: the name. */
+static bool supports_declaration(reader_t *reader, size_t at, size_t colon, size_t end)
+{
+    const kp_css_token_t *token = &reader->tokens[at];
+    if (token->text_size > 2 && memcmp(token->text, "--", 2) == 0)
+        return true;
+    int property = kp_css_property_find(token->text, token->text_size);
+    size_t before = reader->scratch.count;
+    uint32_t from = reader->tokens[colon].end, to = reader->tokens[end - 1].end;
+    if (property >= 0)
+        kp_css_parse_declaration(&reader->context, property, NULL, 0, reader->text + from,
+                                 to - from, &reader->scratch);
+    bool known = reader->scratch.count > before;
+    reader->scratch.count = before;
+    return known;
+}
+
+/* One operand in parentheses or a function; moves *at behind it. */
+static bool supports_operand(reader_t *reader, size_t *at, size_t end, int depth)
+{
+    const kp_css_token_t *open = &reader->tokens[*at];
+    size_t inner = *at + 1, close;
+    bool closed, function = open->type == KP_CSS_TOKEN_FUNCTION;
+    if (!function && !kp_css_token_delim(open, '(')) {
+        *at = end;
+        return false;
     }
-    return result != negate;
+    *at = skip_block(reader, *at, end, &closed);
+    close = *at - closed;
+    if (function) {
+        inner = skip_space(reader, inner, close);
+        return kp_css_token_is(open, "selector") &&
+               kp_css_parse_selectors(&reader->context, reader->text, reader->tokens + inner,
+                                      close - inner);
+    }
+    inner = skip_space(reader, inner, close);
+    size_t colon = skip_space(reader, inner + 1, close);
+    if (colon < close && reader->tokens[inner].type == KP_CSS_TOKEN_IDENT &&
+        kp_css_token_delim(&reader->tokens[colon], ':'))
+        return supports_declaration(reader, inner, colon, close);
+    return depth < BLOCK_DEPTH_MAX && supports(reader, inner, close, depth + 1);
+}
+
+/* "@supports" (CSS Conditional 3, section 6): we claim what we can parse. */
+static bool supports(reader_t *reader, size_t at, size_t end, int depth)
+{
+    at = skip_space(reader, at, end);
+    if (at == end)
+        return false;
+    const kp_css_token_t *token = &reader->tokens[at];
+    if (token->type == KP_CSS_TOKEN_IDENT && kp_css_token_is(token, "not")) {
+        at = skip_space(reader, at + 1, end);
+        return at < end && !supports_operand(reader, &at, end, depth);
+    }
+    bool result = supports_operand(reader, &at, end, depth);
+    while ((at = skip_space(reader, at, end)) < end) {
+        token = &reader->tokens[at];
+        bool both = token->type == KP_CSS_TOKEN_IDENT && kp_css_token_is(token, "and");
+        bool either = token->type == KP_CSS_TOKEN_IDENT && kp_css_token_is(token, "or");
+        at = skip_space(reader, at + 1, end);
+        if ((!both && !either) || at == end)
+            return false;
+        bool operand = supports_operand(reader, &at, end, depth);
+        result = both ? result && operand : result || operand;
+    }
+    return result;
 }
 
 static void read_rules(reader_t *reader, size_t at, size_t end, uint32_t media, int depth)
@@ -209,23 +247,20 @@ static void read_rules(reader_t *reader, size_t at, size_t end, uint32_t media, 
             at = open + 1;
             continue;
         }
-        size_t close = skip_block(reader, open);
-        if (close > end)
-            close = end;
+        bool closed;
+        size_t close = skip_block(reader, open, end, &closed), inner_end = close - closed;
         if (!at_rule) {
             reader->imports_allowed = false;
-            style_rule(reader, at, open, close, media);
+            style_rule(reader, at, open, inner_end, media);
         } else if (depth < BLOCK_DEPTH_MAX) {
             size_t prelude = at + 1;
             while (prelude < open && reader->tokens[prelude].type == KP_CSS_TOKEN_SPACE)
                 prelude++;
-            bool closed = kp_css_token_delim(&reader->tokens[close - 1], '}');
-            size_t inner_end = closed ? close - 1 : close;
             if (kp_css_token_is(token, "media"))
                 read_rules(reader, open + 1, inner_end, add_media(reader, prelude, open, media),
                            depth + 1);
             else if (kp_css_token_is(token, "layer") ||
-                     (kp_css_token_is(token, "supports") && supports(reader, prelude, open)))
+                     (kp_css_token_is(token, "supports") && supports(reader, prelude, open, 0)))
                 read_rules(reader, open + 1, inner_end, media, depth + 1);
             /* @font-face, @keyframes, @page, @namespace ...: nothing to do yet. */
             if (!kp_css_token_is(token, "layer"))

@@ -59,4 +59,26 @@ static inline bool kp_css_token_delim(const kp_css_token_t *token, char c)
     return token->type == KP_CSS_TOKEN_DELIM && token->delim == c;
 }
 
+/* Follows brackets through tokens (zero-initialise): a closing one that does not fit the innermost
+   open one is an ordinary token (CSS Syntax 3, 5.4.8). Deeper than this any closing one fits. */
+#define KP_CSS_NEST_MAX 256
+typedef struct kp_css_nest {
+    unsigned depth;
+    char closers[KP_CSS_NEST_MAX];
+} kp_css_nest_t;
+
+static inline void kp_css_nest_token(kp_css_nest_t *nest, const kp_css_token_t *token)
+{
+    char c = token->type == KP_CSS_TOKEN_FUNCTION ? '(' : token->delim;
+    char closer = (char)(c == '(' ? ')' : c == '[' ? ']' : c == '{' ? '}' : 0);
+    if (closer) {
+        if (nest->depth < KP_CSS_NEST_MAX)
+            nest->closers[nest->depth] = closer;
+        nest->depth++;
+    } else if (nest->depth && (c == ')' || c == ']' || c == '}')) {
+        if (nest->depth > KP_CSS_NEST_MAX || nest->closers[nest->depth - 1] == c)
+            nest->depth--;
+    }
+}
+
 #endif

@@ -364,22 +364,22 @@ bool kp_css_parse_number_value(kp_css_cursor_t *cursor, uint32_t accept, kp_css_
 {
     const kp_css_token_t *token = kp_css_cursor_peek(cursor);
     size_t start = cursor->at;
-    *out = (kp_css_value_t){.type = KP_CSS_VALUE_NUMBER, .as.number = token->number};
+    kp_css_value_t value = {.type = KP_CSS_VALUE_NUMBER, .as.number = token->number};
     if (token->type == KP_CSS_TOKEN_NUMBER) {
         if (accept & KP_CSS_ACCEPT_NUMBER || (accept & KP_CSS_ACCEPT_INTEGER && token->integer))
-            out->unit = KP_UNIT_NUMBER;
+            value.unit = KP_UNIT_NUMBER;
         else if (accept & KP_CSS_ACCEPT_LENGTH && (token->number == 0 || cursor->context->quirks))
-            out->unit = KP_UNIT_PX;
+            value.unit = KP_UNIT_PX;
         else
             return false;
     } else if (token->type == KP_CSS_TOKEN_PERCENT && accept & KP_CSS_ACCEPT_PERCENT) {
-        out->unit = KP_UNIT_PERCENT;
+        value.unit = KP_UNIT_PERCENT;
     } else if (token->type == KP_CSS_TOKEN_DIMENSION && accept & KP_CSS_ACCEPT_LENGTH) {
         const struct unit *unit = find_unit(token);
         if (!unit)
             return false;
-        out->unit = unit->unit;
-        out->as.number *= unit->factor;
+        value.unit = unit->unit;
+        value.as.number *= unit->factor;
     } else if (calc_function(token)) {
         kp_css_calc_t *calc = kp_arena_alloc(cursor->context->arena, sizeof *calc);
         cursor->at++;
@@ -392,9 +392,10 @@ bool kp_css_parse_number_value(kp_css_cursor_t *cursor, uint32_t accept, kp_css_
     } else {
         return false;
     }
-    if (accept & KP_CSS_ACCEPT_NOT_NEGATIVE && out->as.number < 0)
+    if (accept & KP_CSS_ACCEPT_NOT_NEGATIVE && value.as.number < 0)
         return false;
     cursor->at++;
+    *out = value;
     return true;
 }
 

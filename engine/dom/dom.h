@@ -23,6 +23,8 @@ typedef struct kp_dom_data {
     const kp_css_atom_t **classes;
     uint16_t class_count;
     bool hidden_subtree;      /* display: none here or above */
+    uint32_t number[2];       /* among its siblings, from 1, from the front and from the back; */
+    uint32_t type_number[2];  /* among those of its type. 0: not counted yet (css/match.c) */
     const kp_style_t *style;  /* NULL: not styled yet */
     const kp_style_t *before; /* ::before, NULL when it generates nothing */
     const kp_style_t *after;
