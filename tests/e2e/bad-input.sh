@@ -1,0 +1,25 @@
+#!/bin/bash
+# What is too much or too far away for the system in QEMU: an error page or the part that arrived, and
+# the next page loads. What servers do wrong: shell.sh; the hosted command: hosted.sh.
+source "$(dirname "$0")/lib.sh"
+source "$(dirname "$0")/guest.sh"
+start_server "$root/tests/pages"
+
+boot bad "http://no-such-host.invalid/" --append "dump=text"
+expect bad-name 'no-such-host.invalid'
+# The resolver of the machine that runs the test may not answer: that is said, too.
+check bad-name-cause "$(cat "$work/text")" grep -qiE 'not be found|no such|resolve|too long|reached' "$work/text"
+go "10.0.2.99/" # nobody has that address on QEMU's network
+expect bad-silent-host '10.0.2.99'
+check bad-silent-host-cause "$(cat "$work/text")" grep -qiE 'reached|too long' "$work/text"
+go "10.0.2.2:$port/huge?mb=50" # more than the guest's memory holds as a page
+expect bad-huge-page .
+check bad-huge-page-cause "$(head -c 300 "$work/text")" grep -qiE 'memory|Paragraph' "$work/text"
+go "10.0.2.2:$port/second.html"
+expect bad-then-good 'The second page'
+check bad-then-requested "no request in the server's log" requests_are /second.html 1
+check bad-no-panic "$(explain)" bash -c "! grep -aqi 'panic' '$log'"
+check bad-services-live "a service ended: $(grep -a ' ended, restart' "$log" | head -n 2)" \
+    bash -c "! grep -aqE '(http|netstack|display|shell) ended' '$log'"
+halt
+finish
