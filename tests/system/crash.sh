@@ -5,7 +5,7 @@ start_server "$root/tests/pages"
 for net in host slirp; do
     address=127.0.0.1
     if [ $net = slirp ]; then
-        ldconfig -p | grep -q libslirp.so.0 || { echo "skip crash-slirp: libslirp0 is not installed" && continue; }
+        /sbin/ldconfig -p | grep -q libslirp.so.0 || { echo "skip crash-slirp: libslirp0 is not installed" && continue; }
         address=10.0.2.2
     fi
     timeout --kill-after=5 400 "$build/tools/system-crash" "$build/kpio.bundle" \
