@@ -211,6 +211,8 @@ static bool append_authority(kp_buffer_t *out, slice_t scheme, slice_t authority
     bool literal = host && authority.at[0] == '['; /* an IPv6 address */
     if (literal && authority.at[host - 1] != ']')
         return false;
+    if (host && authority.at[0] == '[' && authority.at[host - 1] != ']')
+        return false;
     for (size_t i = 0; i < host; i++) {
         unsigned char c = (unsigned char)authority.at[i];
         /* Names beyond ASCII need IDNA, which is not here: percent-encoding keeps the URL whole and

@@ -11,6 +11,7 @@
 #include "engine/paint/paint.h"
 
 #define KP_SHEET_NESTING_MAX 8
+#define KP_SHEETS_MAX 512 /* of one document, imported ones included */
 #define KP_IMAGES_MAX 2048
 /* Documents beyond this stop loading: what arrived stays shown. */
 #define KP_DOCUMENT_BYTES_MAX (64u << 20)
@@ -93,6 +94,7 @@ struct kp_engine {
     lxb_html_document_t *document;
     kp_arena_t data_arena; /* kp_dom_data_t of the document */
     kp_sheet_entry_t *sheets;
+    uint32_t sheet_count; /* ever made for this document */
     kp_image_entry_t *images;
     uint32_t image_count;
     kp_fetch_t *fetches;

@@ -96,7 +96,7 @@ void kp_load_scroll_to_fragment(kp_engine_t *engine)
     bool top = !*engine->fragment || strcmp(engine->fragment, "top") == 0;
     if (target && kp_dom_data(target) && kp_dom_data(target)->box &&
         kp_layout_rectangle(kp_dom_data(target)->box, r))
-        engine->host.scroll_request(engine->host.context, 0, r[1] / KP_LU_ONE);
+        engine->host.scroll_request(engine->host.context, 0, r[1] > 0 ? r[1] / KP_LU_ONE : 0);
     else if (top)
         engine->host.scroll_request(engine->host.context, 0, 0);
     else if (!engine->document_ended)

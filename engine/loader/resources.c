@@ -203,6 +203,14 @@ static void free_entries(kp_sheet_entry_t *entry)
     }
 }
 
+/* NULL: out of memory or more sheets than a page needs. */
+static kp_sheet_entry_t *new_sheet(kp_engine_t *engine)
+{
+    kp_sheet_entry_t *entry = engine->sheet_count < KP_SHEETS_MAX ? calloc(1, sizeof *entry) : NULL;
+    engine->sheet_count += entry != NULL;
+    return entry;
+}
+
 static bool is_quirks(const kp_engine_t *engine)
 {
     return engine->document && lxb_dom_interface_document(engine->document)->compat_mode ==
@@ -226,7 +234,7 @@ static void parse_sheet(kp_engine_t *engine, kp_sheet_entry_t *entry, const char
     kp_sheet_entry_t **last = &entry->imports;
     for (size_t i = 0; i < entry->sheet->import_count; i++) {
         const kp_css_import_t *import = &entry->sheet->imports[i];
-        kp_sheet_entry_t *child = calloc(1, sizeof *child);
+        kp_sheet_entry_t *child = new_sheet(engine);
         if (!child)
             return;
         child->nesting = entry->nesting + 1;
@@ -296,7 +304,7 @@ static void see_sheet(kp_engine_t *engine, const kp_node_t *node)
     size_t size;
     if (!entry) {
         const char *media = kp_dom_attribute(node, "media", &size);
-        entry = calloc(1, sizeof *entry);
+        entry = new_sheet(engine);
         if (!entry)
             return;
         entry->node = node;
@@ -432,6 +440,7 @@ void kp_load_drop_resources(kp_engine_t *engine)
 {
     free_entries(engine->sheets);
     engine->sheets = NULL;
+    engine->sheet_count = 0;
     while (engine->images) {
         kp_image_entry_t *entry = engine->images;
         engine->images = entry->next;

@@ -300,6 +300,16 @@ KP_TEST(fragments_scroll_and_links_navigate)
     KP_EXPECT(remote.scroll_y > 2000);
 }
 
+KP_TEST(targets_above_the_page_scroll_to_its_top)
+{
+    static const char html[] = "<div id=d style='position:absolute;left:-70px;top:-50px'>x</div>";
+    start("http://h/p#d");
+    remote.scroll_y = -1;
+    respond(0, 200, "text/html", html, sizeof html - 1);
+    finish(0, KP_OK, "");
+    KP_EXPECT_INT(remote.scroll_y, 0);
+}
+
 KP_TEST(redirects_move_the_base)
 {
     start("http://h/p#x");
