@@ -175,6 +175,7 @@ help:
 # make run [URL=...] boot KPIO in QEMU and show the page (no graphical session: in build/screen.png)
 # make test          all tests; the last line is "N passed, N failed"
 # make bench         measurements, as tables
+# make lint          clang-format and clang-tidy
 # make iso           build/kpio.iso for BIOS and UEFI machines
 # make screenshots   the pictures of README.md
 # make clean         removes build/ (third-party parts stay cached outside)

@@ -17,6 +17,7 @@ DEPS_STAMP := $(DEPS_BUILD_DIR)/paths.mk.stamp
 # What a target needs beyond the build: packages to run QEMU, to make the ISO.
 SYSTEM_RUN_READY := $(DEPS_BUILD_DIR)/system-run.ok
 SYSTEM_ISO_READY := $(DEPS_BUILD_DIR)/system-iso.ok
+SYSTEM_LINT_READY := $(DEPS_BUILD_DIR)/system-lint.ok
 SYSTEM_WINDOW_READY := $(DEPS_BUILD_DIR)/system-window.ok
 
 $(DEPS_BUILD_DIR)/system-%.ok: deps/manifest.tsv deps/install-system $(DEPS_DPKG_STATUS)

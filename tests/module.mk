@@ -20,5 +20,5 @@ lint: export LINT_PROGRAM = $(filter-out -MMD -MP -Wshadow=local,$(PROGRAM_CFLAG
 lint: export LINT_IMAGE = $(filter-out -MMD -MP -Wshadow=local,$(IMAGE_CFLAGS))
 LINT_PARTS := LEXBOR ZLIB LIBPNG FREETYPE HARFBUZZ LIBUNIBREAK LIBJPEG BROTLI CURL
 LINT_WASM_LIBS = $(foreach part,$(LINT_PARTS),$($(part)_WASM_CFLAGS))
-lint: $(DEPS_STAMP)
+lint: $(DEPS_STAMP) | $(SYSTEM_LINT_READY)
 	$(Q)tests/lint $(FILES)
