@@ -24,4 +24,3 @@ shell_FUZZ_SRC := shell/fuzz/fuzz_shell.c shell/test/fake_kernel.c $(SHELL_CORE)
     $(addprefix runtime/program/,loop.c message.c)
 shell_FUZZ_CORPUS := shell/fuzz/shell_seeds
 
-TEST_SCRIPTS += tests/e2e/shell.sh
