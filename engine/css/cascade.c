@@ -105,8 +105,10 @@ kp_status_t kp_css_cascade_add_sheet(kp_css_cascade_t *cascade, const kp_css_she
                 continue;
             if (cascade->entry_count == cascade->entry_capacity) {
                 size_t more = cascade->entry_capacity ? cascade->entry_capacity * 2 : 256;
-                entry_t *entries = realloc(cascade->entries, more * sizeof *entries);
-                if (!entries || more > UINT32_MAX / 2)
+                entry_t *entries = more <= UINT32_MAX / 2
+                                       ? realloc(cascade->entries, more * sizeof *entries)
+                                       : NULL;
+                if (!entries)
                     return KP_ERR_NO_MEMORY;
                 cascade->entries = entries;
                 cascade->entry_capacity = more;

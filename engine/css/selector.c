@@ -118,7 +118,7 @@ static bool parse_integer(const char *text, size_t size, int32_t *out)
 /* an+b: put together from its tokens' text without spaces, then read (CSS Syntax 3, section 6). */
 static bool parse_nth(parser_t *parser, kp_css_simple_t *out)
 {
-    char text[48];
+    char text[48] = "";
     size_t size = 0;
     while (!kp_css_token_delim(peek(parser), ')') && peek(parser)->type != KP_CSS_TOKEN_END) {
         const kp_css_token_t *token = peek(parser);

@@ -168,7 +168,7 @@ int kp_css_property_find(const char *name, size_t size)
         }
         if (!target)
             return -1;
-        strcpy(lower, target);
+        memcpy(lower, target, strlen(target) + 1);
     }
     return -1;
 }

@@ -53,7 +53,7 @@ static kp_status_t on_fetch(void *context, uint32_t id, uint32_t destination, co
         return KP_ERR_NO_MEMORY;
     fetch->id = id;
     fetch->next = NULL;
-    strcpy(fetch->url, url);
+    memcpy(fetch->url, url, strlen(url) + 1);
     kp_tool_fetch_t **last = &host->fetches;
     while (*last)
         last = &(*last)->next;
