@@ -6,6 +6,7 @@
 /* A frame's message carries the list and the resources. */
 #define NEW_RESOURCES_MAX (KP_CHANNEL_HANDLES_MAX - 1)
 #define FRAME_INTERVAL_MIN (16 * KP_NS_PER_MS)
+#define RETRY_INTERVAL (500 * KP_NS_PER_MS)
 
 static void present(void *context);
 
@@ -147,6 +148,14 @@ static kp_status_t send_frame(kp_tab_frames_t *frames)
     return KP_OK;
 }
 
+/* Memory may be back soon, and nothing else would send what the page has become. */
+static void retry_later(kp_tab_frames_t *frames, kp_time_t now)
+{
+    frames->is_wanted = true;
+    frames->earliest = now + RETRY_INTERVAL;
+    kp_loop_timer_set(frames->loop, &frames->timer, frames->earliest);
+}
+
 static void present(void *context)
 {
     kp_tab_frames_t *frames = context;
@@ -164,7 +173,7 @@ static void present(void *context)
     if (status == KP_OK && frames->has_frame &&
         (is_new || frames->is_owed || kp_tab_resources_has_news(frames->resources))) {
         status = send_frame(frames);
-        frames->is_owed = false;
+        frames->is_owed = status != KP_OK;
     }
     if (status != KP_OK)
         kp_log("no frame: %s", kp_status_text(status));
@@ -176,7 +185,9 @@ static void present(void *context)
         kp_tab_frames_want(frames);
         return;
     }
-    if (frames->is_urgent && !frames->is_wanted) {
+    if (status == KP_ERR_NO_MEMORY || status == KP_ERR_QUOTA)
+        retry_later(frames, end);
+    if (frames->is_urgent && (!frames->is_wanted || status != KP_OK)) {
         frames->is_urgent = false;
         if (frames->settled)
             frames->settled(frames->settled_context);
