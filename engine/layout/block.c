@@ -240,7 +240,7 @@ static void block_child(kp_layout_t *layout, kp_box_t *box, kp_box_t *child,
     strut_t margins = collapse_top(layout, child, inner->width);
     kp_lu_t y = flow->cursor;
     if (!flow->at_top)
-        y += strut_sum(strut_merge(flow->strut, margins));
+        y = kp_lu_add(y, strut_sum(strut_merge(flow->strut, margins)));
     kp_lu_t cleared =
         kp_floats_clear_y(inner->floats, child->style->clear, inner->origin_y + top + y) -
         inner->origin_y - top;
@@ -257,15 +257,15 @@ static void block_child(kp_layout_t *layout, kp_box_t *box, kp_box_t *child,
     kp_space_t space = {.width = inner->width,
                         .height = inner->height,
                         .floats = inner->floats,
-                        .origin_x = inner->origin_x + child->x,
-                        .origin_y = inner->origin_y + child->y};
+                        .origin_x = kp_lu_add(inner->origin_x, child->x),
+                        .origin_y = kp_lu_add(inner->origin_y, child->y)};
     kp_box_layout(layout, child, &space, KP_INDEFINITE);
     if (through && !clearance) {
         if (!flow->at_top)
             flow->strut = strut_merge(flow->strut, margins);
         return;
     }
-    flow->cursor = y + child->height;
+    flow->cursor = kp_lu_add(y, child->height);
     flow->strut = (strut_t){child->margin_bottom_positive, child->margin_bottom_negative};
     flow->at_top = false;
 }
@@ -303,7 +303,7 @@ static void block_children(kp_layout_t *layout, kp_box_t *box, const kp_space_t 
     if (bottom_open)
         out = flow.at_top ? out : flow.strut;
     else if (!flow.at_top)
-        flow.cursor += strut_sum(flow.strut);
+        flow.cursor = kp_lu_add(flow.cursor, strut_sum(flow.strut));
     *content_height = kp_lu_larger(flow.cursor, 0);
     box->margin_bottom_positive = out.positive;
     box->margin_bottom_negative = out.negative;
@@ -357,7 +357,7 @@ void kp_box_layout(kp_layout_t *layout, kp_box_t *box, const kp_space_t *space,
             content = kp_lu_larger(content, line);
             box->first_baseline = box->border[TOP] + box->padding[TOP] + lead + font.ascent;
         }
-        box->height = auto_height ? content + edges : height;
+        box->height = auto_height ? kp_lu_add(content, edges) : height;
         if (forced_height == KP_INDEFINITE)
             box->height = kp_box_clamp_height(box, box->height, space->height);
     }

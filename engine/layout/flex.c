@@ -64,14 +64,17 @@ void kp_flex_intrinsic(kp_layout_t *layout, kp_box_t *box)
         if (column || wraps)
             low = kp_lu_larger(low, child_low);
         else
-            low += child_low;
-        high = column ? kp_lu_larger(high, child_high) : high + child_high;
+            low = kp_lu_add(low, child_low);
+        high = column ? kp_lu_larger(high, child_high) : kp_lu_add(high, child_high);
         count++;
     }
     if (!column && count > 1) {
-        high += gap * (kp_lu_t)(count - 1);
-        low += wraps ? 0 : gap * (kp_lu_t)(count - 1);
+        kp_lu_t gaps = kp_lu_times(gap, count - 1);
+        high = kp_lu_add(high, gaps);
+        low = kp_lu_add(low, wraps ? 0 : gaps);
     }
+    low = kp_lu_smaller(low, KP_LU_GIVEN_MAX);
+    high = kp_lu_smaller(high, KP_LU_GIVEN_MAX);
     box->min_content = low + kp_box_edges_x(box);
     box->max_content = kp_lu_larger(high, low) + kp_box_edges_x(box);
 }
@@ -344,10 +347,10 @@ static void place_line(flex_t *flex, item_t *items, size_t count, kp_lu_t space,
     kp_box_t *box = flex->box;
     kp_lu_t left = box->border[LEFT] + box->padding[LEFT];
     kp_lu_t top = box->border[TOP] + box->padding[TOP];
-    kp_lu_t used = flex->gap_main * (kp_lu_t)(count - 1), above = 0, start, between;
+    kp_lu_t used = kp_lu_times(flex->gap_main, (int64_t)count - 1), above = 0, start, between;
     size_t autos = 0;
     for (size_t i = 0; i < count; i++) {
-        used += items[i].main + items[i].margin_main;
+        used = kp_lu_add(used, kp_lu_add(items[i].main, items[i].margin_main));
         autos += (size_t)(items[i].auto_before + items[i].auto_after);
         if (!flex->column && alignment(flex, items[i].box) == KP_KW_BASELINE)
             above = kp_lu_larger(above, ascent_of(&items[i]));
@@ -362,8 +365,9 @@ static void place_line(flex_t *flex, item_t *items, size_t count, kp_lu_t space,
         int before = flex->column ? TOP : LEFT;
         at += item->auto_before ? share : 0;
         kp_lu_t main_at = at + child->margin[before];
-        at += item->main + item->margin_main + flex->gap_main + between +
-              (item->auto_after ? share : 0);
+        at = kp_lu_add(at, kp_lu_add(item->main, item->margin_main));
+        at = kp_lu_add(at, kp_lu_add(flex->gap_main, between));
+        at = kp_lu_add(at, item->auto_after ? share : 0);
         if (flex->reverse && space >= 0)
             main_at = space - main_at - item->main;
         kp_lu_t slack = cross - item->cross - item->margin_cross;
@@ -403,7 +407,7 @@ static size_t line_length(const flex_t *flex, size_t first, kp_lu_t space)
                        (count ? flex->gap_main : 0);
         if (flex->wraps && space >= 0 && count && used + need > space)
             break;
-        used += need;
+        used = kp_lu_add(used, need);
     }
     return count;
 }
@@ -423,16 +427,16 @@ static void layout_lines(flex_t *flex, kp_lu_t *content_height)
             cross = flex->wraps ? kp_lu_larger(cross, cross_room) : cross_room;
         kp_lu_t line_space = space;
         if (flex->column && space < 0) {
-            line_space = flex->gap_main * (kp_lu_t)(count - 1);
+            line_space = kp_lu_times(flex->gap_main, (int64_t)count - 1);
             for (size_t i = 0; i < count; i++)
-                line_space += items[i].main + items[i].margin_main;
+                line_space = kp_lu_add(line_space, kp_lu_add(items[i].main, items[i].margin_main));
         }
         place_line(flex, items, count, line_space, at, cross);
         longest = kp_lu_larger(longest, line_space);
-        at += cross;
+        at = kp_lu_add(at, cross);
         first += count;
         if (first < flex->count)
-            at += flex->gap_cross;
+            at = kp_lu_add(at, flex->gap_cross);
     }
     *content_height = flex->column ? longest : at;
 }

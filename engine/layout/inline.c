@@ -365,7 +365,7 @@ void kp_inline_layout(kp_layout_t *layout, kp_box_t *box, const kp_space_t *spac
         kp_lu_t height = kp_line_finish(&input);
         if (input.visible)
             first_line = false;
-        b.y += height;
+        b.y = kp_lu_add(b.y, height);
         place_pending(&b, content_width);
         if (forced && b.item < b.content->item_count) {
             const kp_inline_item_t *ended = b.item ? &b.content->items[b.item - 1] : NULL;

@@ -29,8 +29,8 @@ void kp_box_contribution(kp_layout_t *layout, kp_box_t *child, kp_lu_t *low, kp_
         *high = kp_lu_larger(*high, limit);
     }
     kp_lu_t margins = child->margin[LEFT] + child->margin[RIGHT];
-    *low += margins;
-    *high += margins;
+    *low = kp_lu_add(*low, margins);
+    *high = kp_lu_add(*high, margins);
 }
 
 static void inline_intrinsic(kp_layout_t *layout, kp_box_t *box, kp_lu_t *low, kp_lu_t *high)
@@ -148,11 +148,11 @@ static void block_intrinsic(kp_layout_t *layout, kp_box_t *box, kp_lu_t *low, kp
         if (child->floating) {
             if (child->style->clear != KP_KW_NONE)
                 float_row = 0;
-            float_row += child_high;
+            float_row = kp_lu_add(float_row, child_high);
             *high = kp_lu_larger(*high, float_row);
         } else {
             bool beside = child->formatting_root && child->style->clear == KP_KW_NONE;
-            *high = kp_lu_larger(*high, child_high + (beside ? float_row : 0));
+            *high = kp_lu_larger(*high, kp_lu_add(child_high, beside ? float_row : 0));
             float_row = 0;
         }
     }
@@ -192,6 +192,8 @@ void kp_box_intrinsic(kp_layout_t *layout, kp_box_t *box)
     }
     box->margin[LEFT] = margin_left;
     box->margin[RIGHT] = margin_right;
+    low = kp_lu_smaller(low, KP_LU_GIVEN_MAX);
+    high = kp_lu_smaller(high, KP_LU_GIVEN_MAX);
     box->min_content = low + kp_box_edges_x(box);
     box->max_content = kp_lu_larger(high, low) + kp_box_edges_x(box);
 }

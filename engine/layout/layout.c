@@ -51,8 +51,8 @@ static void finish(kp_layout_t *layout)
                       box->kind == KP_BOX_BREAK || box->kind == KP_BOX_WBR;
         /* Fragments have the relative offsets of inline boxes already. */
         kp_lu_t dx = inside ? 0 : box->offset_x, dy = inside ? 0 : box->offset_y;
-        box->page_x = box->x + dx + (box->container ? box->container->page_x : 0);
-        box->page_y = box->y + dy + (box->container ? box->container->page_y : 0);
+        box->page_x = kp_lu_add(box->x + dx, box->container ? box->container->page_x : 0);
+        box->page_y = kp_lu_add(box->y + dy, box->container ? box->container->page_y : 0);
     }
     layout->page_width = layout->viewport_width;
     layout->page_height = layout->viewport_height;

@@ -14,9 +14,31 @@ typedef int32_t kp_lu_t;
 #define KP_LU_NONE INT32_MIN
 #define KP_INDEFINITE (-1)
 
+/* Lengths that pages give stop at KP_LU_GIVEN_MAX, sums of them at KP_LU_MAX (kp_lu_add): the few more
+   that any expression adds stay within the type. */
+#define KP_LU_GIVEN_MAX (1 << 26)
+
+static inline kp_lu_t kp_lu_cut(int64_t value)
+{
+    return value > KP_LU_MAX ? KP_LU_MAX : value < -KP_LU_MAX ? -KP_LU_MAX : (kp_lu_t)value;
+}
+
+static inline kp_lu_t kp_lu_add(kp_lu_t a, kp_lu_t b)
+{
+    return kp_lu_cut((int64_t)a + b);
+}
+
+static inline kp_lu_t kp_lu_times(kp_lu_t a, int64_t count)
+{
+    return kp_lu_cut(a * count);
+}
+
 static inline kp_lu_t kp_lu(float px)
 {
-    return px >= 8388607.f ? KP_LU_MAX : px <= -8388607.f ? -KP_LU_MAX : (kp_lu_t)(px * KP_LU_ONE);
+    const float limit = (float)KP_LU_GIVEN_MAX / KP_LU_ONE;
+    if (!(px > -limit)) /* NaN, too */
+        return -KP_LU_GIVEN_MAX;
+    return px < limit ? (kp_lu_t)(px * KP_LU_ONE) : KP_LU_GIVEN_MAX;
 }
 
 /* The next 1/64 px above, but for what float arithmetic adds. */

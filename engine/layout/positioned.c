@@ -6,8 +6,8 @@ static void page_position(const kp_box_t *box, kp_lu_t *x, kp_lu_t *y)
 {
     *x = *y = 0;
     for (; box; box = box->container) {
-        *x += box->x + (box->kind == KP_BOX_INLINE ? 0 : box->offset_x);
-        *y += box->y + (box->kind == KP_BOX_INLINE ? 0 : box->offset_y);
+        *x = kp_lu_add(*x, box->x + (box->kind == KP_BOX_INLINE ? 0 : box->offset_x));
+        *y = kp_lu_add(*y, box->y + (box->kind == KP_BOX_INLINE ? 0 : box->offset_y));
     }
 }
 

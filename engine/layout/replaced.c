@@ -178,7 +178,7 @@ static kp_box_t *area_box(kp_layout_t *layout, kp_node_t *element, const kp_styl
     box->text_size = (uint32_t)size;
     float average = kp_inline_measure(layout, style, "0", 1);
     box->natural_width = kp_lu(average * (float)columns) + 15 * KP_LU_ONE;
-    box->natural_height = kp_line_height(layout, style) * rows;
+    box->natural_height = kp_lu_times(kp_line_height(layout, style), rows);
     return box;
 }
 

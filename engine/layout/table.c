@@ -39,17 +39,17 @@ static void shift_contents(kp_box_t *box, kp_lu_t by)
 
 static kp_lu_t span_width(const kp_table_t *table, const kp_table_cell_t *cell)
 {
-    kp_lu_t width = table->spacing_x * (kp_lu_t)(cell->columns - 1);
+    kp_lu_t width = kp_lu_times(table->spacing_x, cell->columns - 1);
     for (uint32_t i = 0; i < cell->columns; i++)
-        width += table->columns[cell->column + i].width;
+        width = kp_lu_add(width, table->columns[cell->column + i].width);
     return width;
 }
 
 static kp_lu_t span_height(const kp_table_t *table, const kp_table_cell_t *cell)
 {
-    kp_lu_t height = table->spacing_y * (kp_lu_t)(cell->rows - 1);
+    kp_lu_t height = kp_lu_times(table->spacing_y, cell->rows - 1);
     for (uint32_t i = 0; i < cell->rows; i++)
-        height += table->rows[cell->row + i].height;
+        height = kp_lu_add(height, table->rows[cell->row + i].height);
     return height;
 }
 
@@ -104,7 +104,8 @@ static void row_heights(kp_layout_t *layout, kp_table_t *table)
         const kp_table_cell_t *cell = &table->cells[i];
         kp_lu_t have = cell->rows > 1 ? span_height(table, cell) : 0;
         if (cell->rows > 1 && cell->box->height > have)
-            table->rows[cell->row + cell->rows - 1].height += cell->box->height - have;
+            table->rows[cell->row + cell->rows - 1].height =
+                kp_lu_add(table->rows[cell->row + cell->rows - 1].height, cell->box->height - have);
     }
 }
 
@@ -143,7 +144,8 @@ static kp_lu_t place_captions(kp_layout_t *layout, kp_box_t *box, bool bottom, k
         child->container = box;
         child->x = child->margin[LEFT];
         child->y = y + child->margin[TOP];
-        y += child->margin[TOP] + child->height + child->margin[BOTTOM];
+        y = kp_lu_add(y, child->margin[TOP] + child->margin[BOTTOM]);
+        y = kp_lu_add(y, child->height);
     }
     return y - start;
 }
@@ -171,7 +173,7 @@ static void place_rows(kp_box_t *box, kp_table_t *table, kp_lu_t left, kp_lu_t t
     kp_lu_t y = top;
     for (uint32_t r = 0; r < table->row_count; r++) {
         kp_table_row_t *row = &table->rows[r];
-        y += table->spacing_y;
+        y = kp_lu_add(y, table->spacing_y);
         row->y = y;
         row->box->x = left;
         row->box->y = y;
@@ -194,7 +196,7 @@ static void place_rows(kp_box_t *box, kp_table_t *table, kp_lu_t left, kp_lu_t t
         }
         if (row->baseline != KP_LU_NONE && box->first_baseline == KP_LU_NONE)
             box->first_baseline = box->last_baseline = y + row->baseline;
-        y += row->height;
+        y = kp_lu_add(y, row->height);
     }
 }
 
@@ -207,19 +209,19 @@ void kp_table_layout(kp_layout_t *layout, kp_box_t *box, kp_lu_t base_height)
     kp_lu_t left = box->border[LEFT] + box->padding[LEFT];
     kp_lu_t inner = box->width - kp_box_edges_x(box);
     kp_lu_t spacing =
-        table->column_count ? table->spacing_x * (kp_lu_t)(table->column_count + 1) : 0;
+        table->column_count ? kp_lu_times(table->spacing_x, table->column_count + 1) : 0;
     kp_table_distribute(table, box, kp_lu_larger(inner - spacing, 0));
     kp_lu_t x = table->spacing_x;
     for (uint32_t i = 0; i < table->column_count; i++) {
         table->columns[i].x = left + x;
-        x += table->columns[i].width + table->spacing_x;
+        x = kp_lu_add(x, kp_lu_add(table->columns[i].width, table->spacing_x));
     }
     row_heights(layout, table);
     kp_lu_t caption = place_captions(layout, box, false, 0);
     kp_lu_t top = caption + box->border[TOP] + box->padding[TOP];
     kp_lu_t grid = table->row_count ? table->spacing_y : 0;
     for (uint32_t r = 0; r < table->row_count; r++)
-        grid += table->rows[r].height + table->spacing_y;
+        grid = kp_lu_add(grid, kp_lu_add(table->rows[r].height, table->spacing_y));
     kp_lu_t height = kp_box_specified_height(box, base_height);
     kp_lu_t edges = kp_box_edges_y(box);
     if (height != KP_INDEFINITE && height - edges > grid && table->row_count) {

@@ -46,7 +46,7 @@ static uint32_t apply_columns(kp_layout_t *layout, kp_box_t *parent, kp_table_t 
 static void spread(kp_table_t *table, const kp_table_cell_t *cell)
 {
     kp_table_column_t *first = &table->columns[cell->column];
-    kp_lu_t spacing = table->spacing_x * (kp_lu_t)(cell->columns - 1);
+    kp_lu_t spacing = kp_lu_times(table->spacing_x, cell->columns - 1);
     int64_t low = 0, high = 0;
     uint32_t plain = 0;
     float percent = 0;
@@ -152,10 +152,10 @@ void kp_table_intrinsic(kp_layout_t *layout, kp_box_t *box)
     if (by_percent > (double)high)
         high = by_percent < KP_LU_MAX ? (int64_t)by_percent : KP_LU_MAX;
     kp_lu_t spacing =
-        table->column_count ? table->spacing_x * (kp_lu_t)(table->column_count + 1) : 0;
+        table->column_count ? kp_lu_times(table->spacing_x, table->column_count + 1) : 0;
     kp_lu_t edges = kp_box_edges_x(box) + spacing;
-    low = low > KP_LU_MAX / 2 ? KP_LU_MAX / 2 : low;
-    high = high > KP_LU_MAX / 2 ? KP_LU_MAX / 2 : high;
+    low = low > KP_LU_GIVEN_MAX ? KP_LU_GIVEN_MAX : low;
+    high = high > KP_LU_GIVEN_MAX ? KP_LU_GIVEN_MAX : high;
     box->min_content = (kp_lu_t)low + edges;
     box->max_content = kp_lu_larger((kp_lu_t)high, (kp_lu_t)low) + edges;
     for (kp_box_t *child = box->first_child; child; child = child->next) {
@@ -242,7 +242,7 @@ static void distribute_fixed(kp_table_t *table, kp_lu_t available)
         if (table->columns[i].width == KP_INDEFINITE)
             open++;
         else
-            used += table->columns[i].width;
+            used = kp_lu_add(used, table->columns[i].width);
     }
     kp_lu_t room = kp_lu_larger(available - used, 0);
     for (uint32_t i = 0; i < table->column_count; i++) {

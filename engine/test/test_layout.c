@@ -252,6 +252,26 @@ KP_TEST(text_as_a_reader_sees_it)
     free(text);
 }
 
+/* Lengths beyond anything saturate; UBSan would report an overflow. */
+KP_TEST(hostile_numbers_saturate)
+{
+    page_open("<!DOCTYPE html><div style='width:1e30px;height:99999999999999px;margin:-1e30px;"
+              "border:1e9px solid;line-height:1e30;letter-spacing:1e20px;text-indent:-1e30px'>x"
+              "<p style='position:absolute;top:-1e30px;left:1e30px'>y</p></div>"
+              "<table width=999999999999 cellpadding=99999999 cellspacing=99999999><td height=1e9>z"
+              "<td colspan=1000></table><div style='display:flex;gap:1e30px;width:1e30px'>"
+              "<p style='flex:1e30;margin:1e30px'>a</p><p style='width:1e30px'>b</p></div>"
+              "<textarea rows=99999999 cols=99999999></textarea>");
+    KP_EXPECT_INT(page_host.state, KP_TAB_LOAD_DONE);
+    kp_buffer_t html = {0};
+    for (int i = 0; i < 3000; i++)
+        kp_buffer_text(&html, "<div style='height:1e30px;margin:9e5px'></div>");
+    kp_buffer_byte(&html, 0);
+    page_open(html.bytes);
+    KP_EXPECT_INT(page_host.state, KP_TAB_LOAD_DONE);
+    kp_buffer_clear(&html);
+}
+
 /* 50,000 nested elements, and as many nested tables and inlines: no stack is deep enough to recurse
    over them, so the depth of boxes is bounded. */
 KP_TEST(deep_nesting_ends)
