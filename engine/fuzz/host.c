@@ -102,7 +102,7 @@ static void on_text(void *context, const char *text)
 static void on_scroll(void *context, int32_t x, int32_t y)
 {
     (void)context;
-    if (x < -KP_DISPLAY_COORDINATE_MAX || y < -KP_DISPLAY_COORDINATE_MAX)
+    if (x < 0 || y < 0)
         fail("scrolls out of the page", KP_ERR_OUT_OF_RANGE);
 }
 

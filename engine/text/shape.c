@@ -247,6 +247,25 @@ typedef enum kp_text_segment_kind {
     SEGMENT_CONTROL, /* one control character: nothing */
 } kp_text_segment_kind_t;
 
+/* Longer words are shaped in pieces: HarfBuzz's kerning takes the square of the number of marks and
+   invisible characters in a row. */
+#define SEGMENT_BYTES_MAX 2048u
+
+/* Where to cut bytes[start, end): before a character that extends no other, if one is near. */
+static size_t cut_word(const char *bytes, size_t start, size_t end)
+{
+    size_t cut = 0;
+    for (size_t i = start + SEGMENT_BYTES_MAX; i > start + SEGMENT_BYTES_MAX / 2; i--) {
+        if (((uint8_t)bytes[i] & 0xc0) == 0x80)
+            continue;
+        size_t next = i;
+        cut = cut ? cut : i;
+        if (!extends_cluster(kp_text_utf8_next(bytes, end, &next)))
+            return i;
+    }
+    return cut ? cut : start + SEGMENT_BYTES_MAX;
+}
+
 static kp_text_segment_kind_t segment_at(const char *bytes, size_t size, size_t start, size_t *end)
 {
     const uint8_t *at = (const uint8_t *)bytes;
@@ -255,7 +274,7 @@ static kp_text_segment_kind_t segment_at(const char *bytes, size_t size, size_t 
            !(at[i] == 0xc2 && i + 1 < size && at[i + 1] == 0xa0))
         i++;
     if (i > start) {
-        *end = i;
+        *end = i - start > SEGMENT_BYTES_MAX ? cut_word(bytes, start, i) : i;
         return SEGMENT_WORD;
     }
     *end = start + (at[start] == 0xc2 ? 2 : 1);

@@ -128,4 +128,13 @@ KP_TEST(hostile_lists_in_selectors)
     show(parts, 60);
 }
 
+/* HarfBuzz is not counted here; this would run for minutes if runs were not cut. */
+KP_TEST(hostile_marks)
+{
+    static const part_t invisible[] = {{"&shy;", 1}, {NULL, 0}};
+    static const part_t marks[] = {{"a", 0}, {"&#x301;", 1}, {NULL, 0}};
+    show(invisible, 30000);
+    show(marks, 30000);
+}
+
 KP_TEST_MAIN()
