@@ -7,7 +7,7 @@
 #define RESULT_MAX (64u * 1024u)
 /* Tokens read for one value beyond its own: values that refer to another twice, which refers to a
    third twice, and so on, need not become long to take for ever. */
-#define TOKENS_MAX (64u * 1024u)
+#define TOKENS_MAX (8u * 1024u)
 
 static const kp_css_custom_t *find(const kp_css_customs_t *customs, const char *name)
 {
