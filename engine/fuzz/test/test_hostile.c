@@ -137,4 +137,18 @@ KP_TEST(hostile_marks)
     show(marks, 30000);
 }
 
+KP_TEST(hostile_numbers)
+{
+    static const part_t parts[] = {
+        {"<div style='width:1e30px;height:99999999999999px;margin:-1e30px;font-size:1e9px;border:"
+         "1e9px solid;border-radius:1e9px;z-index:99999999999;line-height:1e30;opacity:-7;"
+         "letter-spacing:1e20px;text-indent:-1e30px'>x<p style='position:absolute;top:-1e30px;left:"
+         "1e30px;width:1e-30px;background:linear-gradient(1e30deg,red -1e30px,blue 1e30%);"
+         "transform:none'>y</div><table width=999999999999 cellpadding=99999999><td height=1e9>z"
+         "</table><ol start=2147483647><li>a<li>b</ol><ol start=-2147483648 reversed><li>c</ol>",
+         0},
+        {NULL, 0}};
+    show(parts, 1);
+}
+
 KP_TEST_MAIN()
