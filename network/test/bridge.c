@@ -275,8 +275,9 @@ static void on_idle(void *context, kp_time_t deadline)
         if (events)
             items[count++] = (struct pollfd){.fd = at->fd, .events = events};
     }
+    /* The deadline may have passed meanwhile; a negative limit would wait for ever. */
     kp_time_t left = (deadline - kp_now()) / KP_NS_PER_MS + 1;
-    poll(items, count, left < 100 ? (int)left : 100);
+    poll(items, count, left < 0 ? 0 : left < 100 ? (int)left : 100);
 }
 
 void bridge_start(kp_handle_t service)
