@@ -83,7 +83,12 @@ code=$?
 check hosted-kill-exit-code "exit code $code" [ $code -ne 0 -a $code -lt 124 ]
 check hosted-kill-one-line "$(cat "$work/err")" [ "$(wc -l <"$work/err")" = 1 ]
 check hosted-kill-names-url "$(cat "$work/err")" grep -qF "127.0.0.1:$port/no-answer" "$work/err"
-left=
-for pid in "${family[@]}"; do kill -0 "$pid" 2>/dev/null && left="$left $pid"; done
+# The children learn of their parent's end a moment after it.
+none_left() {
+    left=
+    for pid in "${family[@]}"; do kill -0 "$pid" 2>/dev/null && left="$left $pid"; done
+    [ -z "$left" ]
+}
+wait_for 20 none_left
 check hosted-kill-leaves-nothing "processes$left" [ -z "$left" ]
 finish
