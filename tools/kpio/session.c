@@ -334,7 +334,9 @@ static kp_status_t settle(kp_session_t *session)
     for (;;) {
         bool shown = session->framed && session->frame_pending == 0;
         bool nothing = session->status != KP_OK && !session->committed;
-        if (session->loaded && (shown || nothing))
+        /* A page that memory does not hold gets no frame: waiting for one only uses up the time. */
+        bool hopeless = session->status == KP_ERR_NO_MEMORY || session->status == KP_ERR_QUOTA;
+        if (session->loaded && (shown || nothing || hopeless))
             return KP_OK;
         kp_status_t status = step(session, session->deadline, 0, NULL);
         if (status == KP_ERR_TIMED_OUT)
