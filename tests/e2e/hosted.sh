@@ -109,6 +109,13 @@ for arguments in "render" "render $url/ " "dump $url/ --format nonsense" "render
     check "usage [${arguments//$url/URL}]" "exit code $code: $(cat "$work/err2")" \
         bash -c "[ $code -ne 0 ] && [ $code -lt 124 ] && [ -s '$work/err2' ]"
 done
+# the whole system in a window (SDL's driver without a screen): the page is fetched, and it ends on TERM
+SDL_VIDEODRIVER=dummy "$kpio" view "$url/second.html?view" >"$work/view.log" 2>&1 </dev/null &
+view=$!
+pids+=($view)
+check view-fetches "$(tail -n 3 "$work/view.log")" wait_for 30 grep -q '^GET /second.html?view 200' "$server_log"
+kill "$view"
+wait "$view" 2>/dev/null
 check help "no help" bash -c "'$kpio' --help | grep -q render"
 check version "no version" bash -c "'$kpio' --version | grep -qi kpio"
 check no-processes-left "$(pgrep -af "$kpio" | head -n 3)" bash -c "! pgrep -f '^$kpio' >/dev/null"

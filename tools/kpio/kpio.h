@@ -27,6 +27,7 @@ bool kp_kpio_beside(const char *name, char *path, size_t size);
 /* The subcommands. arguments: after the subcommand's name. They return an exit code. */
 int kp_kpio_render(int count, char **arguments);
 int kp_kpio_dump(int count, char **arguments);
+int kp_kpio_view(int count, char **arguments);
 int kp_kpio_run(int count, char **arguments);
 
 #endif

@@ -13,6 +13,7 @@ static const char help[] =
     "                           a picture of a web page or HTML file\n"
     "  kpio dump URL --format text|html|boxes [--size 1280x800]\n"
     "                           its text, its document, or where its elements are (JSON)\n"
+    "  kpio view [URL]          the browser in a window of this machine\n"
     "  kpio run [URL]           boots the KPIO system in QEMU\n"
     "\n"
     "  kpio COMMAND --help      the options of a command\n"
@@ -28,7 +29,11 @@ typedef struct command {
 } command_t;
 
 static const command_t commands[] = {
-    {"render", kp_kpio_render}, {"dump", kp_kpio_dump}, {"run", kp_kpio_run}};
+    {"render", kp_kpio_render},
+    {"dump", kp_kpio_dump},
+    {"view", kp_kpio_view},
+    {"run", kp_kpio_run},
+};
 
 void kp_kpio_say(const char *format, ...)
 {

@@ -2,7 +2,7 @@
 HOSTED_SRC += tools/kpio/accel.c tools/kpio/child.c tools/kpio/deflate.c tools/kpio/file.c \
     tools/kpio/file_server.c tools/kpio/guest.c tools/kpio/main.c tools/kpio/options.c tools/kpio/png.c tools/kpio/ppm.c \
     tools/kpio/probe_image.S tools/kpio/qmp.c tools/kpio/render.c tools/kpio/run.c \
-    tools/kpio/session.c tools/kpio/target.c
+    tools/kpio/session.c tools/kpio/target.c tools/kpio/view.c
 
 # The accelerator probe: a guest kernel of its own, embedded as bytes.
 $(BUILD)/guest/probe.elf: tools/kpio/guest/probe.S tools/kpio/guest/probe.ld
