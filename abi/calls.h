@@ -59,7 +59,70 @@
        caller's: the kernel takes its own reference.
    tab_create(coordinator, mem kp_tab_created_t *out)
        A new tab process. out: channel (abi/tab.h) and process handle (inspect, wait, manage).
-   boot_mark(mem name, count)                    Stamps a boot phase for the benchmark; count <= 32. */
+   boot_mark(mem name, count)                    Stamps a boot phase for the benchmark; count <= 32.
+   ---- Calls and replies (abi/ipc.h) ----
+   null()                                        Does nothing; what a call itself costs.
+   channel_call(channel, mem kp_channel_call_t *call, deadline)
+       Sends call->request and waits for the reply to it: the kernel makes the transaction id. Other
+       messages that arrive meanwhile stay queued. ERR_TIMED_OUT: the reply, if it comes, is dropped.
+       ERR_PEER_CLOSED. ERR_BUFFER_TOO_SMALL: the reply did not fit and is lost (its sizes are
+       written): the caller knows its protocol's largest reply. On any error before the request was
+       queued the handles stay with the caller.
+   channel_receive(channel, mem kp_channel_message_t *message, deadline)
+       channel_read that waits; message->transaction is not 0 when the sender waits for a reply.
+   channel_reply(channel, mem const kp_channel_message_t *message)
+       Answers message->transaction. ERR_NOT_FOUND: nobody waits for it any more (the handles stay
+       with the caller). Never blocks and is never refused for a full queue: the caller waits.
+   channel_reply_receive(channel, mem const kp_channel_message_t *reply,
+                         mem kp_channel_message_t *message, deadline)
+       channel_reply, then channel_receive: what a server does all day. The reply's error is returned
+       without receiving, but ERR_NOT_FOUND is not an error here (the handles are closed).
+   ---- Handles ----
+   handle_revoke(handle)
+       Closes every handle that was derived from this one by duplicate (and from those, and so on)
+       wherever they are now: in other processes, in queued messages. The handle itself stays. Waits
+       by them end with ERR_REVOKED, later use says ERR_REVOKED until they are closed.
+   ---- Memory ----
+   vmo_clone(vmo, offset, length) -> handle      A copy-on-write copy of a page-aligned range; clones of
+       clones are fine. Later writes on either side are not seen by the other.
+   vmo_resize(vmo, byte_size)                    ERR_BAD_STATE when sealed or (to shrink) mapped.
+   vmo_seal(vmo, seals)                          KP_VMO_SEAL_*: for ever. SEAL_WRITE: ERR_BAD_STATE while a
+       writable mapping exists.
+   vmo_decommit(vmo, offset, length)             The pages are zero again and cost nothing.
+   ---- Waiting (abi/port.h) ----
+   timer_create() -> handle; timer_set(timer, deadline, slack)   SIGNALED from the deadline on (at most
+       slack ns late, so that timers can share a wake-up), until set again or cancelled.
+   timer_cancel(timer)
+   port_create() -> handle
+   port_bind(port, handle, signals, key, flags)  From now on port_wait reports the object's signals under
+       key (unique in the port: ERR_ALREADY_EXISTS). flags: KP_PORT_EDGE: once at each rise;
+       KP_PORT_LEVEL: at each port_wait while set; KP_PORT_ONCE: unbinds itself after one report.
+       Needs KP_RIGHT_WAIT on handle; closing that handle or revoking it unbinds (a packet with
+       KP_PORT_CLOSED says so).
+   port_unbind(port, key); port_post(port, mem const kp_port_packet_t *)   A packet of the user's own.
+   port_wait(port, mem kp_port_packet_t *packets, capacity, deadline) -> count >= 1
+   futex_wait(mem address, expected, size, owner, deadline)
+       Sleeps if the 4- or 8-byte word equals expected: KP_OK when woken, ERR_BAD_STATE when it differs,
+       ERR_TIMED_OUT. owner: a thread's handle, or 0; while the caller waits that thread runs in at
+       least its band. Words are found by process and address.
+   futex_wake(mem address, count, owner) -> woken
+   futex_requeue(mem address, expected, wake_count, mem other, requeue_count, owner) -> woken
+   ---- Processes and jobs (abi/job.h) ----
+   process_create(job, mem const kp_process_create_t *) -> handle   Not running yet.
+   process_start(process)
+   process_suspend(process), process_resume(process)   A suspended process runs no instruction of its own;
+       ERR_BAD_STATE. Waits go on in time but return after resume. Nested: each needs its resume.
+   process_freeze()  The caller becomes a snapshot and never runs again itself; in each clone the call
+       returns 0. It may hold no handle then (ERR_BAD_STATE); its mappings stay, and must be read-only.
+   process_clone(process, mem const kp_process_create_t *) -> handle   A new process, not started, from
+       a frozen one: its memory is shared copy-on-write. The `code` field is not used.
+   job_create(job, mem const kp_job_limits_t *) -> handle   A child; its limits cannot exceed the parent's,
+       and what it uses is charged to all above.
+   job_set_policy(job, mem const kp_job_policy_t *), job_kill(job) (every process of the subtree),
+   job_info(job, mem kp_job_info_t *)
+   thread_create(entry, argument) -> handle      Another thread of the process, at its image's thread
+       entry. ERR_NOT_SUPPORTED when the program was not built for it.
+   thread_exit() */
 #ifndef KP_ABI_CALLS_H
 #define KP_ABI_CALLS_H
 

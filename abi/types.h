@@ -64,7 +64,7 @@ enum {
     KP_SIGNAL_READABLE = 1u << 0,    /* channel, device: a read would not return SHOULD_WAIT */
     KP_SIGNAL_WRITABLE = 1u << 1,    /* channel, device: a write would not return SHOULD_WAIT */
     KP_SIGNAL_PEER_CLOSED = 1u << 2, /* channel: the other end is gone (queued messages remain) */
-    KP_SIGNAL_SIGNALED = 1u << 3,    /* event: set by object_signal */
+    KP_SIGNAL_SIGNALED = 1u << 3,    /* event: set by object_signal; timer: the deadline passed */
     KP_SIGNAL_TERMINATED = 1u << 4,  /* process, thread: has ended */
     KP_SIGNAL_USER_0 = 1u << 16,     /* bits 16..23 are free for object_signal on any object */
     KP_SIGNAL_USER_ALL = 0xffu << 16,
@@ -84,6 +84,12 @@ typedef struct kp_wait_item {
 /* vmo_map flags. */
 enum {
     KP_VMO_MAP_WRITE = 1u << 0, /* without it the mapping is read-only */
+};
+
+/* vmo_seal. */
+enum {
+    KP_VMO_SEAL_WRITE = 1u << 0,
+    KP_VMO_SEAL_RESIZE = 1u << 1,
 };
 
 /* clock_get: which clock. */

@@ -7,6 +7,7 @@
 #ifndef KP_KERNEL_MACHINE_H
 #define KP_KERNEL_MACHINE_H
 
+#include "abi/job.h"
 #include "kernel/base/base.h"
 #include "state.h" /* kp_spinlock_t, kp_machine_thread_t, kp_machine_space_t, kp_machine_vmo_t */
 
@@ -33,6 +34,13 @@ kp_thread_t *kp_machine_thread_current(void);
    check kp_thread_is_dying(). */
 bool kp_machine_thread_park(kp_time_t deadline);
 void kp_machine_thread_unpark(kp_thread_t *thread);
+/* Unparks `to` and parks the caller until deadline, as one step: on one processor `to` runs at once in
+   the caller's place, on the caller's time and in at least its band (donation), until it parks. The
+   result is park's. No locks held. */
+bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline);
+/* How the thread competes for processors from now on (abi/job.h says what the fields mean). Any
+   context that may take a lock; hosted leaves it to the host. */
+void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *policy);
 /* Starts fn(argument) as a kernel thread; when fn returns the thread ends and the machine calls
    kp_thread_ended(thread) (core). */
 kp_status_t kp_machine_thread_start(kp_thread_t *thread, void (*fn)(void *), void *argument);

@@ -6,6 +6,12 @@
 #define RANDOM_MAX ((uint64_t)65536)
 #define LOG_MAX ((uint64_t)1024)
 
+int64_t kp_call_null(kp_call_t *call)
+{
+    (void)call;
+    return KP_OK;
+}
+
 int64_t kp_call_clock_get(kp_call_t *call)
 {
     uint64_t now;

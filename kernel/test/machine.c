@@ -224,6 +224,18 @@ void kp_machine_thread_unpark(kp_thread_t *thread)
     pthread_mutex_unlock(&thread->machine.mutex);
 }
 
+bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline)
+{
+    kp_machine_thread_unpark(to);
+    return kp_machine_thread_park(deadline);
+}
+
+void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *policy)
+{
+    (void)thread;
+    (void)policy;
+}
+
 static void *thread_main(void *argument)
 {
     current = argument;

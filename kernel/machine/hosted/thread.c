@@ -59,6 +59,18 @@ void kp_machine_thread_unpark(kp_thread_t *thread)
         kp_raw_syscall(SYS_futex, (long)token, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
 }
 
+bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline)
+{
+    kp_machine_thread_unpark(to);
+    return kp_machine_thread_park(deadline);
+}
+
+void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *policy)
+{
+    (void)thread;
+    (void)policy;
+}
+
 /* ---- kernel threads ---- */
 
 static kp_status_t start(kp_thread_t *thread, void *(*run)(void *))

@@ -298,6 +298,18 @@ void kp_machine_thread_unpark(kp_thread_t *thread)
     kp_spin_unlock(&lock);
 }
 
+bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline)
+{
+    kp_machine_thread_unpark(to);
+    return kp_machine_thread_park(deadline);
+}
+
+void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *policy)
+{
+    (void)thread;
+    (void)policy;
+}
+
 void kp_machine_thread_kill(kp_thread_t *thread)
 {
     kp_spin_lock(&lock);
