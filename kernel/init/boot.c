@@ -7,6 +7,7 @@
 #include "kernel/init/supervisor.h"
 #include "kernel/ipc/services.h"
 #include "kernel/kernel.h"
+#include "kernel/trace/trace.h"
 
 #define COMMAND_LINE_MAX 4096u
 
@@ -222,6 +223,7 @@ kp_status_t kp_boot_mark(const char *name)
     if (!mark_is_valid(name))
         return KP_ERR_INVALID_ARGUMENT;
     kp_log("boot", KP_LOG_INFO, "boot-mark %s %lld", name, (long long)kp_machine_now());
+    kp_trace_mark(name);
     if (atomic_load(&memory_report_wanted) &&
         (strcmp(name, "first-paint") == 0 || strcmp(name, "load-done") == 0 ||
          strcmp(name, "toolbar") == 0))

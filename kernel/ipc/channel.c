@@ -1,6 +1,7 @@
 #include "kernel/ipc/channel.h"
 
 #include "kernel/object/wait.h"
+#include "kernel/trace/trace.h"
 
 typedef struct kp_channel_pair kp_channel_pair_t;
 
@@ -296,6 +297,8 @@ static kp_status_t channel_enqueue(kp_channel_t *end, kp_message_t *message)
         kp_list_append(&receiver->queue, &message->link);
         receiver->queued_count++;
         receiver->queued_bytes += message->byte_count;
+        kp_trace(KP_TRACE_SEND, receiver->object.koid, message->byte_count,
+                 message->capability_count);
         kp_object_signal_locked(&receiver->object, 0, KP_SIGNAL_READABLE);
         if (channel_is_full(receiver))
             kp_object_signal_locked(&end->object, KP_SIGNAL_WRITABLE, 0);
@@ -371,6 +374,8 @@ kp_status_t kp_channel_pop(kp_channel_t *end, size_t byte_capacity, size_t capab
             kp_list_remove(&message->link);
             end->queued_count--;
             end->queued_bytes -= message->byte_count;
+            kp_trace(KP_TRACE_RECEIVE, end->object.koid, message->byte_count,
+                     message->capability_count);
             channel_taken(end);
         }
     }

@@ -16,6 +16,11 @@ void kp_spin_init(kp_spinlock_t *lock);
 void kp_spin_lock(kp_spinlock_t *lock);
 void kp_spin_unlock(kp_spinlock_t *lock);
 
+/* ---- Processors ---- Numbered from 0; hosted counts the host's. Any context; a thread that may move
+   gets an answer that may be old. */
+uint32_t kp_machine_cpu_count(void);
+uint32_t kp_machine_cpu_current(void);
+
 /* ---- Time and entropy ---- */
 kp_time_t kp_machine_now(void);     /* ns since boot (hosted: since the kernel process started) */
 uint64_t kp_machine_realtime(void); /* ns since 1970 */

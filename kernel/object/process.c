@@ -1,6 +1,7 @@
 #include "kernel/object/process.h"
 
 #include "kernel/object/process_private.h"
+#include "kernel/trace/trace.h"
 
 #define PAGES_PER_WASM_PAGE (KP_WASM_PAGE_SIZE / KP_PAGE_SIZE)
 
@@ -75,6 +76,8 @@ void kp_process_thread_gone(kp_process_t *process, kp_thread_t *thread)
 
     atomic_fetch_add(&process->cpu_time_ns, atomic_load(&thread->cpu_time_ns));
     process_log_end(process);
+    kp_trace(KP_TRACE_PROCESS_END, process->object.koid, process->exit_reason,
+             (uint32_t)process->exit_code);
     kp_object_release(&thread->object); /* process->thread's */
     kp_capability_close(&startup);
     kp_handle_table_clear(&process->handles);

@@ -2,6 +2,7 @@
 
 #include "kernel/object/process.h"
 #include "kernel/object/process_private.h"
+#include "kernel/trace/trace.h"
 
 static void thread_destroy(kp_object_t *object)
 {
@@ -29,6 +30,7 @@ kp_thread_t *kp_thread_alloc(const char *name, kp_process_t *process)
     thread->process = process;
     if (process)
         kp_object_acquire(&process->object);
+    kp_trace_thread(thread->object.koid, process ? process->object.koid : 0, thread->name);
     return thread;
 }
 

@@ -2,6 +2,8 @@
    call's own function. */
 #include "kernel/syscall/call.h"
 
+#include "kernel/trace/trace.h"
+
 /* Names for the type column of calls.def. */
 enum {
     CALL_TYPE_NONE = -1, /* argument 0 is not a handle */
@@ -58,7 +60,10 @@ int64_t kp_syscall_dispatch(uint32_t number, const uint64_t arguments[6])
     if (number >= KP_CALL_LIMIT || !calls[number].fn)
         return KP_ERR_NOT_SUPPORTED;
     kp_call_t call = {.process = process, .arguments = arguments};
-    return call_perform(&calls[number], &call);
+    kp_trace(KP_TRACE_CALL, number, arguments[0], 0);
+    int64_t result = call_perform(&calls[number], &call);
+    kp_trace(KP_TRACE_CALL_END, number, (uint64_t)result, 0);
+    return result;
 }
 
 kp_status_t kp_user_check(kp_process_t *process, uint64_t address, uint64_t count)

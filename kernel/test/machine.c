@@ -197,6 +197,16 @@ void kp_test_attach(const char *name)
     current = thread;
 }
 
+uint32_t kp_machine_cpu_count(void)
+{
+    return 1;
+}
+
+uint32_t kp_machine_cpu_current(void)
+{
+    return 0;
+}
+
 bool kp_machine_thread_park(kp_time_t deadline)
 {
     kp_machine_thread_t *machine = &current->machine;

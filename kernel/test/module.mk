@@ -1,5 +1,5 @@
 # Unit tests and fuzz targets of the portable core, over the test machine (machine.h).
-CORE_TEST_SRC = $(wildcard $(addsuffix /*.c,$(addprefix kernel/,object ipc init browser syscall))) \
+CORE_TEST_SRC = $(wildcard $(addsuffix /*.c,$(addprefix kernel/,object ipc init browser syscall time trace))) \
     kernel/test/machine.c kernel/test/process.c
 CORE_TEST_CFLAGS := -Ikernel/test
 
@@ -29,3 +29,4 @@ TEST_SCRIPTS += kernel/test/threads-tsan
 $(eval $(call CORE_FUZZ,kernel_calls,kernel/syscall/fuzz/calls.c,kernel/syscall/fuzz/calls))
 $(eval $(call CORE_FUZZ,kernel_image,kernel/object/fuzz/image.c,kernel/object/fuzz/image))
 $(eval $(call CORE_FUZZ,kernel_bundle,kernel/init/fuzz/bundle.c,kernel/init/fuzz/bundle))
+$(eval $(call CORE_TEST,kernel_trace,kernel/trace/test/test_trace.c))

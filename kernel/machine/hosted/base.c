@@ -2,6 +2,7 @@
    entropy, and the end. */
 #include <errno.h>
 #include <execinfo.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,4 +143,18 @@ void kp_machine_shutdown(int code)
 {
     fflush(NULL);
     _exit(code);
+}
+
+/* ---- processors ---- */
+
+uint32_t kp_machine_cpu_count(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_CONF);
+    return count > 0 ? (uint32_t)count : 1;
+}
+
+uint32_t kp_machine_cpu_current(void)
+{
+    int cpu = sched_getcpu();
+    return cpu > 0 ? (uint32_t)cpu : 0;
 }

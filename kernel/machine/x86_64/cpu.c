@@ -189,3 +189,13 @@ void kp_x86_fpu_load_initial(void)
 {
     kp_x86_fpu_load(fpu_initial);
 }
+
+uint32_t kp_machine_cpu_count(void)
+{
+    return 1;
+}
+
+uint32_t kp_machine_cpu_current(void)
+{
+    return kp_x86_cpu()->number;
+}

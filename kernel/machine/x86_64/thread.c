@@ -11,6 +11,7 @@
 #include "kernel/machine/x86_64/paging.h"
 #include "kernel/machine/x86_64/timer.h"
 #include "kernel/machine/x86_64/trap.h"
+#include "kernel/trace/trace.h"
 
 #define SLICE (10 * KP_NS_PER_MS)
 #define SLICE_WOKEN (2 * KP_NS_PER_MS)
@@ -201,6 +202,8 @@ static void switch_away(void)
     }
     cpu->kernel_stack = cpu->tss.stack[0] = next->stack_top;
     switches++;
+    kp_trace_switch(KP_CONTAINER_OF(previous, kp_thread_t, machine)->object.koid,
+                    KP_CONTAINER_OF(next, kp_thread_t, machine)->object.koid);
     bool interrupts = cpu->lock_interrupts;
     kp_x86_switch(&previous->stack_pointer, next->stack_pointer);
     kp_x86_cpu()->lock_interrupts = interrupts;

@@ -9,6 +9,7 @@
 #include "kernel/machine/x86_64/space.h"
 #include "kernel/machine/x86_64/thread.h"
 #include "kernel/machine/x86_64/user_trace.h"
+#include "kernel/trace/trace.h"
 
 enum {
     EXCEPTIONS = 32,
@@ -133,6 +134,7 @@ uint32_t kp_x86_msi_data(uint8_t vector)
 
 static void interrupt(uint64_t vector)
 {
+    kp_trace(KP_TRACE_INTERRUPT, vector, 0, 0);
     if (vector == KP_X86_VECTOR_TIMER) {
         kp_x86_lapic_acknowledge();
         kp_x86_thread_timer();
@@ -143,6 +145,7 @@ static void interrupt(uint64_t vector)
             driver.handler(driver.argument);
     }
     /* Others are spurious (LAPIC 0xff, masked PIC): no acknowledgement, nothing to do. */
+    kp_trace(KP_TRACE_INTERRUPT_END, vector, 0, 0);
 }
 
 static void user_fault(const kp_x86_frame_t *frame, uint32_t reason, int32_t code, uint64_t address)
@@ -156,6 +159,9 @@ static void user_page_fault(const kp_x86_frame_t *frame, uint64_t address)
     kp_status_t status =
         kp_x86_space_fault(kp_x86_cpu()->current->space, address, frame->error & ERROR_WRITE,
                            frame->error & ERROR_EXECUTE);
+    kp_trace(KP_TRACE_FAULT, address,
+             (frame->error & ERROR_WRITE ? 1u : 0) | (frame->error & ERROR_EXECUTE ? 2u : 0),
+             status != KP_OK);
     if (status == KP_OK)
         return;
     uint64_t offset = address - KP_X86_USER_MEMORY;
