@@ -175,23 +175,10 @@ static void account(kp_machine_thread_t *machine, kp_time_t now)
     machine->window_used += used;
 }
 
-/* Runs the next thread; the current one is ready, parked or dead. Returns when it runs again. */
-static void switch_away(void)
+/* lock is held: the CPU goes over to `next`. Returns when the previous thread runs again. */
+static void switch_to(kp_x86_cpu_t *cpu, kp_machine_thread_t *previous, kp_machine_thread_t *next)
 {
-    kp_x86_cpu_t *cpu = kp_x86_cpu();
-    kp_machine_thread_t *previous = cpu->current;
-    KP_ASSERT(cpu->lock_depth == 1);
-    kp_machine_thread_t *next = pick(cpu);
-    cpu->reschedule = false;
-    kp_time_t now = kp_machine_now();
-    if (previous != cpu->idle)
-        account(previous, now);
-    next->state = STATE_RUNNING;
-    next->slice_start = now;
     cpu->current = next;
-    timer_program(cpu);
-    if (next == previous)
-        return;
     if (previous->space && previous->state != STATE_DEAD)
         fpu_leave(previous);
     if (next->space) {
@@ -207,6 +194,25 @@ static void switch_away(void)
     bool interrupts = cpu->lock_interrupts;
     kp_x86_switch(&previous->stack_pointer, next->stack_pointer);
     kp_x86_cpu()->lock_interrupts = interrupts;
+}
+
+/* Runs the next thread; the current one is ready, parked or dead. Returns when it runs again. */
+static void switch_away(void)
+{
+    kp_x86_cpu_t *cpu = kp_x86_cpu();
+    kp_machine_thread_t *previous = cpu->current;
+    KP_ASSERT(cpu->lock_depth == 1);
+    kp_machine_thread_t *next = pick(cpu);
+    cpu->reschedule = false;
+    kp_time_t now = kp_machine_now();
+    if (previous != cpu->idle)
+        account(previous, now);
+    next->state = STATE_RUNNING;
+    next->slice_start = now;
+    cpu->current = next;
+    timer_program(cpu);
+    if (next != previous)
+        switch_to(cpu, previous, next);
 }
 
 void kp_x86_thread_preempt(void)
@@ -303,8 +309,39 @@ void kp_machine_thread_unpark(kp_thread_t *thread)
 
 bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline)
 {
-    kp_machine_thread_unpark(to);
-    return kp_machine_thread_park(deadline);
+    kp_machine_thread_t *next = &to->machine;
+    kp_spin_lock(&lock);
+    kp_x86_cpu_t *cpu = kp_x86_cpu();
+    kp_machine_thread_t *current = cpu->current;
+    KP_ASSERT(cpu->lock_depth == 1 && current != cpu->idle);
+    /* Straight over, past the run queue, when `to` waits and nothing else is due. */
+    if (next->state != STATE_PARKED || current->token || cpu->reschedule ||
+        atomic_load_explicit(&current->killed, memory_order_relaxed)) {
+        kp_spin_unlock(&lock);
+        kp_machine_thread_unpark(to);
+        return kp_machine_thread_park(deadline);
+    }
+    next->token = true;
+    kp_x86_timers_remove(&timers, next);
+    current->state = STATE_PARKED;
+    current->timed_out = false;
+    if (deadline != KP_TIME_INFINITE)
+        kp_x86_timers_add(&timers, current, deadline);
+    kp_time_t now = kp_machine_now();
+    account(current, now);
+    /* The callee runs in at least the caller's band. */
+    next->state = STATE_RUNNING;
+    next->slice_start = now;
+    if (next->band < current->band && current->band <= KP_X86_BAND_WOKEN)
+        next->band = current->band;
+    cpu->current = next;
+    if (deadline < cpu->timer_armed)
+        timer_program(cpu);
+    switch_to(cpu, current, next);
+    bool woken = !current->timed_out || current->token;
+    current->token = false;
+    kp_spin_unlock(&lock);
+    return woken;
 }
 
 void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *policy)

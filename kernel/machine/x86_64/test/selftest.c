@@ -169,6 +169,47 @@ static void count_1(void *argument)
     atomic_fetch_add(&pair->gone, 1);
 }
 
+static void answer_handoff(void *argument)
+{
+    pair_t *pair = argument;
+    while (!atomic_load(&pair->stop)) {
+        if (atomic_load(&pair->turns) % 2 == 1) {
+            atomic_fetch_add(&pair->turns, 1);
+            kp_machine_thread_handoff(pair->first, KP_TIME_INFINITE);
+        } else {
+            kp_machine_thread_park(KP_TIME_INFINITE);
+        }
+    }
+    atomic_fetch_add(&pair->gone, 1);
+    kp_machine_thread_unpark(pair->first);
+}
+
+/* Rounds of hand-off and back, with and without a deadline; each is exactly two switches on one CPU. */
+static void test_handoff(void)
+{
+    static pair_t pair;
+    kp_thread_t *other = NULL;
+    pair.first = kp_machine_thread_current();
+    bool good = kp_thread_create("answer", answer_handoff, &pair, &other) == KP_OK;
+    kp_machine_thread_park(kp_machine_now() + KP_NS_PER_MS);
+    for (unsigned i = 0; i < ROUNDS && good; i++) {
+        atomic_fetch_add(&pair.turns, 1);
+        kp_time_t deadline = i % 2 ? KP_TIME_INFINITE : kp_machine_now() + KP_NS_PER_S;
+        while (atomic_load(&pair.turns) % 2 == 1)
+            good = kp_machine_thread_handoff(other, deadline) && good;
+    }
+    kp_test_report("handoff", good && atomic_load(&pair.turns) == 2 * ROUNDS);
+    /* The other one does not answer an even turn: the deadline passes. */
+    good = !kp_machine_thread_handoff(other, kp_machine_now() + 2 * KP_NS_PER_MS);
+    kp_test_report("handoff_deadline", good);
+    atomic_store(&pair.stop, true);
+    kp_machine_thread_unpark(other);
+    kp_time_t limit = kp_machine_now() + KP_NS_PER_S;
+    while (!atomic_load(&pair.gone) && kp_machine_now() < limit)
+        kp_machine_thread_park(kp_machine_now() + KP_NS_PER_MS);
+    kp_test_report("handoff_ended", atomic_load(&pair.gone) == 1);
+}
+
 static void test_threads(void)
 {
     static pair_t pair;
@@ -190,6 +231,7 @@ static void test_threads(void)
             kp_machine_thread_park(KP_TIME_INFINITE);
     }
     kp_test_report("ping_pong", good && atomic_load(&pair.turns) == 2 * ROUNDS);
+    test_handoff();
 
     /* Three threads of one band that never park: all go on. */
     good = kp_thread_create("count 0", count_0, &pair, NULL) == KP_OK &&
