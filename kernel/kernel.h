@@ -24,6 +24,8 @@
 kp_status_t kp_kernel_start(const kp_boot_t *boot);
 /* Blocks until kp_kernel_stop. */
 void kp_kernel_run(void);
+/* The same until deadline at most: ERR_TIMED_OUT. */
+kp_status_t kp_kernel_join(kp_time_t deadline);
 /* Ends every process and the supervisor; kp_kernel_run returns when all are gone. Any thread; may
    be called instead of kp_kernel_run, then blocks until all are gone (at most `deadline`). */
 kp_status_t kp_kernel_stop(kp_time_t deadline);

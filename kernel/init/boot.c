@@ -5,9 +5,9 @@
 #include "kernel/init/fault.h"
 #include "kernel/init/files.h"
 #include "kernel/init/supervisor.h"
+#include "kernel/init/trace.h"
 #include "kernel/ipc/services.h"
 #include "kernel/kernel.h"
-#include "kernel/trace/trace.h"
 
 #define COMMAND_LINE_MAX 4096u
 
@@ -154,6 +154,7 @@ kp_status_t kp_kernel_start(const kp_boot_t *boot)
     command_line[length] = 0;
     atomic_store(&memory_report_wanted, kp_command_line_is(command_line, "report", "memory"));
     kp_fault_init(command_line);
+    kp_boot_trace_start(command_line);
     kp_status_t status = kp_files_open(boot->bundle, boot->bundle_size);
     if (status != KP_OK) {
         kp_log("boot", KP_LOG_ERROR, "boot archive: %s", kp_status_text(status));
@@ -189,8 +190,14 @@ void kp_kernel_run(void)
     (void)kp_supervisor_join(KP_TIME_INFINITE);
 }
 
+kp_status_t kp_kernel_join(kp_time_t deadline)
+{
+    return kp_supervisor_join(deadline);
+}
+
 kp_status_t kp_kernel_stop(kp_time_t deadline)
 {
+    kp_boot_trace_finish();
     kp_supervisor_stop(0);
     return kp_supervisor_join(deadline);
 }
@@ -201,6 +208,7 @@ void kp_kernel_main(const kp_boot_t *boot)
     if (status != KP_OK)
         kp_machine_shutdown(1);
     kp_kernel_run();
+    kp_boot_trace_finish();
     kp_machine_shutdown(kp_supervisor_exit_code());
 }
 
@@ -223,7 +231,8 @@ kp_status_t kp_boot_mark(const char *name)
     if (!mark_is_valid(name))
         return KP_ERR_INVALID_ARGUMENT;
     kp_log("boot", KP_LOG_INFO, "boot-mark %s %lld", name, (long long)kp_machine_now());
-    kp_trace_mark(name);
+    if (kp_boot_trace_mark(name))
+        kp_supervisor_stop(0);
     if (atomic_load(&memory_report_wanted) &&
         (strcmp(name, "first-paint") == 0 || strcmp(name, "load-done") == 0 ||
          strcmp(name, "toolbar") == 0))

@@ -117,6 +117,10 @@ typedef struct kp_boot {
 } kp_boot_t;
 void kp_kernel_main(const kp_boot_t *boot);
 
+/* Takes a part of a recording of kernel events (abi/trace.h), for kp_trace_finish: x86_64 writes it to
+   the second serial port, hosted to the file that it was given. ERR_NOT_SUPPORTED: there is none. */
+kp_status_t kp_machine_trace_write(void *context, const void *bytes, size_t count);
+
 /* Ends the machine: power off (x86_64: QEMU exit code through isa-debug-exit when present, else
    ACPI/port), hosted: exit the kernel process. */
 _Noreturn void kp_machine_shutdown(int code);

@@ -197,6 +197,14 @@ void kp_test_attach(const char *name)
     current = thread;
 }
 
+kp_status_t kp_machine_trace_write(void *context, const void *bytes, size_t count)
+{
+    (void)context;
+    (void)bytes;
+    (void)count;
+    return KP_ERR_NOT_SUPPORTED;
+}
+
 uint32_t kp_machine_cpu_count(void)
 {
     return 1;

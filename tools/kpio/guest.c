@@ -153,6 +153,10 @@ static void arguments_make(arguments_t *arguments, const kp_guest_t *guest, int 
     add(arguments, "stdio,id=log,signal=off");
     add(arguments, "-serial");
     add(arguments, "chardev:log");
+    if (guest->trace) {
+        add(arguments, "-serial");
+        add(arguments, "file:%s", guest->trace);
+    }
     add(arguments, "-chardev");
     add(arguments, "socket,id=control,fd=%d", control_fd);
     add(arguments, "-mon");

@@ -21,6 +21,7 @@ typedef struct kp_guest {
     const char *screenshot;   /* PNG file; NULL: none */
     const char *marks;        /* to wait for before the screenshot; NULL: KP_GUEST_MARKS */
     const char *pcap, *qmp;   /* files; NULL: none */
+    const char *trace;        /* file for the second serial port; NULL: none */
     const char *port_forward; /* "HOST:GUEST"; NULL: none */
     uint32_t timeout;         /* seconds; 0: none */
     bool verbose;

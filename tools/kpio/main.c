@@ -15,6 +15,8 @@ static const char help[] =
     "                           its text, its document, or where its elements are (JSON)\n"
     "  kpio view [URL]          the browser in a window of this machine\n"
     "  kpio run [URL]           boots the KPIO system in QEMU\n"
+    "  kpio trace URL -o trace.json\n"
+    "                           what the kernel did while it loaded a page, for a timeline viewer\n"
     "\n"
     "  kpio COMMAND --help      the options of a command\n"
     "  kpio --version\n"
@@ -33,6 +35,7 @@ static const command_t commands[] = {
     {"dump", kp_kpio_dump},
     {"view", kp_kpio_view},
     {"run", kp_kpio_run},
+    {"trace", kp_kpio_trace},
 };
 
 void kp_kpio_say(const char *format, ...)

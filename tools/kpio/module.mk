@@ -2,7 +2,7 @@
 HOSTED_SRC += tools/kpio/accel.c tools/kpio/child.c tools/kpio/deflate.c tools/kpio/file.c \
     tools/kpio/file_server.c tools/kpio/guest.c tools/kpio/main.c tools/kpio/options.c tools/kpio/png.c tools/kpio/ppm.c \
     tools/kpio/probe_image.S tools/kpio/qmp.c tools/kpio/render.c tools/kpio/run.c \
-    tools/kpio/session.c tools/kpio/target.c tools/kpio/view.c
+    tools/kpio/session.c tools/kpio/target.c tools/kpio/trace.c tools/kpio/trace_json.c tools/kpio/view.c
 
 # The accelerator probe: a guest kernel of its own, embedded as bytes.
 $(BUILD)/guest/probe.elf: tools/kpio/guest/probe.S tools/kpio/guest/probe.ld
@@ -23,6 +23,12 @@ ppm_TEST_SRC := tools/kpio/test/test_ppm.c tools/kpio/ppm.c
 
 UNIT_TESTS += file-server
 file-server_TEST_SRC := tools/kpio/test/test_file_server.c tools/kpio/file_server.c tools/kpio/child.c
+
+UNIT_TESTS += trace-json
+trace-json_TEST_SRC := tools/kpio/test/test_trace_json.c tools/kpio/trace_json.c
+FUZZ_TARGETS += trace-json
+trace-json_FUZZ_SRC := tools/kpio/fuzz/trace_json.c tools/kpio/trace_json.c
+trace-json_FUZZ_CORPUS := tools/kpio/fuzz/trace-json
 
 FUZZ_TARGETS += file-server
 file-server_FUZZ_SRC := tools/kpio/fuzz/file_server.c tools/kpio/file_server.c tools/kpio/child.c

@@ -134,6 +134,8 @@ int kp_kpio_run(int count, char **arguments)
         {"--pcap", 0, KP_OPTION_TEXT, "FILE", "records the guest's packets", &guest.pcap, 0, 0},
         {"--qmp", 0, KP_OPTION_TEXT, "SOCKET", "QEMU's control socket for other programs",
          &guest.qmp, 0, 0},
+        {"--trace", 0, KP_OPTION_TEXT, "FILE",
+         "the guest's recording of kernel events (kpio trace --from FILE)", &guest.trace, 0, 0},
         {"--timeout", 0, KP_OPTION_NUMBER, "SECONDS",
          "ends the guest after that (60 with --screenshot)", &timeout, 1, 86400},
         {"--wait", 0, KP_OPTION_TEXT, "MARK,MARK...",

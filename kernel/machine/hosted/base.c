@@ -2,6 +2,7 @@
    entropy, and the end. */
 #include <errno.h>
 #include <execinfo.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,9 @@
 static struct {
     int64_t boot_ns; /* CLOCK_MONOTONIC at time 0 */
     int log_level;
-} base = {.log_level = KP_LOG_WARN};
+    const char *trace_path;
+    int trace_file; /* -1: not opened yet */
+} base = {.log_level = KP_LOG_WARN, .trace_file = -1};
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -143,6 +146,34 @@ void kp_machine_shutdown(int code)
 {
     fflush(NULL);
     _exit(code);
+}
+
+/* ---- recording ---- */
+
+void kp_hosted_base_trace(const char *path)
+{
+    base.trace_path = path;
+}
+
+kp_status_t kp_machine_trace_write(void *context, const void *bytes, size_t count)
+{
+    (void)context;
+    if (!base.trace_path)
+        return KP_ERR_NOT_SUPPORTED;
+    if (base.trace_file < 0)
+        base.trace_file = open(base.trace_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (base.trace_file < 0)
+        return KP_ERR_IO;
+    for (const char *at = bytes; count > 0;) {
+        ssize_t written = write(base.trace_file, at, count);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return KP_ERR_IO;
+        at += written;
+        count -= (size_t)written;
+    }
+    return KP_OK;
 }
 
 /* ---- processors ---- */

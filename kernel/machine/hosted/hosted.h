@@ -31,7 +31,8 @@ typedef struct kp_hosted_options {
     int net;                  /* KP_HOSTED_NET_* */
     int display;              /* KP_HOSTED_DISPLAY_* */
     uint32_t width, height;   /* of the screen in pixels; 0: 1280, 800 */
-    int log_level; /* lines up to this go to stderr (KP_LOG_*); -1: none. Panics always */
+    const char *trace_path; /* file for a recording of kernel events (word trace=...); NULL: none */
+    int log_level;          /* lines up to this go to stderr (KP_LOG_*); -1: none. Panics always */
 } kp_hosted_options_t;
 
 /* Starts the kernel, then runs fn(context) on a kernel thread; when it returns, shuts the system

@@ -26,6 +26,8 @@ void kp_hosted_symbol(const kp_image_t *image, uint64_t offset, char *text, size
 
 /* base.c */
 void kp_hosted_base_start(int log_level);
+/* Where kp_machine_trace_write writes; borrowed. NULL: nowhere. */
+void kp_hosted_base_trace(const char *path);
 
 /* Devices; each registers itself before the kernel starts. ERR_NOT_SUPPORTED: the host lacks what
    it needs (one line on stderr said what). */

@@ -149,6 +149,7 @@ kp_status_t kp_hosted_run(const kp_hosted_options_t *options, int (*fn)(void *co
                           void *context, int *result)
 {
     kp_hosted_base_start(options->log_level);
+    kp_hosted_base_trace(options->trace_path);
     *result = 0;
     signal(SIGPIPE, SIG_IGN);
     open_standard_files();
