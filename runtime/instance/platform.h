@@ -1,0 +1,28 @@
+/* What the store needs of the machine below: address space, executable mappings, waiting. One
+   implementation per platform (linux.c). */
+#ifndef KP_RUNTIME_INSTANCE_PLATFORM_H
+#define KP_RUNTIME_INSTANCE_PLATFORM_H
+
+#include "runtime/instance/instance.h"
+
+/* Address space without access, page-aligned; NULL: exhausted. */
+void *kp_wasm_platform_reserve(uint64_t size);
+/* Makes [at, at + size) of a reservation readable and writable, zero-filled. Pages of 64 KiB. */
+kp_status_t kp_wasm_platform_commit(void *at, uint64_t size);
+void kp_wasm_platform_release(void *at, uint64_t size);
+/* Faults of code inside [base, base + size) on a GUARDED memory become traps. Idempotent. */
+bool kp_wasm_platform_has_guard(void);
+/* Registers a reservation whose faults are traps; withdraw before release. */
+kp_status_t kp_wasm_platform_guard(const void *base, uint64_t size);
+void kp_wasm_platform_unguard(const void *base);
+
+/* A read-execute mapping of a copy of `code`; never writable again. NULL: exhausted. */
+void *kp_wasm_platform_code_map(const void *code, size_t size);
+void kp_wasm_platform_code_unmap(void *code, size_t size);
+
+/* memory.atomic.wait and notify on an address: 0 woken, 1 not equal, 2 timed out; width 4 or 8. */
+uint32_t kp_wasm_platform_wait(const void *address, uint64_t expected, unsigned width,
+                               int64_t timeout_ns);
+uint32_t kp_wasm_platform_notify(const void *address, uint32_t count);
+
+#endif
