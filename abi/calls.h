@@ -42,7 +42,8 @@
    clock_get(clock, mem uint64_t *ns)
    random_get(mem bytes, count)                  Cryptographic. count <= 64 KiB.
    debug_log(mem bytes, count)                   One line to the kernel's log, prefixed with the process's
-                                                 name; count <= 1024.
+                                                 name; count <= 1024. ERR_SHOULD_WAIT after 200 lines in a
+                                                 row: then one each 20 ms.
    startup_channel() -> handle                   Once per process; later calls: ERR_NOT_FOUND.
    process_exit(code), process_trap(trap, address)   Do not return.
    process_info(process, mem kp_process_info_t *)

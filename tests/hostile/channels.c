@@ -47,22 +47,30 @@ int abuse_channel_cycle(void)
     return 0;
 }
 
-/* Channels in channels in channels: refused at some depth, and freed without recursion. */
+/* Channels in channels in channels. From the inside out any depth goes (and is freed without recursion); from
+   the outside in each send has to look at all levels above, so it is refused at some depth. */
 int abuse_deep_nesting(void)
 {
     kp_handle_t inner[2], outer[2];
     CHECK(kp_channel_create(inner) == KP_OK);
-    int depth = 0;
-    for (; depth < 1000; depth++) {
+    for (int depth = 0; depth < 2000; depth++) {
         CHECK(kp_channel_create(outer) == KP_OK);
+        CHECK(kp_channel_write(outer[0], NULL, 0, &inner[1], 1) == KP_OK);
+        CHECK(kp_handle_close(inner[0]) == KP_OK);
+        inner[0] = outer[0];
+        inner[1] = outer[1];
+    }
+    CHECK(kp_handle_close(inner[0]) == KP_OK && kp_handle_close(inner[1]) == KP_OK);
+
+    CHECK(kp_channel_create(outer) == KP_OK);
+    for (int depth = 0; depth < 1000; depth++) {
+        CHECK(kp_channel_create(inner) == KP_OK);
         kp_status_t status = kp_channel_write(outer[0], NULL, 0, &inner[1], 1);
         if (status != KP_OK) {
             CHECK(status == KP_ERR_INVALID_ARGUMENT && depth > 8);
             return 0;
         }
-        CHECK(kp_handle_close(inner[0]) == KP_OK);
-        inner[0] = outer[0];
-        inner[1] = outer[1];
+        outer[0] = inner[0];
     }
     return __LINE__;
 }

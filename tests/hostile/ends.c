@@ -1,6 +1,7 @@
 /* Processes that do not end, end badly, or want to be many. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "abi/job.h"
 #include "tests/hostile/hostile.h"
@@ -41,17 +42,15 @@ int abuse_fork_bomb(void)
     return 0;
 }
 
-static int recurse(volatile uint8_t *above)
+/* No array: those lie in linear memory, whose end is another trap. */
+static int recurse(int depth)
 {
-    volatile uint8_t here[256];
-    here[0] = above[0];
-    return recurse(here) + here[1];
+    return zero ? depth : recurse(depth + 1) * 3 + depth;
 }
 
 int abuse_stack_overflow(void)
 {
-    volatile uint8_t here[1] = {1};
-    return recurse(here);
+    return recurse(1);
 }
 
 int abuse_out_of_bounds(void)
@@ -62,13 +61,16 @@ int abuse_out_of_bounds(void)
 
 int abuse_divide_by_zero(void)
 {
-    return 1 / zero;
+    return (int)hostile_random() / zero;
 }
 
 int abuse_bad_indirect_call(void)
 {
-    int (*volatile function)(int, double, int64_t) = (int (*)(int, double, int64_t))abuse_spin;
-    return function(1, 2.0, 3);
+    int (*volatile right)(void) = abuse_spin;
+    int (*wrong)(int, double, int64_t);
+    void *pointer = (void *)(uintptr_t)right;
+    memcpy(&wrong, &pointer, sizeof(wrong));
+    return wrong(1, 2.0, 3);
 }
 
 int abuse_exit_in_the_middle(void)

@@ -88,8 +88,7 @@ int abuse_read_only_buffers(void)
     static _Alignas(4096) uint8_t place[8192];
     kp_handle_t vmo = (kp_handle_t)kp_vmo_create(8192), ends[2];
     CHECK(kp_vmo_map(vmo, 0, place + 4096, 4096, 0) == KP_OK);
-    CHECK(RAW(clock_get, 0, kp_mem(place + 4096)) == KP_ERR_BAD_ADDRESS);
-    CHECK(RAW(random_get, kp_mem(place + 4000), 200) == KP_ERR_BAD_ADDRESS);
+    CHECK(RAW(object_info, vmo, kp_mem(place + 4096)) == KP_ERR_BAD_ADDRESS);
     CHECK(RAW(vmo_read, vmo, 0, kp_mem(place + 4096), 64) == KP_ERR_BAD_ADDRESS);
     CHECK(RAW(channel_create, kp_mem(place + 4096)) == KP_ERR_BAD_ADDRESS);
     /* A message that cannot be delivered stays in the queue. */
@@ -100,7 +99,7 @@ int abuse_read_only_buffers(void)
           KP_ERR_BAD_ADDRESS);
     CHECK(kp_channel_read(ends[1], place, 64, NULL, 0, actual) == KP_OK && actual[0] == 7);
     CHECK(kp_vmo_unmap(place + 4096, 4096) == KP_OK);
-    CHECK(RAW(clock_get, 0, kp_mem(place + 4096)) == KP_OK);
+    CHECK(RAW(object_info, vmo, kp_mem(place + 4096)) == KP_OK);
     return 0;
 }
 
@@ -124,8 +123,9 @@ int abuse_memory_flood(void)
         grown += 16;
     }
     CHECK(grown > 0);
-    CHECK(RAW(memory_grow, UINT64_MAX) == KP_ERR_NO_MEMORY);
-    CHECK(RAW(memory_grow, 1ull << 32) == KP_ERR_NO_MEMORY);
+    /* Behind the back of the program's own runtime. */
+    CHECK(RAW(memory_grow, UINT64_MAX) < 0);
+    CHECK(RAW(memory_grow, 1ull << 32) < 0);
     return 0;
 }
 
