@@ -42,8 +42,7 @@
    clock_get(clock, mem uint64_t *ns)
    random_get(mem bytes, count)                  Cryptographic. count <= 64 KiB.
    debug_log(mem bytes, count)                   One line to the kernel's log, prefixed with the process's
-                                                 name; count <= 1024. ERR_SHOULD_WAIT after 200 lines in a
-                                                 row: then one each 20 ms.
+                                                 name; count <= 1024.
    startup_channel() -> handle                   Once per process; later calls: ERR_NOT_FOUND.
    process_exit(code), process_trap(trap, address)   Do not return.
    process_info(process, mem kp_process_info_t *)
@@ -66,18 +65,22 @@
    channel_call(channel, mem kp_channel_call_t *call, deadline)
        Sends call->request and waits for the reply to it: the kernel makes the transaction id. Other
        messages that arrive meanwhile stay queued. ERR_TIMED_OUT: the reply, if it comes, is dropped.
-       ERR_PEER_CLOSED. ERR_BUFFER_TOO_SMALL: the reply did not fit and is lost (its sizes are
-       written): the caller knows its protocol's largest reply. On any error before the request was
+       ERR_PEER_CLOSED. ERR_CANCELLED: the handle was closed or moved meanwhile. ERR_SHOULD_WAIT:
+       the receiver's queue is full. ERR_BUFFER_TOO_SMALL: the reply did not fit and is lost, with its
+       handles (its sizes are written): the caller knows its protocol's largest reply. So is a reply
+       that the caller's memory or handle table cannot take. On any error before the request was
        queued the handles stay with the caller.
    channel_receive(channel, mem kp_channel_message_t *message, deadline)
        channel_read that waits; message->transaction is not 0 when the sender waits for a reply.
+       KP_TIME_POLL: ERR_TIMED_OUT when there is none. On any error the message stays.
    channel_reply(channel, mem const kp_channel_message_t *message)
        Answers message->transaction. ERR_NOT_FOUND: nobody waits for it any more (the handles stay
        with the caller). Never blocks and is never refused for a full queue: the caller waits.
    channel_reply_receive(channel, mem const kp_channel_message_t *reply,
                          mem kp_channel_message_t *message, deadline)
        channel_reply, then channel_receive: what a server does all day. The reply's error is returned
-       without receiving, but ERR_NOT_FOUND is not an error here (the handles are closed).
+       without receiving, but ERR_NOT_FOUND is not an error here (the handles are closed), so a
+       server may begin with transaction 0. An error of the receiving: the reply was sent.
    ---- Handles ----
    handle_revoke(handle)
        Closes every handle that was derived from this one by duplicate (and from those, and so on)

@@ -22,7 +22,7 @@ typedef struct kp_channel_message {
 } kp_channel_message_t;
 
 typedef struct kp_channel_call {
-    kp_channel_message_t request; /* its transaction is not read; the kernel writes it */
+    kp_channel_message_t request; /* its transaction is neither read nor written */
     kp_channel_message_t reply;
 } kp_channel_call_t;
 

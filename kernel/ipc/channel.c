@@ -1,22 +1,7 @@
-#include "kernel/ipc/channel.h"
+#include "kernel/ipc/channel_private.h"
 
 #include "kernel/object/wait.h"
 #include "kernel/trace/trace.h"
-
-typedef struct kp_channel_pair kp_channel_pair_t;
-
-struct kp_channel {
-    kp_object_t object; /* its lock is the pair's */
-    kp_channel_pair_t *pair;
-    kp_list_t queue;       /* messages to be read here; guarded by: pair lock */
-    size_t queued_bytes;   /* guarded by: pair lock */
-    uint32_t queued_count; /* guarded by: pair lock */
-    bool closed;           /* guarded by: pair lock */
-    /* The end in whose queue this end lies, referenced; guarded by: transit lock. */
-    kp_channel_t *container;
-    void (*abandoned)(kp_capability_t end, void *context); /* set once, before it is shared */
-    void *abandoned_context;
-};
 
 struct kp_channel_pair {
     kp_spinlock_t lock;
@@ -26,12 +11,6 @@ struct kp_channel_pair {
 
 /* Guards every `container`. Taken only for messages that carry channels, before pair locks. */
 static kp_spinlock_t transit;
-
-static kp_channel_t *channel_peer(kp_channel_t *end)
-{
-    kp_channel_pair_t *pair = end->pair;
-    return end == &pair->ends[0] ? &pair->ends[1] : &pair->ends[0];
-}
 
 kp_channel_t *kp_channel_from_object(kp_object_t *object)
 {
@@ -123,7 +102,7 @@ static void message_containers_set(kp_message_t *message, kp_channel_t *containe
 }
 
 /* Takes the message's channels out of their container. */
-static void message_containers_clear(kp_message_t *message)
+void kp_message_containers_clear(kp_message_t *message)
 {
     for (uint32_t i = 0; i < message->capability_count; i++) {
         kp_object_t *object = message->capabilities[i].object;
@@ -157,7 +136,7 @@ static kp_status_t message_nesting_check(const kp_message_t *message, kp_channel
 /* Marks the end closed, tells the peer, and hands its queue over to be destroyed. */
 static void channel_close(kp_channel_t *end, kp_list_t *garbage)
 {
-    kp_channel_t *peer = channel_peer(end);
+    kp_channel_t *peer = end->peer;
     kp_spin_lock(end->object.lock);
     end->closed = true;
     while (!kp_list_is_empty(&end->queue)) {
@@ -191,7 +170,7 @@ static void messages_destroy(kp_list_t *garbage)
     while (!kp_list_is_empty(garbage)) {
         kp_message_t *message = KP_CONTAINER_OF(garbage->next, kp_message_t, link);
         kp_list_remove(&message->link);
-        message_containers_clear(message);
+        kp_message_containers_clear(message);
         for (uint32_t i = 0; i < message->capability_count; i++) {
             kp_capability_t *capability = &message->capabilities[i];
             if (!capability->object || capability->object->type != KP_TYPE_CHANNEL) {
@@ -227,6 +206,7 @@ static void channel_destroy(kp_object_t *object)
 {
     kp_channel_t *end = kp_channel_from_object(object);
     KP_CHECK(kp_list_is_empty(&end->queue) && !end->container);
+    KP_CHECK(kp_list_is_empty(&end->receivers) && !end->calls);
     kp_object_fini(object);
     if (atomic_fetch_sub_explicit(&end->pair->alive, 1, memory_order_acq_rel) == 1)
         kp_kfree(end->pair);
@@ -249,7 +229,9 @@ kp_status_t kp_channel_create(kp_capability_t ends[2])
         kp_object_init(&end->object, KP_TYPE_CHANNEL, &channel_ops);
         end->object.lock = &pair->lock;
         end->pair = pair;
+        end->peer = &pair->ends[1 - i];
         kp_list_init(&end->queue);
+        kp_list_init(&end->receivers);
         atomic_init(&end->object.signals, KP_SIGNAL_WRITABLE);
     }
     for (int i = 0; i < 2; i++) {
@@ -286,7 +268,7 @@ kp_status_t kp_channel_may_push(kp_channel_t *end)
 
 static kp_status_t channel_enqueue(kp_channel_t *end, kp_message_t *message)
 {
-    kp_channel_t *receiver = channel_peer(end);
+    kp_channel_t *receiver = end->peer;
     kp_status_t status = KP_OK;
     kp_spin_lock(end->object.lock);
     if (receiver->closed) {
@@ -317,7 +299,7 @@ kp_status_t kp_channel_push(kp_channel_t *end, kp_message_t *message)
             return KP_ERR_INVALID_ARGUMENT;
     }
     /* A closed end's memory is still the pair's, but it may not be referenced any more. */
-    kp_channel_t *receiver = channel_peer(end);
+    kp_channel_t *receiver = end->peer;
     kp_spin_lock(end->object.lock);
     bool closed = receiver->closed;
     if (!closed)
@@ -333,7 +315,7 @@ kp_status_t kp_channel_push(kp_channel_t *end, kp_message_t *message)
         status = channel_enqueue(end, message);
         if (status != KP_OK) {
             kp_spin_unlock(&transit);
-            message_containers_clear(message);
+            kp_message_containers_clear(message);
             kp_object_release(&receiver->object);
             return status;
         }
@@ -346,44 +328,44 @@ kp_status_t kp_channel_push(kp_channel_t *end, kp_message_t *message)
 /* Signals after a message was taken: the receiver's READABLE, the sender's WRITABLE. Lock held. */
 static void channel_taken(kp_channel_t *end)
 {
-    kp_channel_t *sender = channel_peer(end);
+    kp_channel_t *sender = end->peer;
     if (kp_list_is_empty(&end->queue))
         kp_object_signal_locked(&end->object, KP_SIGNAL_READABLE, 0);
     if (!sender->closed && !end->closed && !channel_is_full(end))
         kp_object_signal_locked(&sender->object, 0, KP_SIGNAL_WRITABLE);
 }
 
-kp_status_t kp_channel_pop(kp_channel_t *end, size_t byte_capacity, size_t capability_capacity,
-                           uint32_t counts[2], kp_message_t **out)
+kp_status_t kp_channel_pop_locked(kp_channel_t *end, size_t byte_capacity,
+                                  size_t capability_capacity, uint32_t counts[2],
+                                  kp_message_t **out)
 {
-    kp_status_t status = KP_OK;
-    kp_message_t *message = NULL;
+    if (kp_list_is_empty(&end->queue))
+        return end->peer->closed ? KP_ERR_PEER_CLOSED : KP_ERR_SHOULD_WAIT;
+    kp_message_t *message = KP_CONTAINER_OF(end->queue.next, kp_message_t, link);
+    if (counts) {
+        counts[0] = message->byte_count;
+        counts[1] = message->capability_count;
+    }
+    if (message->byte_count > byte_capacity || message->capability_count > capability_capacity)
+        return KP_ERR_BUFFER_TOO_SMALL;
+    kp_list_remove(&message->link);
+    end->queued_count--;
+    end->queued_bytes -= message->byte_count;
+    kp_trace(KP_TRACE_RECEIVE, end->object.koid, message->byte_count, message->capability_count);
+    channel_taken(end);
+    *out = message;
+    return KP_OK;
+}
+
+kp_status_t kp_channel_pop(kp_channel_t *end, size_t byte_capacity, size_t capability_capacity,
+                           uint32_t counts[2], kp_message_t **message)
+{
     kp_spin_lock(end->object.lock);
-    if (kp_list_is_empty(&end->queue)) {
-        status = channel_peer(end)->closed ? KP_ERR_PEER_CLOSED : KP_ERR_SHOULD_WAIT;
-    } else {
-        message = KP_CONTAINER_OF(end->queue.next, kp_message_t, link);
-        if (counts) {
-            counts[0] = message->byte_count;
-            counts[1] = message->capability_count;
-        }
-        if (message->byte_count > byte_capacity ||
-            message->capability_count > capability_capacity) {
-            status = KP_ERR_BUFFER_TOO_SMALL;
-        } else {
-            kp_list_remove(&message->link);
-            end->queued_count--;
-            end->queued_bytes -= message->byte_count;
-            kp_trace(KP_TRACE_RECEIVE, end->object.koid, message->byte_count,
-                     message->capability_count);
-            channel_taken(end);
-        }
-    }
+    kp_status_t status =
+        kp_channel_pop_locked(end, byte_capacity, capability_capacity, counts, message);
     kp_spin_unlock(end->object.lock);
-    if (status == KP_OK) {
-        message_containers_clear(message);
-        *out = message;
-    }
+    if (status == KP_OK)
+        kp_message_containers_clear(*message);
     return status;
 }
 
@@ -406,8 +388,8 @@ void kp_channel_unpop(kp_channel_t *end, kp_message_t *message)
             end->queued_count++;
             end->queued_bytes += message->byte_count;
             kp_object_signal_locked(&end->object, 0, KP_SIGNAL_READABLE);
-            if (channel_is_full(end) && !channel_peer(end)->closed)
-                kp_object_signal_locked(&channel_peer(end)->object, KP_SIGNAL_WRITABLE, 0);
+            if (channel_is_full(end) && !end->peer->closed)
+                kp_object_signal_locked(&end->peer->object, KP_SIGNAL_WRITABLE, 0);
         }
         kp_spin_unlock(end->object.lock);
     }

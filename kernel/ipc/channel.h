@@ -9,6 +9,7 @@
 #ifndef KP_KERNEL_CHANNEL_H
 #define KP_KERNEL_CHANNEL_H
 
+#include "abi/ipc.h"
 #include "kernel/object/object.h"
 #include "kernel/object/quota.h"
 
@@ -25,6 +26,7 @@ typedef struct kp_message {
     kp_quota_t *quota; /* the sender's, charged with bytes and handles until it is read, or NULL */
     uint32_t byte_count;
     uint32_t capability_count;
+    kp_transaction_t transaction;  /* 0: the sender waits for no reply */
     kp_capability_t *capabilities; /* in the same allocation */
     uint8_t *bytes;                /* in the same allocation */
 } kp_message_t;

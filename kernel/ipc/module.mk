@@ -1,1 +1,1 @@
-KERNEL_SRC += kernel/ipc/channel.c kernel/ipc/services.c
+KERNEL_SRC += $(addprefix kernel/ipc/, call.c channel.c services.c)

@@ -10,11 +10,6 @@
     }
 /* handles */
 ABSENT(handle_revoke)
-/* ipc */
-ABSENT(channel_call)
-ABSENT(channel_receive)
-ABSENT(channel_reply)
-ABSENT(channel_reply_receive)
 /* memory */
 ABSENT(vmo_clone)
 ABSENT(vmo_resize)

@@ -215,6 +215,13 @@ uint32_t kp_machine_cpu_current(void)
     return 0;
 }
 
+void kp_test_detach(void)
+{
+    kp_thread_t *thread = current;
+    current = NULL;
+    kp_thread_ended(thread);
+}
+
 bool kp_machine_thread_park(kp_time_t deadline)
 {
     kp_machine_thread_t *machine = &current->machine;
@@ -350,6 +357,15 @@ int64_t kp_test_call6(kp_process_t *process, uint32_t number, const uint64_t arg
             kp_thread_ended(thread);
     }
     kp_object_release(&thread->object);
+    return result;
+}
+
+int64_t kp_test_call6_beside(kp_process_t *process, uint32_t number, const uint64_t arguments[6])
+{
+    kp_process_t *own = current->process;
+    current->process = process;
+    int64_t result = kp_syscall_dispatch(number, arguments);
+    current->process = own;
     return result;
 }
 

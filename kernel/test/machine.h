@@ -9,6 +9,8 @@
 
 /* The calling host thread becomes a kernel thread (once for each). */
 void kp_test_attach(const char *name);
+/* It is none any more. */
+void kp_test_detach(void);
 /* Waits until every kernel thread that the core started has ended. */
 void kp_test_join(void);
 
@@ -33,6 +35,11 @@ void kp_test_process_end(kp_process_t *process);
 int64_t kp_test_call6(kp_process_t *process, uint32_t number, const uint64_t arguments[6]);
 #define kp_test_call(process, name, ...) \
     kp_test_call6((process), KP_CALL_##name, (const uint64_t[6]){__VA_ARGS__})
+/* The same on the calling host thread's own kernel thread (kp_test_attach): as if it were another
+   thread of the process, which the caller keeps alive. Killing the process does not reach it. */
+int64_t kp_test_call6_beside(kp_process_t *process, uint32_t number, const uint64_t arguments[6]);
+#define kp_test_call_beside(process, name, ...) \
+    kp_test_call6_beside((process), KP_CALL_##name, (const uint64_t[6]){__VA_ARGS__})
 /* The process's linear memory at offset, as the program sees it. */
 void *kp_test_memory(kp_process_t *process, uint32_t offset);
 

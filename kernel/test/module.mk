@@ -20,6 +20,7 @@ endef
 $(eval $(call CORE_TEST,kernel_handle,kernel/object/test/test_handle.c))
 $(eval $(call CORE_TEST,kernel_image,kernel/object/test/test_image.c))
 $(eval $(call CORE_TEST,kernel_channel,kernel/ipc/test/test_channel.c))
+$(eval $(call CORE_TEST,kernel_call_reply,kernel/ipc/test/test_call.c))
 $(eval $(call CORE_TEST,kernel_rights,kernel/syscall/test/test_rights.c))
 $(eval $(call CORE_TEST,kernel_calls,kernel/syscall/test/test_calls.c))
 $(eval $(call CORE_TEST,kernel_memory,kernel/syscall/test/test_memory.c))

@@ -95,8 +95,11 @@ static void call_make(kp_process_t *process, kp_reader_t *reader)
     for (int i = 0; i < calls[index].argc; i++)
         arguments[i] = argument_read(reader);
     uint32_t number = calls[index].number;
-    if (number == KP_CALL_object_wait_one || number == KP_CALL_object_wait_many)
+    if (number == KP_CALL_object_wait_one || number == KP_CALL_object_wait_many ||
+        number == KP_CALL_channel_call || number == KP_CALL_channel_receive)
         arguments[2] = 0; /* nobody would wake us */
+    if (number == KP_CALL_channel_reply_receive)
+        arguments[3] = 0;
     if (number == KP_CALL_memory_grow)
         arguments[0] %= 3;
     int64_t result = kp_test_call6(process, number, arguments);

@@ -1,0 +1,231 @@
+/* Calls and replies: abi/ipc.h. Messages that are small or whose receiver waits go from memory to memory
+   (kernel/ipc/call.h); those with handles, or that nobody waits for, become kp_message_t. */
+#include "abi/ipc.h"
+#include "kernel/ipc/call.h"
+#include "kernel/object/thread.h"
+#include "kernel/syscall/message.h"
+
+static kp_call_message_t message_of(const kp_channel_message_t *message)
+{
+    return (kp_call_message_t){
+        .bytes = message->bytes,
+        .byte_count = message->byte_count,
+        .handles = message->handles,
+        .handle_count = message->handle_count,
+    };
+}
+
+static kp_status_t sending_check(kp_call_t *call, const kp_channel_message_t *message)
+{
+    if (message->byte_count > KP_CHANNEL_BYTES_MAX ||
+        message->handle_count > KP_CHANNEL_HANDLES_MAX)
+        return KP_ERR_TOO_LARGE;
+    return kp_user_check(call->process, message->bytes, message->byte_count);
+}
+
+static kp_channel_bytes_t range_of(kp_call_t *call, const kp_channel_message_t *message)
+{
+    return (kp_channel_bytes_t){&call->process->space, message->bytes, message->byte_count};
+}
+
+/* `message` says where the room is, which was checked. */
+static void wait_init(kp_call_t *call, kp_channel_wait_t *wait, const kp_channel_message_t *message)
+{
+    kp_channel_wait_init(wait, range_of(call, message), message->handle_count,
+                         &call->process->handles, kp_call_handle(call->arguments[0]));
+}
+
+static void message_sent(kp_call_t *call)
+{
+    atomic_fetch_add_explicit(&call->process->messages_sent, 1, memory_order_relaxed);
+}
+
+/* Gives the caller what came into the record, with its sizes; those also when it did not fit. */
+static kp_status_t wait_deliver(kp_call_t *call, kp_channel_wait_t *wait, kp_status_t status,
+                                const kp_channel_message_t *room, uint64_t room_at)
+{
+    kp_channel_message_t result = *room;
+    result.byte_count = wait->byte_count;
+    result.handle_count = wait->handle_count;
+    result.transaction = wait->transaction;
+    if (status == KP_OK || status == KP_ERR_BUFFER_TOO_SMALL) {
+        kp_status_t written = kp_user_write(call->process, room_at, &result, sizeof(result));
+        if (written != KP_OK)
+            return written;
+    }
+    if (status != KP_OK)
+        return status;
+    if (wait->message) {
+        const kp_call_message_t to = message_of(room);
+        return kp_call_message_deliver(call, wait->message, &to);
+    }
+    if (wait->in_place)
+        return KP_OK;
+    return kp_user_write(call->process, room->bytes, wait->bytes, wait->byte_count);
+}
+
+/* ---- channel_call ---- */
+
+static kp_status_t call_queue(kp_call_t *call, kp_channel_wait_t *wait,
+                              const kp_channel_message_t *request)
+{
+    kp_channel_t *channel = kp_channel_from_object(call->object);
+    kp_status_t status = kp_channel_may_push(channel); /* the push itself decides */
+    if (status != KP_OK)
+        return status;
+    const kp_call_message_t from = message_of(request);
+    kp_call_sending_t sending;
+    status = kp_call_sending_begin(call, &from, &sending);
+    if (status != KP_OK)
+        return status;
+    status = kp_channel_call_push(channel, wait, sending.message);
+    kp_call_sending_end(call, &sending, status);
+    return status;
+}
+
+int64_t kp_call_channel_call(kp_call_t *call)
+{
+    kp_channel_t *channel = kp_channel_from_object(call->object);
+    uint64_t at = call->arguments[1];
+    kp_channel_call_t io;
+    kp_status_t status = kp_user_read(call->process, &io, at, sizeof(io));
+    if (status == KP_OK)
+        status = sending_check(call, &io.request);
+    const kp_call_message_t room = message_of(&io.reply);
+    if (status == KP_OK)
+        status = kp_call_room_check(call, &room);
+    if (status != KP_OK)
+        return status;
+
+    kp_channel_wait_t wait;
+    wait_init(call, &wait, &io.reply);
+    kp_thread_t *receiver = NULL;
+    status = KP_ERR_SHOULD_WAIT;
+    if (io.request.handle_count == 0) {
+        const kp_channel_bytes_t request = range_of(call, &io.request);
+        status = kp_channel_call_direct(channel, &wait, &request, &receiver);
+        if (status == KP_OK)
+            message_sent(call);
+    }
+    if (status == KP_ERR_SHOULD_WAIT)
+        status = call_queue(call, &wait, &io.request);
+    if (status != KP_OK)
+        return status;
+
+    status = kp_channel_call_wait(channel, &wait, receiver, (kp_time_t)call->arguments[2]);
+    status = wait_deliver(call, &wait, status, &io.reply, at + offsetof(kp_channel_call_t, reply));
+    if (wait.message)
+        kp_message_destroy(wait.message);
+    return status;
+}
+
+/* ---- channel_receive ---- */
+
+/* `message` is the room as the caller wrote it at `at`. wake: as for kp_channel_receive_wait. */
+static kp_status_t receive(kp_call_t *call, const kp_channel_message_t *message, uint64_t at,
+                           kp_thread_t *wake, uint64_t deadline)
+{
+    kp_channel_t *channel = kp_channel_from_object(call->object);
+    kp_channel_wait_t wait;
+    wait_init(call, &wait, message);
+    kp_status_t status = kp_channel_receive_wait(channel, &wait, wake, (kp_time_t)deadline);
+    kp_status_t delivered = wait_deliver(call, &wait, status, message, at);
+    if (delivered != KP_OK) {
+        if (status == KP_OK)
+            kp_channel_receive_undo(channel, &wait);
+        return delivered;
+    }
+    if (wait.message)
+        kp_message_destroy(wait.message);
+    return KP_OK;
+}
+
+static kp_status_t room_read(kp_call_t *call, uint64_t at, kp_channel_message_t *message)
+{
+    kp_status_t status = kp_user_read(call->process, message, at, sizeof(*message));
+    const kp_call_message_t room = message_of(message);
+    return status == KP_OK ? kp_call_room_check(call, &room) : status;
+}
+
+int64_t kp_call_channel_receive(kp_call_t *call)
+{
+    kp_channel_message_t message = {0};
+    kp_status_t status = room_read(call, call->arguments[1], &message);
+    if (status != KP_OK)
+        return status;
+    return receive(call, &message, call->arguments[1], NULL, call->arguments[2]);
+}
+
+/* ---- channel_reply ---- */
+
+/* *caller: whom to wake, referenced. */
+static kp_status_t reply_send(kp_call_t *call, const kp_channel_message_t *reply,
+                              kp_thread_t **caller)
+{
+    kp_channel_t *channel = kp_channel_from_object(call->object);
+    kp_status_t status;
+    if (reply->handle_count == 0) {
+        const kp_channel_bytes_t bytes = range_of(call, reply);
+        status = kp_channel_reply(channel, reply->transaction, &bytes, caller);
+        if (status == KP_OK)
+            message_sent(call);
+        return status;
+    }
+    const kp_call_message_t from = message_of(reply);
+    kp_call_sending_t sending;
+    status = kp_call_sending_begin(call, &from, &sending);
+    if (status != KP_OK)
+        return status;
+    status = kp_channel_reply_message(channel, reply->transaction, sending.message, caller);
+    kp_call_sending_end(call, &sending, status);
+    return status;
+}
+
+static kp_status_t reply_read(kp_call_t *call, kp_channel_message_t *reply)
+{
+    kp_status_t status = kp_user_read(call->process, reply, call->arguments[1], sizeof(*reply));
+    return status == KP_OK ? sending_check(call, reply) : status;
+}
+
+int64_t kp_call_channel_reply(kp_call_t *call)
+{
+    kp_channel_message_t reply = {0};
+    kp_thread_t *caller = NULL;
+    kp_status_t status = reply_read(call, &reply);
+    if (status == KP_OK)
+        status = reply_send(call, &reply, &caller);
+    if (caller) {
+        kp_machine_thread_unpark(caller);
+        kp_object_release(&caller->object);
+    }
+    return status;
+}
+
+/* The handles of a reply that nobody waits for. One that cannot be named stays what it was. */
+static void handles_drop(kp_call_t *call, const kp_channel_message_t *reply)
+{
+    kp_handle_t handles[KP_CHANNEL_HANDLES_MAX];
+    if (kp_user_read(call->process, handles, reply->handles,
+                     reply->handle_count * sizeof(*handles)) != KP_OK)
+        return;
+    for (uint32_t i = 0; i < reply->handle_count; i++)
+        (void)kp_handle_close(&call->process->handles, handles[i]);
+}
+
+int64_t kp_call_channel_reply_receive(kp_call_t *call)
+{
+    kp_channel_message_t reply = {0}, message = {0};
+    kp_status_t status = reply_read(call, &reply);
+    if (status == KP_OK)
+        status = room_read(call, call->arguments[2], &message);
+    kp_thread_t *caller = NULL;
+    if (status == KP_OK)
+        status = reply_send(call, &reply, &caller);
+    if (status == KP_ERR_NOT_FOUND) {
+        handles_drop(call, &reply);
+        status = KP_OK;
+    }
+    if (status != KP_OK)
+        return status;
+    return receive(call, &message, call->arguments[2], caller, call->arguments[3]);
+}
