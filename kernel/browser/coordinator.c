@@ -82,6 +82,7 @@ static void tab_ended(kp_process_t *process)
 {
     kp_process_info_t info;
     kp_process_info(process, &info);
+    kp_job_kill(process->job); /* a tab is its job: nothing of it stays */
     kp_spin_lock(&tabs_lock);
     tab_remove_locked(tab_number(process));
     counts.failed += info.exit_reason != KP_EXIT_NORMAL && info.exit_reason != KP_EXIT_KILLED;
@@ -131,11 +132,17 @@ static kp_status_t tab_launch(uint64_t number, const kp_image_t *image, kp_capab
     kp_boot_grant_service(&startup, "http", KP_RIGHT_CONNECT);
     kp_files_grant(&startup, "fonts/");
     kp_files_grant(&startup, "ui/");
-    uint64_t limits[KP_QUOTA_KINDS];
-    kp_boot_limits(limits, TAB_MEBIBYTES);
+    kp_job_t *job;
+    kp_status_t status = kp_boot_job(TAB_MEBIBYTES, KP_BAND_NORMAL, &job);
+    if (status != KP_OK) {
+        kp_startup_clear(&startup);
+        return status;
+    }
     char name[32];
     kp_snprintf(name, sizeof(name), "tab-%llu", (unsigned long long)number);
-    return kp_startup_launch(&startup, name, image, limits, tab_ended, out);
+    status = kp_startup_launch(&startup, name, image, job, tab_ended, out);
+    kp_object_release(&job->object);
+    return status;
 }
 
 kp_status_t kp_coordinator_tab_create(kp_capability_t *channel, kp_capability_t *process)

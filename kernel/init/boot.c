@@ -22,29 +22,39 @@ typedef struct boot_entry {
     const char *devices;  /* device names, blanks between; a trailing '*' stands for a number */
     const char *files;    /* prefix of archive files, or NULL */
     uint32_t mebibytes;   /* memory limit */
+    uint32_t band;        /* KP_BAND_* */
     bool is_shell;        /* gets the coordinator and the command line's words */
 } boot_entry_t;
 
 static const boot_entry_t table[] = {
-    {.name = "netstack", .serves = "net", .devices = "net0", .mebibytes = 128},
-    {.name = "http", .serves = "http", .connects = "net", .mebibytes = 512},
-    {.name = "display", .serves = "display", .devices = "gpu0 input*", .mebibytes = 1024},
+    {.name = "netstack", .serves = "net", .devices = "net0", .mebibytes = 128, .band = KP_BAND_SYSTEM},
+    {.name = "http", .serves = "http", .connects = "net", .mebibytes = 512, .band = KP_BAND_SYSTEM},
+    {.name = "display", .serves = "display", .devices = "gpu0 input*", .mebibytes = 1024, .band = KP_BAND_SYSTEM},
     {.name = "shell",
      .connects = "display",
      .devices = "console0",
      .files = "ui/",
      .mebibytes = 256,
+     .band = KP_BAND_FOREGROUND,
      .is_shell = true},
 };
 
 static kp_program_t programs[KP_ARRAY_COUNT(table)];
 static atomic_uint services_missing; /* bit i: table[i] has not registered its service yet */
 
-void kp_boot_limits(uint64_t limits[KP_QUOTA_KINDS], uint32_t mebibytes)
+kp_status_t kp_boot_job(uint32_t mebibytes, uint32_t band, kp_job_t **job)
 {
-    limits[KP_QUOTA_HANDLES] = 16384;
-    limits[KP_QUOTA_QUEUED_BYTES] = 32u << 20;
-    limits[KP_QUOTA_PAGES] = (uint64_t)mebibytes << 8;
+    const kp_job_limits_t limits = {.handles = 16384,
+                                    .queued_bytes = 32u << 20,
+                                    .pages = (uint64_t)mebibytes << 8,
+                                    .processes = 64,
+                                    .objects = 32768};
+    const kp_job_policy_t policy = {.band = band, .weight = 100};
+    kp_status_t status = kp_job_create(kp_job_root(), &limits, job);
+    if (status == KP_OK)
+        status = kp_job_set_policy(*job, &policy);
+    KP_ASSERT(status == KP_OK || status == KP_ERR_NO_MEMORY); /* nothing limits the root */
+    return status;
 }
 
 void kp_boot_grant_service(kp_startup_t *startup, const char *name, kp_rights_t right)
@@ -121,9 +131,15 @@ static kp_status_t entry_launch(const kp_program_t *program, kp_process_t **out)
         kp_startup_grant(&startup, "coordinator",
                          kp_capability_create(kp_coordinator_object(),
                                               kp_object_default_rights(KP_TYPE_COORDINATOR)));
-    uint64_t limits[KP_QUOTA_KINDS];
-    kp_boot_limits(limits, entry->mebibytes);
-    return kp_startup_launch(&startup, entry->name, image, limits, NULL, out);
+    kp_job_t *job;
+    status = kp_boot_job(entry->mebibytes, entry->band, &job);
+    if (status != KP_OK) {
+        kp_startup_clear(&startup);
+        return status;
+    }
+    status = kp_startup_launch(&startup, entry->name, image, job, NULL, out);
+    kp_object_release(&job->object);
+    return status;
 }
 
 void kp_boot_service_registered(const char *name)

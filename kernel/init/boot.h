@@ -16,7 +16,7 @@ void kp_boot_service_registered(const char *name);
 
 /* Grants the capability to connect to (or serve, by right) a service as "svc:NAME". */
 void kp_boot_grant_service(kp_startup_t *startup, const char *name, kp_rights_t right);
-/* Limits for a process of `mebibytes` of memory. */
-void kp_boot_limits(uint64_t limits[KP_QUOTA_KINDS], uint32_t mebibytes);
+/* A job below the root for a program of `mebibytes` of memory: one reference. ERR_NO_MEMORY. */
+kp_status_t kp_boot_job(uint32_t mebibytes, uint32_t band, kp_job_t **job);
 
 #endif

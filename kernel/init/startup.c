@@ -79,8 +79,7 @@ static kp_status_t startup_send(kp_startup_t *startup, kp_capability_t end)
 }
 
 kp_status_t kp_startup_launch(kp_startup_t *startup, const char *name, const kp_image_t *image,
-                              const uint64_t limits[KP_QUOTA_KINDS],
-                              void (*ended)(kp_process_t *process), kp_process_t **out)
+                              kp_job_t *job, void (*ended)(kp_process_t *process), kp_process_t **out)
 {
     kp_capability_t ends[2] = {{0}};
     kp_status_t status = startup->status;
@@ -90,8 +89,7 @@ kp_status_t kp_startup_launch(kp_startup_t *startup, const char *name, const kp_
         status = startup_send(startup, ends[0]);
     if (status == KP_OK) {
         kp_process_options_t options = {
-            .name = name, .image = image, .startup = ends[1], .ended = ended};
-        memcpy(options.limits, limits, sizeof(options.limits));
+            .name = name, .image = image, .job = job, .startup = ends[1], .ended = ended};
         status = kp_process_create(&options, out);
         ends[1] = options.startup;
     }

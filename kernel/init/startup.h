@@ -25,10 +25,9 @@ void kp_startup_argument(kp_startup_t *startup, const char *text);
 /* Grants a capability by name (takes it). An empty capability is ERR_NO_MEMORY. */
 void kp_startup_grant(kp_startup_t *startup, const char *name, kp_capability_t capability);
 
-/* Creates the process (kp_process_options_t says what `ended` is) with this message waiting in its
+/* Creates the process in the job (kp_process_options_t says what `ended` is) with this message waiting in its
    startup channel. Clears startup in any case. *out: one reference. */
 kp_status_t kp_startup_launch(kp_startup_t *startup, const char *name, const kp_image_t *image,
-                              const uint64_t limits[KP_QUOTA_KINDS],
-                              void (*ended)(kp_process_t *process), kp_process_t **out);
+                              kp_job_t *job, void (*ended)(kp_process_t *process), kp_process_t **out);
 
 #endif

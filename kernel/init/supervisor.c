@@ -56,6 +56,7 @@ static void program_ended(watched_t *entry)
 {
     kp_process_info_t info;
     kp_process_info(entry->process, &info);
+    kp_job_kill(entry->process->job); /* what it has started and left behind */
     kp_object_release(&entry->process->object);
     entry->process = NULL;
     entry->restart_at = KP_TIME_INFINITE;

@@ -32,6 +32,7 @@ kp_status_t kp_machine_random(void *bytes, size_t count);
 typedef struct kp_thread kp_thread_t;   /* kernel/object/thread.h; embeds kp_machine_thread_t */
 typedef struct kp_process kp_process_t; /* kernel/object/process.h; embeds kp_machine_space_t */
 typedef struct kp_vmo kp_vmo_t;         /* kernel/object/vmo.h; embeds kp_machine_vmo_t */
+typedef struct kp_job kp_job_t;         /* kernel/object/job.h */
 
 kp_thread_t *kp_machine_thread_current(void);
 /* Returns when the token was set (and clears it) or at the deadline; false: the deadline passed.
@@ -43,8 +44,8 @@ void kp_machine_thread_unpark(kp_thread_t *thread);
    the caller's place, on the caller's time and in at least its band (donation), until it parks. The
    result is park's. No locks held. */
 bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline);
-/* How the thread competes for processors from now on (abi/job.h says what the fields mean). Any
-   context that may take a lock; hosted leaves it to the host. */
+/* How the thread competes for processors from now on (abi/job.h says what the fields mean). Also before
+   it starts. Any context that may take a lock; hosted leaves it to the host. */
 void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *policy);
 /* Starts fn(argument) as a kernel thread; when fn returns the thread ends and the machine calls
    kp_thread_ended(thread) (core). */

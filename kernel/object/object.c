@@ -1,5 +1,6 @@
 #include "kernel/object/object.h"
 
+#include "kernel/object/quota.h"
 #include "kernel/object/wait.h"
 
 static _Atomic uint64_t next_koid = 1;
@@ -21,9 +22,21 @@ void kp_object_init(kp_object_t *object, uint32_t type, const kp_object_ops_t *o
     atomic_fetch_add_explicit(&counts[KP_TYPE_NONE], 1, memory_order_relaxed);
 }
 
+kp_status_t kp_object_charge(kp_object_t *object, kp_quota_t *quota)
+{
+    KP_ASSERT(!object->quota);
+    kp_status_t status = kp_quota_charge(quota, KP_QUOTA_OBJECTS, 1);
+    if (status == KP_OK)
+        object->quota = kp_quota_acquire(quota);
+    return status;
+}
+
 void kp_object_fini(kp_object_t *object)
 {
     KP_CHECK(kp_list_is_empty(&object->waiters));
+    kp_quota_refund(object->quota, KP_QUOTA_OBJECTS, 1);
+    kp_quota_release(object->quota);
+    object->quota = NULL;
     atomic_fetch_sub_explicit(&counts[object->type], 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&counts[KP_TYPE_NONE], 1, memory_order_relaxed);
 }
@@ -107,6 +120,12 @@ kp_rights_t kp_object_default_rights(uint32_t type)
         return common | KP_RIGHT_READ | KP_RIGHT_WRITE | KP_RIGHT_MANAGE;
     case KP_TYPE_COORDINATOR:
         return common | KP_RIGHT_MANAGE;
+    case KP_TYPE_JOB:
+        return common | KP_RIGHT_MANAGE | KP_RIGHT_DUPLICATE;
+    case KP_TYPE_PORT:
+        return common | KP_RIGHT_READ | KP_RIGHT_WRITE | KP_RIGHT_DUPLICATE;
+    case KP_TYPE_TIMER:
+        return common | KP_RIGHT_WRITE | KP_RIGHT_DUPLICATE;
     default:
         return 0;
     }

@@ -14,6 +14,7 @@
 #include "kernel/machine/machine.h"
 
 typedef struct kp_object kp_object_t;
+typedef struct kp_quota kp_quota_t; /* kernel/object/quota.h */
 
 typedef struct kp_object_ops {
     void (*abandoned)(kp_object_t *object); /* optional: the last capability is gone */
@@ -30,10 +31,14 @@ struct kp_object {
     kp_spinlock_t own_lock;
     _Atomic kp_signals_t signals; /* written under lock; read without it as a hint */
     kp_list_t waiters;            /* kp_waiter_t.link; guarded by: lock */
+    kp_quota_t *quota; /* charged with the object by kp_object_charge; NULL: the kernel's own */
 };
 
 /* Starts with one reference and no capability. Counted per type until kp_object_fini. */
 void kp_object_init(kp_object_t *object, uint32_t type, const kp_object_ops_t *ops);
+/* Counts the new object against its maker's quota until kp_object_fini (KP_QUOTA_OBJECTS). Once, and
+   before others know the object. ERR_QUOTA: nothing changed. */
+kp_status_t kp_object_charge(kp_object_t *object, kp_quota_t *quota);
 /* Called by each type's destroy before it frees. */
 void kp_object_fini(kp_object_t *object);
 

@@ -14,9 +14,11 @@ static void process_destroy(kp_object_t *object)
     kp_process_t *process = kp_process_from_object(object);
     KP_CHECK(!process->has_space && !process->mappings);
     kp_capability_close(&process->startup);
+    kp_job_t *job = process->job;
     kp_quota_release(process->quota);
     kp_object_fini(object);
     kp_kfree(process);
+    kp_object_release(&job->object);
 }
 
 static const kp_object_ops_t process_ops = {.destroy = process_destroy};
@@ -36,6 +38,7 @@ static void process_space_drop(kp_process_t *process)
     kp_mapping_clear(process);
     uint32_t pages = atomic_exchange(&process->memory_pages, 0);
     kp_quota_refund(process->quota, KP_QUOTA_PAGES, (uint64_t)pages * PAGES_PER_WASM_PAGE);
+    kp_job_leave(process);
     if (process->ended)
         process->ended(process);
     kp_object_signal(&process->object, 0, KP_SIGNAL_TERMINATED);
@@ -94,6 +97,8 @@ static void process_unmake(kp_process_t *process, kp_thread_t *thread)
     uint32_t pages = atomic_exchange(&process->memory_pages, 0);
     kp_quota_refund(process->quota, KP_QUOTA_PAGES, (uint64_t)pages * PAGES_PER_WASM_PAGE);
     kp_handle_table_clear(&process->handles);
+    if (process->quota)
+        kp_job_leave(process);
     process->thread = NULL;
     process->exit_reason = KP_EXIT_NO_START;
     process->thread_gone = true;
@@ -113,19 +118,26 @@ kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out)
         return KP_ERR_NO_MEMORY;
     kp_object_init(&process->object, KP_TYPE_PROCESS, &process_ops);
     kp_list_init(&process->link);
+    kp_list_init(&process->membership.link);
+    process->job = options->job;
+    kp_object_acquire(&process->job->object);
     kp_name_copy(process->name, sizeof(process->name), options->name);
     process->image = image;
     process->ended = options->ended;
     process->memory_maximum = image->info.maximum_pages;
-    process->quota = kp_quota_create(options->limits);
+    process->quota = kp_quota_create(process->job->quota, NULL);
     kp_handle_table_init(&process->handles, process->quota);
     if (!process->quota) {
         process_unmake(process, NULL);
         return KP_ERR_NO_MEMORY;
     }
     uint32_t initial = image->info.initial_pages;
-    kp_status_t status =
-        kp_quota_charge(process->quota, KP_QUOTA_PAGES, (uint64_t)initial * PAGES_PER_WASM_PAGE);
+    kp_status_t status = kp_object_charge(&process->object, process->quota);
+    if (status == KP_OK)
+        status = kp_job_join(process);
+    if (status == KP_OK)
+        status = kp_quota_charge(process->quota, KP_QUOTA_PAGES,
+                                 (uint64_t)initial * PAGES_PER_WASM_PAGE);
     if (status == KP_OK) {
         atomic_store(&process->memory_pages, initial);
         status =
@@ -143,6 +155,7 @@ kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out)
     }
     process->thread = thread;
     kp_object_acquire(&thread->object);
+    kp_job_thread_start(thread);
     process->startup = kp_capability_take(&options->startup);
     status = kp_machine_thread_start_user(thread, process);
     if (status != KP_OK) {
@@ -157,6 +170,8 @@ kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out)
         kp_list_append(&processes, &process->link);
     kp_spin_unlock(process->object.lock);
     kp_spin_unlock(&processes_lock);
+    if (!kp_job_enter(process))
+        kp_process_end(process, KP_EXIT_KILLED, 0, 0);
     *out = process;
     return KP_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "kernel/object/handle.h"
 #include "kernel/object/image.h"
+#include "kernel/object/job.h"
 #include "kernel/object/object.h"
 #include "kernel/object/quota.h"
 #include "kernel/object/thread.h"
@@ -16,8 +17,11 @@ struct kp_process {
     kp_machine_space_t space; /* valid from kp_machine_space_create to kp_machine_space_destroy */
     const kp_image_t *image;  /* stays for ever */
     char name[32];
-    kp_quota_t *quota;
+    kp_quota_t *quota; /* its own account, below its job's */
     kp_handle_table_t handles;
+
+    kp_job_t *job; /* referenced; never changes */
+    kp_job_membership_t membership;
 
     _Atomic uint32_t memory_pages; /* linear memory now, 64 KiB pages; only ever grows */
     uint32_t memory_maximum;
@@ -43,7 +47,7 @@ struct kp_process {
 typedef struct kp_process_options {
     const char *name; /* cut to 31 bytes */
     const kp_image_t *image;
-    uint64_t limits[KP_QUOTA_KINDS];
+    kp_job_t *job; /* that it is a member of */
     kp_capability_t startup; /* the process's end of its bootstrap channel; taken on success */
     /* Optional: called once when everything of the process is freed, just before
        KP_SIGNAL_TERMINATED; thread context, no locks held; must not block. */
@@ -51,7 +55,8 @@ typedef struct kp_process_options {
 } kp_process_options_t;
 
 /* Creates and starts a process. The caller gets one reference. On error nothing stays and
-   options->startup is still the caller's. ERR_NO_MEMORY, ERR_QUOTA. */
+   options->startup is still the caller's. ERR_NO_MEMORY, ERR_QUOTA, ERR_BAD_STATE (the job was
+   killed). */
 kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out);
 
 /* Ends the process: the first reason given stays. Returns at once; KP_SIGNAL_TERMINATED tells when

@@ -191,6 +191,7 @@ void kp_test_attach(const char *name)
 {
     if (current)
         return;
+    kp_job_root(); /* exists for ever: not a leak of the first test */
     kp_thread_t *thread = kp_thread_adopt(name);
     assert(thread);
     thread_prepare(thread);

@@ -21,12 +21,16 @@ bool kp_test_failed(void);
 /* Blocks from kp_kalloc that are not yet freed. */
 uint64_t kp_test_allocations(void);
 
-/* A process whose image has these sizes (64 KiB pages), with wide limits. NULL when it failed.
+/* A process whose image has these sizes (64 KiB pages), in a job of its own with wide limits. NULL when
+   it failed.
    startup may be NULL. Ends by kp_test_process_end (or by itself), freed by kp_object_release. */
 kp_process_t *kp_test_process(uint32_t initial_pages, uint32_t maximum_pages,
                               kp_capability_t *startup);
 kp_process_t *kp_test_process_limited(uint32_t initial_pages, uint32_t maximum_pages,
-                                      const uint64_t limits[KP_QUOTA_KINDS]);
+                                      const kp_job_limits_t *limits);
+/* A process in this job. */
+kp_process_t *kp_test_process_in(kp_job_t *job, uint32_t initial_pages, uint32_t maximum_pages,
+                                 kp_capability_t *startup);
 /* Kills it, waits for its end, drops the reference. */
 void kp_test_process_end(kp_process_t *process);
 

@@ -47,27 +47,14 @@ size_t kp_test_image_build(uint8_t *bytes, uint32_t initial_pages, uint32_t maxi
     return 0x3000;
 }
 
-kp_process_t *kp_test_process_limited(uint32_t initial_pages, uint32_t maximum_pages,
-                                      const uint64_t limits[KP_QUOTA_KINDS])
-{
-    static kp_image_t image; /* only its sizes matter to the test machine */
-    image.info.initial_pages = initial_pages;
-    image.info.maximum_pages = maximum_pages;
-    kp_process_options_t options = {.name = "test", .image = &image};
-    memcpy(options.limits, limits, sizeof(options.limits));
-    kp_process_t *process;
-    return kp_process_create(&options, &process) == KP_OK ? process : NULL;
-}
-
-kp_process_t *kp_test_process(uint32_t initial_pages, uint32_t maximum_pages,
-                              kp_capability_t *startup)
+kp_process_t *kp_test_process_in(kp_job_t *job, uint32_t initial_pages, uint32_t maximum_pages,
+                                 kp_capability_t *startup)
 {
     kp_image_t *image = calloc(1, sizeof(*image)); /* threads of a test create at once */
     assert(image);
     image->info.initial_pages = initial_pages;
     image->info.maximum_pages = maximum_pages;
-    kp_process_options_t options = {
-        .name = "test", .image = image, .limits = {10000, 64u << 20, 1u << 20}};
+    kp_process_options_t options = {.name = "test", .image = image, .job = job};
     if (startup)
         options.startup = kp_capability_take(startup);
     kp_process_t *process;
@@ -76,6 +63,34 @@ kp_process_t *kp_test_process(uint32_t initial_pages, uint32_t maximum_pages,
         *startup = options.startup;
     free(image); /* the test machine does not look at it again */
     return status == KP_OK ? process : NULL;
+}
+
+static kp_process_t *process_in_new_job(uint32_t initial_pages, uint32_t maximum_pages,
+                                        const kp_job_limits_t *limits, kp_capability_t *startup)
+{
+    kp_job_t *job;
+    if (kp_job_create(kp_job_root(), limits, &job) != KP_OK)
+        return NULL;
+    kp_process_t *process = kp_test_process_in(job, initial_pages, maximum_pages, startup);
+    kp_object_release(&job->object);
+    return process;
+}
+
+kp_process_t *kp_test_process_limited(uint32_t initial_pages, uint32_t maximum_pages,
+                                      const kp_job_limits_t *limits)
+{
+    return process_in_new_job(initial_pages, maximum_pages, limits, NULL);
+}
+
+kp_process_t *kp_test_process(uint32_t initial_pages, uint32_t maximum_pages,
+                              kp_capability_t *startup)
+{
+    const kp_job_limits_t wide = {.handles = 50000,
+                                  .queued_bytes = 64u << 20,
+                                  .pages = 1u << 20,
+                                  .processes = 2000,
+                                  .objects = 50000};
+    return process_in_new_job(initial_pages, maximum_pages, &wide, startup);
 }
 
 void kp_test_process_end(kp_process_t *process)

@@ -18,10 +18,12 @@
 #define PATIENCE (120 * KP_NS_PER_S)
 #define SIGSYS_NUMBER 31
 
-static const uint64_t limits[KP_QUOTA_KINDS] = {
-    [KP_QUOTA_HANDLES] = 1000,
-    [KP_QUOTA_QUEUED_BYTES] = 4 << 20,
-    [KP_QUOTA_PAGES] = 100000,
+static const kp_job_limits_t limits = {
+    .handles = 1000,
+    .queued_bytes = 4 << 20,
+    .pages = 100000,
+    .processes = 10,
+    .objects = 1000,
 };
 
 /* Starts a program; peer (may be empty) is granted as "peer". NULL-terminated arguments. */
@@ -40,9 +42,16 @@ static kp_process_t *launch(const char *image_name, kp_capability_t peer, bool h
         kp_startup_grant(&startup, "peer", peer);
     if (has_file)
         kp_files_grant(&startup, "data/");
+    kp_job_t *job;
+    if (kp_job_create(kp_job_root(), &limits, &job) != KP_OK) {
+        kp_startup_clear(&startup);
+        return NULL;
+    }
     kp_process_t *process = NULL;
-    return kp_startup_launch(&startup, image_name, image, limits, NULL, &process) == KP_OK ? process
-                                                                                           : NULL;
+    if (kp_startup_launch(&startup, image_name, image, job, NULL, &process) != KP_OK)
+        process = NULL;
+    kp_object_release(&job->object);
+    return process;
 }
 
 /* Waits for the end, gives the reference back. */

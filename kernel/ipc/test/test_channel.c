@@ -214,8 +214,8 @@ KP_TEST(nesting_has_a_limit)
 
 KP_TEST(queued_bytes_are_charged_until_read)
 {
-    const uint64_t limits[KP_QUOTA_KINDS] = {0, 1000, 0};
-    kp_quota_t *quota = kp_quota_create(limits);
+    const kp_job_limits_t limits = {.queued_bytes = 1000};
+    kp_quota_t *quota = kp_quota_create(NULL, &limits);
     kp_capability_t ends[2];
     KP_REQUIRE(quota && kp_channel_create(ends) == KP_OK);
     kp_message_t *message, *second;
@@ -223,7 +223,9 @@ KP_TEST(queued_bytes_are_charged_until_read)
     KP_EXPECT_INT(kp_message_create(700, 0, quota, &second), KP_ERR_QUOTA);
     KP_REQUIRE(kp_channel_push(kp_channel_from_object(ends[0].object), message) == KP_OK);
     kp_quota_release(quota); /* the sender is gone, its message is not */
-    KP_EXPECT(atomic_load(&quota->used[KP_QUOTA_QUEUED_BYTES]) >= 700);
+    kp_job_limits_t used;
+    kp_quota_used(quota, &used);
+    KP_EXPECT(used.queued_bytes >= 700);
     KP_REQUIRE(kp_channel_receive(ends[1], KP_TIME_POLL, &message) == KP_OK);
     kp_message_destroy(message);
     kp_capability_close(&ends[0]);

@@ -83,8 +83,8 @@ KP_TEST(ten_thousand_handles)
 
 KP_TEST(reservations_are_all_or_none)
 {
-    const uint64_t limits[KP_QUOTA_KINDS] = {5, 0, 0};
-    kp_quota_t *quota = kp_quota_create(limits);
+    const kp_job_limits_t limits = {.handles = 5};
+    kp_quota_t *quota = kp_quota_create(NULL, &limits);
     kp_handle_table_t table;
     kp_handle_table_init(&table, quota);
     kp_handle_t handles[8];
@@ -98,7 +98,9 @@ KP_TEST(reservations_are_all_or_none)
     kp_handle_fill(&table, handles[0], make_event());
     kp_handle_unreserve(&table, 4, handles + 1);
     KP_EXPECT_INT(kp_handle_close(&table, handles[0]), KP_OK);
-    KP_EXPECT_INT(atomic_load(&quota->used[KP_QUOTA_HANDLES]), 0);
+    kp_job_limits_t used;
+    kp_quota_used(quota, &used);
+    KP_EXPECT_INT(used.handles, 0);
     kp_handle_table_clear(&table);
     KP_EXPECT_INT(kp_handle_reserve(&table, 1, &more), KP_ERR_PROCESS_DEAD);
     kp_quota_release(quota);

@@ -156,9 +156,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!service)
         set_up();
     uint64_t objects = kp_object_count(KP_TYPE_NONE), allocations = kp_test_allocations();
-    const uint64_t limits[KP_QUOTA_KINDS] = {100, 1 << 20, 2048};
-    kp_process_t *process = kp_test_process_limited(1, 8, limits);
-    kp_process_t *victim = kp_test_process_limited(1, 2, limits);
+    const kp_job_limits_t limits = {100, 1 << 20, 2048, 4, 200};
+    kp_process_t *process = kp_test_process_limited(1, 8, &limits);
+    kp_process_t *victim = kp_test_process_limited(1, 2, &limits);
     if (!process || !victim)
         abort();
     memset(seen, 0, sizeof(seen));

@@ -359,8 +359,8 @@ KP_TEST(mappings_are_checked)
 KP_TEST(quotas_stop_floods)
 {
     kp_test_attach("test");
-    const uint64_t limits[KP_QUOTA_KINDS] = {50, 10000, 100};
-    process = kp_test_process_limited(1, 8, limits);
+    const kp_job_limits_t limits = {50, 10000, 100, 1, 1000};
+    process = kp_test_process_limited(1, 8, &limits);
     KP_REQUIRE(process);
     /* Handles. */
     int64_t result = 0;
@@ -372,7 +372,7 @@ KP_TEST(quotas_stop_floods)
     KP_EXPECT_INT(kp_test_call(process, channel_create, 0), KP_ERR_QUOTA);
     /* Handles in messages that nobody reads: no way round the limit. */
     kp_test_process_end(process);
-    process = kp_test_process_limited(1, 8, limits);
+    process = kp_test_process_limited(1, 8, &limits);
     kp_handle_t queue[2];
     make_channel(queue);
     for (made = 0; (result = kp_test_call(process, event_create, 0)) > 0; made++) {
@@ -389,7 +389,7 @@ KP_TEST(quotas_stop_floods)
     KP_EXPECT_INT(kp_test_call(process, channel_read, queue[1], 0, 0, 0x200, 1, 0x300), KP_OK);
     kp_test_process_end(process);
     /* Memory: 16 pages of linear memory are in use. */
-    process = kp_test_process_limited(1, 8, limits);
+    process = kp_test_process_limited(1, 8, &limits);
     KP_EXPECT_INT(kp_test_call(process, vmo_create, 85 * 4096), KP_ERR_QUOTA);
     int64_t vmo = kp_test_call(process, vmo_create, 80 * 4096);
     KP_EXPECT(vmo > 0);

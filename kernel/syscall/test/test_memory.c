@@ -58,10 +58,18 @@ static void scenario(void)
     if (kp_event_create(&event) == KP_OK)
         kp_startup_grant(&startup, "event", event);
     static kp_image_t image = {.info = {.initial_pages = 1, .maximum_pages = 4}};
-    const uint64_t limits[KP_QUOTA_KINDS] = {1000, 1 << 20, 10000};
+    const kp_job_limits_t limits = {1000, 1 << 20, 10000, 10, 1000};
     kp_process_t *process;
-    kp_status_t status = kp_startup_launch(&startup, "memory", &image, limits, NULL, &process);
-    check(status, "launch");
+    kp_job_t *job;
+    kp_status_t status = kp_job_create(kp_job_root(), &limits, &job);
+    check(status, "job");
+    if (status == KP_OK) {
+        status = kp_startup_launch(&startup, "memory", &image, job, NULL, &process);
+        check(status, "launch");
+        kp_object_release(&job->object);
+    } else {
+        kp_startup_clear(&startup);
+    }
     if (status == KP_OK) {
         use_process(process);
         kp_test_process_end(process);
