@@ -27,9 +27,17 @@ typedef struct boot_entry {
 } boot_entry_t;
 
 static const boot_entry_t table[] = {
-    {.name = "netstack", .serves = "net", .devices = "net0", .mebibytes = 128, .band = KP_BAND_SYSTEM},
+    {.name = "netstack",
+     .serves = "net",
+     .devices = "net0",
+     .mebibytes = 128,
+     .band = KP_BAND_SYSTEM},
     {.name = "http", .serves = "http", .connects = "net", .mebibytes = 512, .band = KP_BAND_SYSTEM},
-    {.name = "display", .serves = "display", .devices = "gpu0 input*", .mebibytes = 1024, .band = KP_BAND_SYSTEM},
+    {.name = "display",
+     .serves = "display",
+     .devices = "gpu0 input*",
+     .mebibytes = 1024,
+     .band = KP_BAND_SYSTEM},
     {.name = "shell",
      .connects = "display",
      .devices = "console0",

@@ -79,7 +79,8 @@ static kp_status_t startup_send(kp_startup_t *startup, kp_capability_t end)
 }
 
 kp_status_t kp_startup_launch(kp_startup_t *startup, const char *name, const kp_image_t *image,
-                              kp_job_t *job, void (*ended)(kp_process_t *process), kp_process_t **out)
+                              kp_job_t *job, void (*ended)(kp_process_t *process),
+                              kp_process_t **out)
 {
     kp_capability_t ends[2] = {{0}};
     kp_status_t status = startup->status;

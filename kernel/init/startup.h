@@ -28,6 +28,7 @@ void kp_startup_grant(kp_startup_t *startup, const char *name, kp_capability_t c
 /* Creates the process in the job (kp_process_options_t says what `ended` is) with this message waiting in its
    startup channel. Clears startup in any case. *out: one reference. */
 kp_status_t kp_startup_launch(kp_startup_t *startup, const char *name, const kp_image_t *image,
-                              kp_job_t *job, void (*ended)(kp_process_t *process), kp_process_t **out);
+                              kp_job_t *job, void (*ended)(kp_process_t *process),
+                              kp_process_t **out);
 
 #endif

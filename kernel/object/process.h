@@ -47,7 +47,7 @@ struct kp_process {
 typedef struct kp_process_options {
     const char *name; /* cut to 31 bytes */
     const kp_image_t *image;
-    kp_job_t *job; /* that it is a member of */
+    kp_job_t *job;           /* that it is a member of */
     kp_capability_t startup; /* the process's end of its bootstrap channel; taken on success */
     /* Optional: called once when everything of the process is freed, just before
        KP_SIGNAL_TERMINATED; thread context, no locks held; must not block. */

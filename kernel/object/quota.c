@@ -4,8 +4,9 @@ KP_STATIC_ASSERT(sizeof(kp_job_limits_t) == KP_QUOTA_KINDS * sizeof(uint64_t), "
 
 /* How much credit an account draws beyond its need, and keeps at most twice. */
 static const uint64_t batches[KP_QUOTA_KINDS] = {
-    [KP_QUOTA_HANDLES] = 64, [KP_QUOTA_QUEUED_BYTES] = 128u << 10, [KP_QUOTA_PAGES] = 64,
-    [KP_QUOTA_PROCESSES] = 0, [KP_QUOTA_OBJECTS] = 32,
+    [KP_QUOTA_HANDLES] = 64, [KP_QUOTA_QUEUED_BYTES] = 128u << 10,
+    [KP_QUOTA_PAGES] = 64,   [KP_QUOTA_PROCESSES] = 0,
+    [KP_QUOTA_OBJECTS] = 32,
 };
 
 void kp_quota_init(kp_quota_t *quota, kp_quota_t *parent, const kp_job_limits_t *limits)
@@ -80,9 +81,9 @@ static bool drawn_raise(kp_quota_t *quota, int kind, uint64_t amount)
 static void credit_give(kp_quota_t *quota, int kind, uint64_t amount)
 {
     while (amount > 0) {
-        uint64_t now = atomic_fetch_add_explicit(&quota->kinds[kind].credit, amount,
-                                                 memory_order_relaxed) +
-                       amount;
+        uint64_t now =
+            atomic_fetch_add_explicit(&quota->kinds[kind].credit, amount, memory_order_relaxed) +
+            amount;
         bool closed = atomic_load_explicit(&quota->closed, memory_order_relaxed);
         uint64_t batch = closed ? 0 : batches[kind];
         if (now <= 2 * batch)
@@ -153,11 +154,14 @@ static kp_status_t charge_slowly(kp_quota_t *quota, int kind, uint64_t amount)
         credit_give(quota, kind, more);
         return KP_OK;
     }
-    kp_quota_t *refused = draw(quota, kind, amount);
-    if (!refused)
-        return KP_OK;
-    credit_gather(refused, kind);
-    return draw(quota, kind, amount) ? KP_ERR_QUOTA : KP_OK;
+    /* With the unused credit below it called in, an account refuses for good; one above may be next. */
+    uint32_t depth = KP_QUOTA_DEPTH_MAX;
+    kp_quota_t *refused;
+    while ((refused = draw(quota, kind, amount)) != NULL && refused->depth < depth) {
+        depth = refused->depth;
+        credit_gather(refused, kind);
+    }
+    return refused ? KP_ERR_QUOTA : KP_OK;
 }
 
 kp_status_t kp_quota_charge(kp_quota_t *quota, int kind, uint64_t amount)

@@ -15,13 +15,14 @@
 #include "abi/job.h"
 #include "kernel/machine/machine.h"
 
-enum { /* in the order of kp_job_limits_t */
-    KP_QUOTA_HANDLES = 0,      /* open handles, and those in messages sent and not yet read */
-    KP_QUOTA_QUEUED_BYTES = 1, /* bytes of messages (and packets of ports) sent and not yet read */
-    KP_QUOTA_PAGES = 2,        /* 4 KiB pages of linear memory and VMOs, committed or not */
-    KP_QUOTA_PROCESSES = 3,
-    KP_QUOTA_OBJECTS = 4, /* kernel objects and bindings of ports */
-    KP_QUOTA_KINDS = 5,
+enum {                       /* in the order of kp_job_limits_t */
+       KP_QUOTA_HANDLES = 0, /* open handles, and those in messages sent and not yet read */
+       KP_QUOTA_QUEUED_BYTES =
+           1,              /* bytes of messages (and packets of ports) sent and not yet read */
+       KP_QUOTA_PAGES = 2, /* 4 KiB pages of linear memory and VMOs, committed or not */
+       KP_QUOTA_PROCESSES = 3,
+       KP_QUOTA_OBJECTS = 4, /* kernel objects and bindings of ports */
+       KP_QUOTA_KINDS = 5,
 };
 
 #define KP_QUOTA_DEPTH_MAX 34u /* accounts on the way from a process's to the root's */

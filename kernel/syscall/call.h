@@ -36,5 +36,7 @@ static inline kp_handle_t kp_call_handle(uint64_t argument)
 /* Opens a handle to a capability in the caller's table: the call's result. Takes the capability: it
    is closed on error. */
 int64_t kp_call_result_handle(kp_call_t *call, kp_capability_t capability);
+/* The same for an object that the call has made: it is charged to the caller (kp_object_charge). */
+int64_t kp_call_result_object(kp_call_t *call, kp_capability_t capability);
 
 #endif

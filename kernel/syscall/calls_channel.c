@@ -19,6 +19,15 @@ int64_t kp_call_channel_create(kp_call_t *call)
         kp_handle_unreserve(table, 2, handles);
         return status;
     }
+    status = kp_object_charge(ends[0].object, call->process->quota);
+    if (status == KP_OK)
+        status = kp_object_charge(ends[1].object, call->process->quota);
+    if (status != KP_OK) {
+        kp_handle_unreserve(table, 2, handles);
+        kp_capability_close(&ends[0]);
+        kp_capability_close(&ends[1]);
+        return status;
+    }
     kp_handle_fill(table, handles[0], ends[0]);
     kp_handle_fill(table, handles[1], ends[1]);
     return KP_OK;

@@ -163,5 +163,5 @@ int64_t kp_call_event_create(kp_call_t *call)
 {
     kp_capability_t event;
     kp_status_t status = kp_event_create(&event);
-    return status == KP_OK ? kp_call_result_handle(call, event) : status;
+    return status == KP_OK ? kp_call_result_object(call, event) : status;
 }

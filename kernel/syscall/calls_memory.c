@@ -10,7 +10,7 @@ int64_t kp_call_vmo_create(kp_call_t *call)
     kp_status_t status = kp_vmo_create(call->arguments[0], call->process->quota, &vmo);
     if (status != KP_OK)
         return status;
-    int64_t result = kp_call_result_handle(
+    int64_t result = kp_call_result_object(
         call, kp_capability_create(&vmo->object, kp_object_default_rights(KP_TYPE_VMO)));
     kp_vmo_release(vmo);
     return result;

@@ -100,3 +100,13 @@ int64_t kp_call_result_handle(kp_call_t *call, kp_capability_t capability)
     }
     return handle;
 }
+
+int64_t kp_call_result_object(kp_call_t *call, kp_capability_t capability)
+{
+    kp_status_t status = kp_object_charge(capability.object, call->process->quota);
+    if (status != KP_OK) {
+        kp_capability_close(&capability);
+        return status;
+    }
+    return kp_call_result_handle(call, capability);
+}

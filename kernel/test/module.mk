@@ -18,6 +18,7 @@ $(1)_FUZZ_LDFLAGS := -pthread
 $(1)_FUZZ_CORPUS := $(3)
 endef
 $(eval $(call CORE_TEST,kernel_handle,kernel/object/test/test_handle.c))
+$(eval $(call CORE_TEST,kernel_job,kernel/object/test/test_job.c))
 $(eval $(call CORE_TEST,kernel_image,kernel/object/test/test_image.c))
 $(eval $(call CORE_TEST,kernel_channel,kernel/ipc/test/test_channel.c))
 $(eval $(call CORE_TEST,kernel_call_reply,kernel/ipc/test/test_call.c))

@@ -1,0 +1,2 @@
+/* Timers, ports and futexes. */
+#include "kernel/syscall/call.h"
