@@ -101,10 +101,12 @@ size_t kp_wasm_error_print(const kp_wasm_error_t *error, char *buffer, size_t si
 {
     text_t text = {buffer, size, 0};
     append(&text, error->reason ? error->reason : "no error");
+    /* An index belongs to the reason: "unknown function 7". */
+    bool index = error->detail[0] >= '0' && error->detail[0] <= '9';
     if (error->detail[0]) {
-        append(&text, " (");
+        append(&text, index ? " " : " (");
         append(&text, error->detail);
-        append(&text, ")");
+        append(&text, index ? "" : ")");
     }
     append(&text, " at offset 0x");
     append_number(&text, error->offset, 16);

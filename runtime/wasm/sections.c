@@ -240,8 +240,7 @@ static bool decode_size_range(kp_wasm_decoder_t *decoder, bool memory, kp_wasm_s
     if ((flags & ~7u) || ((flags & 2) && !shared_allowed) ||
         ((flags & 4) && !(features & KP_WASM_FEATURE_MEMORY64)))
         return kp_wasm_decode_fail(decoder, KP_WASM_ERROR_MALFORMED, begin,
-                                   flags & ~1u && !memory ? "malformed limits flags"
-                                                          : "integer too large");
+                                   "malformed limits flags");
     *size = (kp_wasm_size_range_t){
         .maximum = UINT64_MAX,
         .has_maximum = flags & 1,
@@ -416,8 +415,7 @@ bool kp_wasm_decode_imports(kp_wasm_decoder_t *decoder)
 {
     kp_wasm_module_t *module = decoder->module;
     uint32_t count;
-    /* The shortest import: two empty names, a kind, a type index. */
-    if (!kp_wasm_decode_count(decoder, module->limits.imports, 4, "too many imports", &count))
+    if (!kp_wasm_decode_count(decoder, module->limits.imports, 3, "too many imports", &count))
         return false;
     module->imports = kp_wasm_module_allocate(decoder, count, sizeof(*module->imports));
     if (!module->imports)
@@ -446,7 +444,7 @@ bool kp_wasm_decode_functions(kp_wasm_decoder_t *decoder)
 bool kp_wasm_decode_tables(kp_wasm_decoder_t *decoder)
 {
     uint32_t count;
-    if (!kp_wasm_decode_count(decoder, decoder->module->limits.tables, 3, "too many tables",
+    if (!kp_wasm_decode_count(decoder, decoder->module->limits.tables, 1, "too many tables",
                               &count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
@@ -459,7 +457,7 @@ bool kp_wasm_decode_tables(kp_wasm_decoder_t *decoder)
 bool kp_wasm_decode_memories(kp_wasm_decoder_t *decoder)
 {
     uint32_t count;
-    if (!kp_wasm_decode_count(decoder, decoder->module->limits.memories, 2, "too many memories",
+    if (!kp_wasm_decode_count(decoder, decoder->module->limits.memories, 1, "too many memories",
                               &count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
@@ -472,7 +470,7 @@ bool kp_wasm_decode_memories(kp_wasm_decoder_t *decoder)
 bool kp_wasm_decode_tags(kp_wasm_decoder_t *decoder)
 {
     uint32_t count;
-    if (!kp_wasm_decode_count(decoder, decoder->module->limits.tags, 2, "too many tags", &count))
+    if (!kp_wasm_decode_count(decoder, decoder->module->limits.tags, 1, "too many tags", &count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         if (!add_tag(decoder))
@@ -485,7 +483,7 @@ bool kp_wasm_decode_globals(kp_wasm_decoder_t *decoder)
 {
     kp_wasm_module_t *module = decoder->module;
     uint32_t count;
-    if (!kp_wasm_decode_count(decoder, module->limits.globals, 4, "too many globals", &count))
+    if (!kp_wasm_decode_count(decoder, module->limits.globals, 1, "too many globals", &count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         kp_wasm_global_t *global;
