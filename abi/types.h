@@ -44,6 +44,7 @@ enum {
 /* Object types, as object_info returns them. */
 enum {
     KP_TYPE_NONE = 0,
+    KP_TYPE_ANY = 0, /* where a type is asked for: whichever */
     KP_TYPE_CHANNEL = 1,
     KP_TYPE_VMO = 2,
     KP_TYPE_EVENT = 3,

@@ -16,7 +16,7 @@ static void mark_first_page(kp_display_t *display)
     if (display->page_was_shown || !surface || surface->order != 0 || !surface->scene.op_count)
         return;
     display->page_was_shown = true;
-    (void)kp_boot_mark("first-paint");
+    (void)kp_boot_mark_text("first-paint");
 }
 
 /* An empty screen is not worth the time at start-up: nothing is painted before the first list. */

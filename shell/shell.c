@@ -35,7 +35,7 @@ static void page_settled(void *context, const char *url, kp_status_t status, uin
     kp_log("load-done %.700s %s %u", url, kp_status_name(status), (unsigned)http_status);
     if (!shell->is_marked) {
         shell->is_marked = true;
-        (void)kp_boot_mark("load-done");
+        (void)kp_boot_mark_text("load-done");
     }
     if (shell->dump_format != 0 && shell->console != KP_HANDLE_NONE)
         kp_shell_view_dump(&shell->page.view, shell->dump_format);

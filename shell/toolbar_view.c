@@ -98,7 +98,7 @@ static void on_shown(void *context)
 {
     kp_shell_toolbar_view_t *bar = context;
     if (!bar->is_marked)
-        (void)kp_boot_mark("toolbar"); /* now the screen is complete */
+        (void)kp_boot_mark_text("toolbar"); /* now the screen is complete */
     bar->is_marked = true;
 }
 

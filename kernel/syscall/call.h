@@ -15,7 +15,7 @@ typedef struct kp_call {
 
 typedef int64_t (*kp_call_fn)(kp_call_t *call);
 
-#define KP_CALL(number, name, argc, type, rights) int64_t kp_call_##name(kp_call_t *call);
+#define KP_CALL(number, name, ...) int64_t kp_call_##name(kp_call_t *call);
 #include "abi/calls.def"
 #undef KP_CALL
 

@@ -1,41 +1,26 @@
 /* The one place where calls enter: number, then handle, type and rights by abi/calls.def, then the
    call's own function. */
+#include "abi/call_macros.h"
 #include "kernel/syscall/call.h"
-
 #include "kernel/trace/trace.h"
-
-/* Names for the type column of calls.def. */
-enum {
-    CALL_TYPE_NONE = -1, /* argument 0 is not a handle */
-    CALL_TYPE_ANY = KP_TYPE_NONE,
-    CALL_TYPE_CHANNEL = KP_TYPE_CHANNEL,
-    CALL_TYPE_VMO = KP_TYPE_VMO,
-    CALL_TYPE_EVENT = KP_TYPE_EVENT,
-    CALL_TYPE_PROCESS = KP_TYPE_PROCESS,
-    CALL_TYPE_SERVICE = KP_TYPE_SERVICE,
-    CALL_TYPE_DEVICE = KP_TYPE_DEVICE,
-    CALL_TYPE_COORDINATOR = KP_TYPE_COORDINATOR,
-    CALL_TYPE_JOB = KP_TYPE_JOB,
-    CALL_TYPE_PORT = KP_TYPE_PORT,
-    CALL_TYPE_TIMER = KP_TYPE_TIMER,
-};
 
 typedef struct call_entry {
     kp_call_fn fn; /* NULL: no such call */
-    int type;
+    int type;      /* of the handle in argument 0; -1: that is none */
     kp_rights_t rights;
 } call_entry_t;
 
 static const call_entry_t calls[KP_CALL_LIMIT] = {
-#define KP_CALL(number, name, argc, type, rights) \
-    [number] = {kp_call_##name, CALL_TYPE_##type, (rights)},
+#define KP_CALL(number, name, result, documentation, ...)          \
+    [number] = {kp_call_##name, KP_CALL_SUBJECT_TYPE(__VA_ARGS__), \
+                KP_CALL_SUBJECT_RIGHTS(__VA_ARGS__)},
 #include "abi/calls.def"
 #undef KP_CALL
 };
 
 static int64_t call_perform(const call_entry_t *entry, kp_call_t *call)
 {
-    if (entry->type == CALL_TYPE_NONE)
+    if (entry->type < 0)
         return entry->fn(call);
     kp_handle_t handle = kp_call_handle(call->arguments[0]);
     kp_status_t status =
@@ -43,7 +28,7 @@ static int64_t call_perform(const call_entry_t *entry, kp_call_t *call)
     if (status != KP_OK)
         return status;
     int64_t result;
-    if (entry->type != CALL_TYPE_ANY && call->object->type != (uint32_t)entry->type)
+    if (entry->type != KP_TYPE_ANY && call->object->type != (uint32_t)entry->type)
         result = KP_ERR_WRONG_TYPE;
     else if ((call->rights & entry->rights) != entry->rights)
         result = KP_ERR_ACCESS_DENIED;

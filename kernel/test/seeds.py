@@ -3,8 +3,9 @@
 import re
 import struct
 
-calls = re.findall(r"^KP_CALL\((\d+), (\w+), (\d+)", open("abi/calls.def").read(), re.M)
+calls = re.findall(r"^KP_CALL\((\d+), (\w+),(.*?)(?=^KP_CALL|^/\*)", open("abi/calls.def").read(), re.M | re.S)
 index = {name: i for i, (_, name, _) in enumerate(calls)}
+arity = {name: len(re.findall(r"\((?!VOID)[A-Z_]+,", text)) for _, name, text in calls}
 
 EVENT, PROCESS, SERVICE, DEVICE, COORDINATOR, END0, END1 = range(7)  # seen[] in fuzz/calls.c
 
@@ -22,7 +23,7 @@ def handle(n):
 
 
 def call(name, *arguments):
-    assert len(arguments) == int(calls[index[name]][2]), name
+    assert len(arguments) == arity[name], name
     return bytes([index[name]]) + b"".join(arguments)
 
 

@@ -194,7 +194,7 @@ static void on_address(struct netif *netif)
         return;
     stack->is_configured = is_bound;
     if (is_bound) {
-        (void)kp_boot_mark("dhcp"); /* only the benchmark misses it */
+        (void)kp_boot_mark_text("dhcp"); /* only the benchmark misses it */
         const ip4_addr_t *at = netif_ip4_addr(netif);
         kp_log("address %u.%u.%u.%u", ip4_addr1(at), ip4_addr2(at), ip4_addr3(at), ip4_addr4(at));
     } else {

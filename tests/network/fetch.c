@@ -117,7 +117,7 @@ static int run_shell(int count, char **words)
                 return 1;
         }
     }
-    (void)kp_boot_mark("load-done"); /* with "report=memory" the kernel reports */
+    (void)kp_boot_mark_text("load-done"); /* with "report=memory" the kernel reports */
     kp_log("fetch done");
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "abi/call_table.h"
 #include "abi/reader.h"
 #include "kernel/ipc/services.h"
 #include "kernel/test/machine.h"
@@ -15,15 +16,6 @@
 
 #define SEEN_MAX 128u
 #define CALLS_MAX 400u
-
-static const struct {
-    uint32_t number;
-    int argc;
-} calls[] = {
-#define KP_CALL(number, name, argc, type, rights) {number, argc},
-#include "abi/calls.def"
-#undef KP_CALL
-};
 
 static int64_t device_read(kp_device_t *device, void *to, size_t capacity)
 {
@@ -90,11 +82,11 @@ static uint64_t argument_read(kp_reader_t *reader)
 
 static void call_make(kp_process_t *process, kp_reader_t *reader)
 {
-    size_t index = kp_reader_u8(reader) % KP_ARRAY_COUNT(calls);
+    size_t index = kp_reader_u8(reader) % KP_ARRAY_COUNT(kp_call_table);
     uint64_t arguments[6] = {0};
-    for (int i = 0; i < calls[index].argc; i++)
+    for (int i = 0; kp_call_table[index].arguments[i].kind; i++)
         arguments[i] = argument_read(reader);
-    uint32_t number = calls[index].number;
+    uint32_t number = kp_call_table[index].number;
     if (number == KP_CALL_object_wait_one || number == KP_CALL_object_wait_many ||
         number == KP_CALL_channel_call || number == KP_CALL_channel_receive)
         arguments[2] = 0; /* nobody would wake us */

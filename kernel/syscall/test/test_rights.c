@@ -1,31 +1,19 @@
 /* Every call of abi/calls.def times every wrong type and every missing right. */
+#include "abi/call_macros.h"
 #include "kernel/ipc/services.h"
 #include "kernel/test/machine.h"
 #include "tests/kp_test.h"
 
-/* The type column as a number. */
-enum {
-    TYPE_NONE = -1,
-    TYPE_ANY = 0,
-    TYPE_CHANNEL = KP_TYPE_CHANNEL,
-    TYPE_VMO = KP_TYPE_VMO,
-    TYPE_EVENT = KP_TYPE_EVENT,
-    TYPE_PROCESS = KP_TYPE_PROCESS,
-    TYPE_SERVICE = KP_TYPE_SERVICE,
-    TYPE_DEVICE = KP_TYPE_DEVICE,
-    TYPE_COORDINATOR = KP_TYPE_COORDINATOR,
-    TYPE_JOB = KP_TYPE_JOB,
-    TYPE_PORT = KP_TYPE_PORT,
-    TYPE_TIMER = KP_TYPE_TIMER,
-};
-
+/* Of the handle in front; TYPE_NONE: there is none. */
+enum { TYPE_NONE = -1 };
 static const struct {
     uint32_t number;
     const char *name;
     int type;
     kp_rights_t rights;
 } calls[] = {
-#define KP_CALL(number, name, argc, type, rights) {number, #name, TYPE_##type, rights},
+#define KP_CALL(number, name, result, documentation, ...) \
+    {number, #name, KP_CALL_SUBJECT_TYPE(__VA_ARGS__), KP_CALL_SUBJECT_RIGHTS(__VA_ARGS__)},
 #include "abi/calls.def"
 #undef KP_CALL
 };
