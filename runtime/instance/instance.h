@@ -85,6 +85,8 @@ typedef struct kp_wasm_meminst {
     uint64_t reserved;   /* bytes of address space; 0: a window */
     kp_wasm_window_grow_fn grow;
     void *grow_context;
+    uint32_t growing;              /* spin lock */
+    kp_wasm_allocator_t allocator; /* this structure's */
 } kp_wasm_meminst_t;
 
 /* ---- tables, globals, tags, exceptions ---- */

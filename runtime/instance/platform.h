@@ -10,11 +10,9 @@ void *kp_wasm_platform_reserve(uint64_t size);
 /* Makes [at, at + size) of a reservation readable and writable, zero-filled. Pages of 64 KiB. */
 kp_status_t kp_wasm_platform_commit(void *at, uint64_t size);
 void kp_wasm_platform_release(void *at, uint64_t size);
-/* Faults of code inside [base, base + size) on a GUARDED memory become traps. Idempotent. */
-bool kp_wasm_platform_has_guard(void);
-/* Registers a reservation whose faults are traps; withdraw before release. */
-kp_status_t kp_wasm_platform_guard(const void *base, uint64_t size);
-void kp_wasm_platform_unguard(const void *base);
+/* Makes faults of registered code (code.h) on GUARDED memories of its instance traps; false: this
+   platform cannot. Idempotent. */
+bool kp_wasm_platform_guard(void);
 
 /* A read-execute mapping of a copy of `code`; never writable again. NULL: exhausted. */
 void *kp_wasm_platform_code_map(const void *code, size_t size);

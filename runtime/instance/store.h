@@ -49,6 +49,7 @@ struct kp_wasm_store {
     kp_wasm_store_options_t options;
     uint64_t stack_limit;       /* the true one, while head.stack_limit says UINT64_MAX */
     uint32_t depth;             /* of the interpreter's calls */
+    uint32_t calls;             /* of kp_wasm_call, under way */
     uint32_t interrupt;         /* atomic: an interruption is asked for */
     kp_wasm_trap_t trap;        /* of the last call that failed */
     kp_wasm_exninst_t *pending; /* of the call that returned KP_ERR_EXCEPTION */

@@ -1,0 +1,176 @@
+/* Calls from the host, traps and their backtraces, exceptions in flight, interruption. */
+#include "runtime/instance/internal.h"
+
+kp_status_t kp_wasm_call(kp_wasm_store_t *store, kp_wasm_funcinst_t *function,
+                         kp_wasm_value_t *values)
+{
+    store->trap.code = KP_WASM_TRAP_NONE;
+    store->trap.frame_count = 0;
+    store->trap.frame_total = 0;
+    store->pending = NULL;
+    if (store->calls == 0) {
+        uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+        uint64_t limit = here > store->options.stack_bytes ? here - store->options.stack_bytes : 0;
+        store->stack_limit = limit;
+        __atomic_store_n(&store->head.stack_limit, limit, __ATOMIC_SEQ_CST);
+        /* An interruption may have been asked for just before. */
+        if (__atomic_load_n(&store->interrupt, __ATOMIC_SEQ_CST))
+            __atomic_store_n(&store->head.stack_limit, UINT64_MAX, __ATOMIC_SEQ_CST);
+    }
+    store->calls++;
+    kp_status_t status = function->call(function, NULL, values);
+    store->calls--;
+    return status;
+}
+
+kp_status_t kp_wasm_store_trap(kp_wasm_store_t *store, kp_wasm_trap_code_t code)
+{
+    store->trap.code = code;
+    store->trap.status = KP_ERR_TRAP;
+    store->trap.frame_count = 0;
+    store->trap.frame_total = 0;
+    return KP_ERR_TRAP;
+}
+
+void kp_wasm_store_trap_frame(kp_wasm_store_t *store, const kp_wasm_module_t *module,
+                              uint32_t function, uint32_t offset)
+{
+    kp_wasm_trap_t *trap = &store->trap;
+    trap->frame_total++;
+    if (trap->frame_count < KP_WASM_BACKTRACE_FRAMES)
+        trap->frames[trap->frame_count++] = (kp_wasm_backtrace_frame_t){module, function, offset};
+}
+
+bool kp_wasm_store_interrupted(kp_wasm_store_t *store)
+{
+    if (!__atomic_load_n(&store->interrupt, __ATOMIC_RELAXED))
+        return false;
+    /* The limit first: a request that comes between is then not lost. */
+    __atomic_store_n(&store->head.stack_limit, store->stack_limit, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&store->interrupt, 0, __ATOMIC_SEQ_CST);
+    return !store->options.interrupted ||
+           store->options.interrupted(store->options.interrupted_context, store) != KP_OK;
+}
+
+/* ---- exceptions ---- */
+
+kp_wasm_exninst_t *kp_wasm_exception_new(kp_wasm_instance_t *instance, uint32_t index,
+                                         const kp_wasm_value_t *values)
+{
+    kp_wasm_store_t *store = instance->store;
+    const kp_wasm_taginst_t *tag = kp_wasm_instance_tag(instance, index);
+    size_t count = tag->signature->parameter_count;
+    size_t size = sizeof(kp_wasm_exninst_t) + count * sizeof(kp_wasm_value_t);
+    if (kp_wasm_store_charge(store, size) != KP_OK)
+        return NULL;
+    kp_wasm_allocator_t *allocator = &store->options.allocator;
+    kp_wasm_exninst_t *exception = allocator->resize(allocator->context, NULL, 0, size);
+    if (!exception) {
+        store->object_used -= size;
+        return NULL;
+    }
+    exception->tag = tag;
+    exception->allocated = size;
+    exception->escaped = false;
+    if (count)
+        memcpy(exception->values, values, count * sizeof(kp_wasm_value_t));
+    exception->next = store->exceptions;
+    store->exceptions = exception;
+    return exception;
+}
+
+void kp_wasm_exception_free(kp_wasm_instance_t *instance, kp_wasm_exninst_t *exception)
+{
+    kp_wasm_store_t *store = instance->store;
+    /* One that was caught without making a reference is nearly always the newest. */
+    if (exception->escaped || store->exceptions != exception)
+        return;
+    store->exceptions = exception->next;
+    store->object_used -= exception->allocated;
+    store->options.allocator.resize(store->options.allocator.context, exception,
+                                    exception->allocated, 0);
+}
+
+kp_status_t kp_wasm_store_throw(kp_wasm_store_t *store, kp_wasm_exninst_t *exception)
+{
+    store->pending = exception;
+    return KP_ERR_EXCEPTION;
+}
+
+/* ---- text ---- */
+
+typedef struct kp_wasm_text {
+    char *at, *end;
+} kp_wasm_text_t;
+
+static void text_bytes(kp_wasm_text_t *text, const char *bytes, size_t size)
+{
+    size_t room = (size_t)(text->end - text->at);
+    size = size < room ? size : room;
+    if (size)
+        memcpy(text->at, bytes, size);
+    text->at += size;
+}
+
+static void text_string(kp_wasm_text_t *text, const char *string)
+{
+    text_bytes(text, string, strlen(string));
+}
+
+static void text_number(kp_wasm_text_t *text, uint64_t number, unsigned base)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = "0123456789abcdef"[number % base];
+        number /= base;
+    } while (number);
+    text_bytes(text, digits + at, sizeof digits - at);
+}
+
+size_t kp_wasm_trap_print(const kp_wasm_trap_t *trap, char *text, size_t size)
+{
+    if (size == 0)
+        return 0;
+    kp_wasm_text_t out = {text, text + size - 1};
+    text_string(&out, kp_wasm_trap_text(trap->code));
+    if (trap->code == KP_WASM_TRAP_HOST) {
+        text_string(&out, ": ");
+        text_string(&out, kp_status_text(trap->status));
+    }
+    for (uint32_t i = 0; i < trap->frame_count; i++) {
+        const kp_wasm_backtrace_frame_t *frame = &trap->frames[i];
+        text_string(&out, "\n  at ");
+        if (!frame->module) {
+            text_string(&out, "(host)");
+            continue;
+        }
+        kp_wasm_span_t name = kp_wasm_module_function_name(frame->module, frame->function);
+        if (name.size) {
+            /* Names come from the module: no control characters on a person's terminal. */
+            const uint8_t *bytes = kp_wasm_module_at(frame->module, name);
+            for (uint32_t j = 0; j < name.size; j++) {
+                char byte = (char)bytes[j];
+                if (bytes[j] < 0x20 || bytes[j] == 0x7f)
+                    byte = '?';
+                text_bytes(&out, &byte, 1);
+            }
+        } else {
+            text_string(&out, "(no name)");
+        }
+        text_string(&out, " (function ");
+        text_number(&out, frame->function, 10);
+        if (frame->offset != KP_WASM_OFFSET_UNKNOWN) {
+            text_string(&out, ", offset 0x");
+            text_number(&out, frame->offset, 16);
+        }
+        text_string(&out, ")");
+    }
+    if (trap->frame_total > trap->frame_count) {
+        text_string(&out, "\n  and ");
+        text_number(&out, trap->frame_total - trap->frame_count, 10);
+        text_string(&out, " more");
+    }
+    *out.at = 0;
+    return (size_t)(out.at - text);
+}
