@@ -38,6 +38,9 @@ struct kp_process {
 
     void (*ended)(kp_process_t *process); /* of the options */
 
+    kp_time_t log_until;   /* debug_log's account; guarded by: lock */
+    uint32_t log_left_out; /* guarded by: lock */
+
     _Atomic uint64_t messages_sent;
     _Atomic uint64_t calls;
     _Atomic uint64_t cpu_time_ns; /* of threads that have ended */

@@ -5,6 +5,10 @@
 
 #define RANDOM_MAX ((uint64_t)65536)
 #define LOG_MAX ((uint64_t)1024)
+/* A process may log this many lines in a row, and one more each LOG_PERIOD: the log is slow (a serial
+   port) and everybody's. */
+#define LOG_BURST 200u
+#define LOG_PERIOD (20 * KP_NS_PER_MS)
 
 int64_t kp_call_null(kp_call_t *call)
 {
@@ -46,6 +50,25 @@ int64_t kp_call_random_get(kp_call_t *call)
     return status;
 }
 
+/* May it log a line now? *left_out: how many lines were not logged since the last that was. */
+static bool log_admit(kp_process_t *process, uint32_t *left_out)
+{
+    kp_time_t now = kp_machine_now();
+    kp_spin_lock(process->object.lock);
+    /* log_until: when all lines so far are paid for, if each costs LOG_PERIOD. */
+    process->log_until = KP_MAX(process->log_until, now);
+    bool admitted = process->log_until - now < LOG_BURST * LOG_PERIOD;
+    if (admitted) {
+        process->log_until += LOG_PERIOD;
+        *left_out = process->log_left_out;
+        process->log_left_out = 0;
+    } else {
+        process->log_left_out += process->log_left_out < UINT32_MAX;
+    }
+    kp_spin_unlock(process->object.lock);
+    return admitted;
+}
+
 int64_t kp_call_debug_log(kp_call_t *call)
 {
     uint64_t count = call->arguments[1];
@@ -64,6 +87,11 @@ int64_t kp_call_debug_log(kp_call_t *call)
             text[i] = ' ';
     }
     text[count] = 0;
+    uint32_t left_out;
+    if (!log_admit(call->process, &left_out))
+        return KP_ERR_SHOULD_WAIT;
+    if (left_out)
+        kp_log("process", KP_LOG_WARN, "%s: %u lines were left out", call->process->name, left_out);
     kp_log("process", KP_LOG_INFO, "%s: %s", call->process->name, text);
     return KP_OK;
 }

@@ -1,0 +1,170 @@
+/* The driver: plays the shell's part in the boot archive of this suite, so it is the only holder of the
+   coordinator. For each abuse it makes a process that commits it, talks with a witness process all the while, and
+   afterwards wants everything to be as it was: the witness answers, a new process can be made, and the abuser
+   ended as it should. Results are lines of the kernel's log: "hostile: ok NAME" or "hostile: not ok NAME: why".
+   Argument only=NAME: just that abuse. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/program/kp.h"
+#include "runtime/program/startup.h"
+
+enum {
+    END_DONE = 0,
+    END_KILLED = -1,
+    END_ANY = -2,
+    END_TRAP_UNREACHABLE = KP_TRAP_UNREACHABLE,
+    END_TRAP_STACK_OVERFLOW = KP_TRAP_STACK_OVERFLOW,
+    END_TRAP_OUT_OF_BOUNDS = KP_TRAP_OUT_OF_BOUNDS,
+    END_TRAP_DIVIDE_BY_ZERO = KP_TRAP_DIVIDE_BY_ZERO,
+    END_TRAP_CALL_INDIRECT = KP_TRAP_CALL_INDIRECT,
+};
+
+static const struct {
+    const char *name;
+    int end;
+} abuses[] = {
+#define ABUSE(name, end) {#name, END_##end},
+#include "tests/hostile/abuses.def"
+#undef ABUSE
+};
+
+/* Guards against hanging, not measures. */
+#define PATIENCE (120 * KP_NS_PER_S)
+#define STEP (2 * KP_NS_PER_MS)
+enum { ROUNDS_BEFORE_KILL = 40 };
+
+static kp_handle_t coordinator;
+static kp_tab_created_t witness;
+static uint32_t rounds;
+
+static void result_log(const char *format, ...)
+{
+    char line[300];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    kp_log("hostile: %s", line);
+}
+
+static kp_status_t role_start(const char *role, kp_tab_created_t *out)
+{
+    kp_status_t status = kp_tab_create(coordinator, out);
+    if (status == KP_OK)
+        status = kp_channel_write(out->channel, role, strlen(role), NULL, 0);
+    return status;
+}
+
+static void role_close(kp_tab_created_t *role)
+{
+    (void)kp_handle_close(role->channel);
+    (void)kp_handle_close(role->process);
+}
+
+/* One question to the witness, whose answer must be the question. */
+static const char *witness_ask(void)
+{
+    char question[32], answer[32];
+    uint32_t actual[2] = {0, 0};
+    int length = snprintf(question, sizeof(question), "round %u", ++rounds);
+    if (kp_channel_write(witness.channel, question, (size_t)length, NULL, 0) != KP_OK)
+        return "the witness cannot be written to";
+    kp_status_t status = kp_object_wait_one(
+        witness.channel, KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED, kp_now() + PATIENCE, NULL);
+    if (status != KP_OK)
+        return "the witness does not answer";
+    status = kp_channel_read(witness.channel, answer, sizeof(answer), NULL, 0, actual);
+    if (status != KP_OK || actual[0] != (uint32_t)length ||
+        memcmp(question, answer, (size_t)length) != 0)
+        return "the witness answers nonsense or is dead";
+    return NULL;
+}
+
+static const char *end_judge(int end, const kp_process_info_t *info)
+{
+    static char text[100];
+    bool good = end == END_ANY ||
+                (end == END_DONE && info->exit_reason == KP_EXIT_NORMAL && info->exit_code == 0) ||
+                (end == END_KILLED && info->exit_reason == KP_EXIT_KILLED) ||
+                (end > 0 && info->exit_reason == KP_EXIT_TRAP && info->exit_code == end);
+    if (good)
+        return NULL;
+    snprintf(text, sizeof(text), "it ended by reason %u, code %d", (unsigned)info->exit_reason,
+             (int)info->exit_code);
+    return text;
+}
+
+/* Asks the witness until the abuser has ended; kills it when that is its end. */
+static const char *abuse_watch(kp_handle_t process, int end)
+{
+    kp_time_t deadline = kp_now() + PATIENCE;
+    for (int round = 0;; round++) {
+        const char *why = witness_ask();
+        if (why)
+            return why;
+        if (kp_object_wait_one(process, KP_SIGNAL_TERMINATED, kp_now() + STEP, NULL) == KP_OK)
+            return NULL;
+        if (end == END_KILLED && round == ROUNDS_BEFORE_KILL)
+            (void)kp_process_kill(process);
+        if (kp_now() > deadline) {
+            (void)kp_process_kill(process);
+            return "it does not end";
+        }
+    }
+}
+
+static const char *abuse_run(const char *name, int end)
+{
+    kp_tab_created_t abuser;
+    kp_process_info_t info;
+    if (role_start(name, &abuser) != KP_OK)
+        return "its process cannot be made";
+    const char *why = abuse_watch(abuser.process, end);
+    if (!why && kp_process_info(abuser.process, &info) != KP_OK)
+        why = "no information about its end";
+    if (!why)
+        why = end_judge(end, &info);
+    role_close(&abuser);
+    if (!why)
+        why = witness_ask();
+    return why;
+}
+
+static bool is_wanted(const char *name)
+{
+    const char *argument;
+    bool any = false;
+    for (size_t i = 1; (argument = kp_startup_argument(i)) != NULL; i++) {
+        if (strncmp(argument, "only=", 5) != 0)
+            continue;
+        any = true;
+        if (strcmp(argument + 5, name) == 0)
+            return true;
+    }
+    return !any;
+}
+
+int main(void)
+{
+    int failures = 0;
+    coordinator = kp_startup_take("coordinator");
+    if (!coordinator || role_start("witness", &witness) != KP_OK) {
+        result_log("not ok start: no coordinator or no witness");
+        return 1;
+    }
+    for (size_t i = 0; i < sizeof(abuses) / sizeof(abuses[0]); i++) {
+        if (!is_wanted(abuses[i].name))
+            continue;
+        const char *why = abuse_run(abuses[i].name, abuses[i].end);
+        if (why)
+            result_log("not ok %s: %s", abuses[i].name, why);
+        else
+            result_log("ok %s", abuses[i].name);
+        failures += why != NULL;
+    }
+    role_close(&witness);
+    result_log("finished: %d failed", failures);
+    return failures != 0;
+}

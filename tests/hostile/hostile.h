@@ -1,0 +1,40 @@
+/* One process per abuse: what the abuses share. Each is a function that returns 0, or the line of the check
+   that failed: it looks at every answer of the kernel itself, and the driver looks at what became of everybody
+   else (driver.c). */
+#ifndef KP_TESTS_HOSTILE_H
+#define KP_TESTS_HOSTILE_H
+
+#include "runtime/program/kp.h"
+
+#define CHECK(condition)                                                  \
+    do {                                                                  \
+        if (!(condition)) {                                               \
+            kp_log("%s:%d: expected %s", __FILE__, __LINE__, #condition); \
+            return __LINE__;                                              \
+        }                                                                 \
+    } while (0)
+
+/* The status of a call by number with raw arguments. */
+#define RAW(name, ...) raw_call(KP_CALL_##name, (uint64_t[6]){__VA_ARGS__})
+static inline int64_t raw_call(uint32_t number, const uint64_t a[6])
+{
+    return kp_call(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* The channel to the driver. */
+extern kp_handle_t hostile_control;
+/* The size of linear memory now, in bytes. */
+uint64_t hostile_memory_size(void);
+/* A cheap generator, different in each process. */
+uint32_t hostile_random(void);
+/* Is this one of the two answers that stop a flood? */
+static inline bool is_limit(int64_t status)
+{
+    return status == KP_ERR_QUOTA || status == KP_ERR_NO_MEMORY;
+}
+
+#define ABUSE(name, end) int abuse_##name(void);
+#include "tests/hostile/abuses.def"
+#undef ABUSE
+
+#endif

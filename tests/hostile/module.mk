@@ -1,0 +1,30 @@
+# One process per abuse, on both machines: a boot archive whose "shell" is the driver and whose "tab" is the
+# hostile program.
+hostile_driver_SRC := tests/hostile/driver.c
+hostile_driver_SPLIT := 2
+hostile_driver_MEMORY := 16
+hostile_SRC := $(addprefix tests/hostile/,main.c handles.c memory.c channels.c waiting.c ends.c)
+hostile_SPLIT := 2
+hostile_MEMORY := 256
+$(eval $(call KP_PROGRAM,hostile_driver))
+$(eval $(call KP_PROGRAM,hostile))
+
+# $(call HOSTILE_BUNDLE,machine,file)
+define HOSTILE_BUNDLE
+$(2): $(BUILD)/tools/bundle $(BUILD)/image/$(1)/hostile_driver.kpi $(BUILD)/image/$(1)/hostile.kpi
+	$$(call say,BUNDLE,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$(BUILD)/tools/bundle $$@ programs/shell.kpi=$(BUILD)/image/$(1)/hostile_driver.kpi \
+	    programs/tab.kpi=$(BUILD)/image/$(1)/hostile.kpi
+endef
+$(eval $(call HOSTILE_BUNDLE,hosted,$(BUILD)/test/hostile-hosted.bundle))
+$(eval $(call HOSTILE_BUNDLE,x86_64,$(BUILD)/test/hostile-x86_64.bundle))
+
+HOST_TOOLS += hostile-hosted
+hostile-hosted_HOST_SRC = tests/hostile/hosted.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
+hostile-hosted_HOST_CFLAGS := -Ikernel/machine/hosted $(SANITIZE)
+hostile-hosted_HOST_LDFLAGS := -pthread -ldl
+.PHONY: test-hostile
+test-hostile: $(BUILD)/kpio $(BUILD)/x86_64/kpio.elf $(BUILD)/tools/hostile-hosted $(BUILD)/test/hostile-hosted.bundle $(BUILD)/test/hostile-x86_64.bundle
+	tests/hostile/run.sh $(ARGS)
+test: $(BUILD)/tools/hostile-hosted $(BUILD)/test/hostile-hosted.bundle $(BUILD)/test/hostile-x86_64.bundle
