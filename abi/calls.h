@@ -23,6 +23,14 @@ typedef struct kp_object_info {
     kp_rights_t rights;
 } kp_object_info_t;
 
+typedef struct kp_vmo_info {
+    uint64_t size;
+    uint64_t private_bytes; /* committed, and nobody else's */
+    uint64_t shared_bytes;  /* committed, and shared with clones until one side writes */
+    uint32_t mappings;
+    uint32_t seals; /* KP_VMO_SEAL_* */
+} kp_vmo_info_t;
+
 typedef struct kp_tab_created {
     kp_handle_t channel;
     kp_handle_t process;

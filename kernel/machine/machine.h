@@ -84,19 +84,39 @@ kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t addres
 void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,
                             uint64_t *shared_bytes);
 
-/* ---- VMO backing ---- size is page-aligned; pages are zero and committed on demand. */
+/* ---- VMO backing ---- Sizes and offsets are page-aligned unless said. Several threads may call these
+   for one VMO at once; they then see some order, and a range that a resize took away meanwhile is
+   ERR_OUT_OF_RANGE. */
+/* Pages are zero and committed on demand. */
 kp_status_t kp_machine_vmo_init(kp_machine_vmo_t *vmo, uint64_t size);
 /* A read-only VMO over memory that stays (a page-aligned file of the boot archive); size is
    rounded up to pages by the caller. */
 kp_status_t kp_machine_vmo_init_static(kp_machine_vmo_t *vmo, const void *bytes, uint64_t size);
+/* All pages at once, physically contiguous (hosted: as far as that means anything), pinned. */
+kp_status_t kp_machine_vmo_init_contiguous(kp_machine_vmo_t *vmo, uint64_t size);
 void kp_machine_vmo_destroy(kp_machine_vmo_t *vmo);
+/* Any offset and count. */
 kp_status_t kp_machine_vmo_read(kp_machine_vmo_t *vmo, uint64_t offset, void *to, size_t count);
 kp_status_t kp_machine_vmo_write(kp_machine_vmo_t *vmo, uint64_t offset, const void *from,
                                  size_t count);
-/* Commits and lends the kernel address of the page at offset (page-aligned); stays valid until the
-   VMO is destroyed. Drivers use it (x86_64: with kp_x86_physical()). NULL: no memory. */
+/* Makes `clone` (uninitialised) a copy of [offset, offset + length): x86_64 shares pages until one side
+   writes, hosted copies those that have data. ERR_BAD_STATE: pinned. */
+kp_status_t kp_machine_vmo_clone(kp_machine_vmo_t *source, uint64_t offset, uint64_t length,
+                                 kp_machine_vmo_t *clone);
+/* The pages are zero and cost nothing again. ERR_BAD_STATE: pinned. */
+kp_status_t kp_machine_vmo_decommit(kp_machine_vmo_t *vmo, uint64_t offset, uint64_t length);
+/* size > 0. The core calls it one at a time, and to shrink only when nothing maps the VMO.
+   ERR_BAD_STATE: pinned. */
+kp_status_t kp_machine_vmo_resize(kp_machine_vmo_t *vmo, uint64_t size);
+/* Nobody writes into the VMO any more; the core has seen that nobody does now. ERR_BAD_STATE: the
+   machine knows better. */
+kp_status_t kp_machine_vmo_seal_write(kp_machine_vmo_t *vmo);
+/* Commits and lends the kernel address of the page at offset and pins the VMO: it stays valid until
+   the VMO is destroyed. Drivers use it (x86_64: with kp_x86_physical()). NULL: no memory. */
 void *kp_machine_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset);
+/* Committed bytes: shared with clones or not; and how much of either. A static VMO has none. */
 uint64_t kp_machine_vmo_committed(const kp_machine_vmo_t *vmo);
+void kp_machine_vmo_usage(kp_machine_vmo_t *vmo, uint64_t *private_bytes, uint64_t *shared_bytes);
 
 /* ---- The core's functions that machines call ---- */
 /* A system call of the current thread. number and arguments as the program passed them. Never called

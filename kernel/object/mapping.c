@@ -20,6 +20,8 @@ static void range_remove(kp_process_t *process, uint64_t address, uint64_t end,
             tail->address = end;
             tail->length = mapping_end - end;
             tail->vmo = kp_vmo_acquire(mapping->vmo);
+            tail->writable = mapping->writable;
+            kp_vmo_mapping_copy(tail->vmo, tail->writable);
             tail->next = mapping->next;
             mapping->length = address - mapping->address;
             mapping->next = tail;
@@ -43,6 +45,7 @@ static void list_free(kp_mapping_t *list)
 {
     while (list) {
         kp_mapping_t *next = list->next;
+        kp_vmo_mapping_remove(list->vmo, list->writable);
         kp_vmo_release(list->vmo);
         kp_kfree(list);
         list = next;
@@ -66,7 +69,12 @@ kp_status_t kp_mapping_map(kp_process_t *process, uint32_t address, kp_vmo_t *vm
     kp_mapping_t *spare = kp_kalloc(sizeof(*spare));
     kp_status_t status = KP_ERR_NO_MEMORY;
     if (added && spare)
+        status = kp_vmo_mapping_add(vmo, offset, length, writable);
+    if (status == KP_OK) {
         status = kp_machine_space_map(&process->space, address, vmo, offset, length, writable);
+        if (status != KP_OK)
+            kp_vmo_mapping_remove(vmo, writable);
+    }
     if (status != KP_OK) {
         kp_kfree(added);
         kp_kfree(spare);
@@ -77,6 +85,7 @@ kp_status_t kp_mapping_map(kp_process_t *process, uint32_t address, kp_vmo_t *vm
     added->address = address;
     added->length = length;
     added->vmo = kp_vmo_acquire(vmo);
+    added->writable = writable;
     kp_mapping_t **link = &process->mappings;
     while (*link && (*link)->address < address)
         link = &(*link)->next;

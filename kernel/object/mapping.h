@@ -11,11 +11,13 @@ struct kp_mapping {
     kp_mapping_t *next; /* ascending addresses, no overlaps */
     uint64_t address;   /* offset in linear memory */
     uint64_t length;
-    kp_vmo_t *vmo; /* referenced */
+    kp_vmo_t *vmo; /* referenced, and counted by kp_vmo_mapping_add */
+    bool writable;
 };
 
-/* All page-aligned, length > 0, [address, address + length) inside linear memory and
-   [offset, offset + length) inside the VMO: the caller has checked. ERR_NO_MEMORY, ERR_QUOTA. */
+/* All page-aligned, length > 0, [address, address + length) inside linear memory: the caller has
+   checked. ERR_OUT_OF_RANGE and ERR_ACCESS_DENIED by the VMO's size and seals, ERR_NO_MEMORY,
+   ERR_QUOTA. */
 kp_status_t kp_mapping_map(kp_process_t *process, uint32_t address, kp_vmo_t *vmo, uint64_t offset,
                            uint32_t length, bool writable);
 kp_status_t kp_mapping_unmap(kp_process_t *process, uint32_t address, uint32_t length);

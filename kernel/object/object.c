@@ -109,7 +109,7 @@ kp_rights_t kp_object_default_rights(uint32_t type)
         return common | KP_RIGHT_READ | KP_RIGHT_WRITE | KP_RIGHT_SIGNAL;
     case KP_TYPE_VMO:
         return common | KP_RIGHT_READ | KP_RIGHT_WRITE | KP_RIGHT_MAP | KP_RIGHT_SIGNAL |
-               KP_RIGHT_DUPLICATE;
+               KP_RIGHT_DUPLICATE | KP_RIGHT_MANAGE;
     case KP_TYPE_EVENT:
         return common | KP_RIGHT_SIGNAL | KP_RIGHT_DUPLICATE;
     case KP_TYPE_PROCESS:

@@ -10,11 +10,6 @@
     }
 /* handles */
 ABSENT(handle_revoke)
-/* memory */
-ABSENT(vmo_clone)
-ABSENT(vmo_resize)
-ABSENT(vmo_seal)
-ABSENT(vmo_decommit)
 /* waiting */
 ABSENT(timer_create)
 ABSENT(timer_set)

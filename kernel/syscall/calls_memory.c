@@ -24,8 +24,8 @@ int64_t kp_call_vmo_size(kp_call_t *call)
 /* Checks of vmo_read and vmo_write: the VMO's range, then the caller's. */
 static kp_status_t transfer_check(kp_call_t *call, const kp_vmo_t *vmo)
 {
-    uint64_t offset = call->arguments[1], count = call->arguments[3];
-    if (offset > vmo->size || count > vmo->size - offset)
+    uint64_t offset = call->arguments[1], count = call->arguments[3], size = vmo->size;
+    if (offset > size || count > size - offset)
         return KP_ERR_OUT_OF_RANGE;
     return kp_user_check(call->process, call->arguments[2], count);
 }
@@ -59,19 +59,67 @@ int64_t kp_call_vmo_write(kp_call_t *call)
 {
     kp_vmo_t *vmo = kp_vmo_from_object(call->object);
     uint64_t offset = call->arguments[1], address = call->arguments[2], count = call->arguments[3];
-    kp_status_t status = vmo->is_static ? KP_ERR_ACCESS_DENIED : transfer_check(call, vmo);
-    /* Page by page, straight into the VMO: these pages are committed in any case. */
+    kp_status_t status = kp_vmo_write_begin(vmo);
+    if (status != KP_OK)
+        return status;
+    status = transfer_check(call, vmo);
+    size_t size = (size_t)KP_MIN(count, (uint64_t)BOUNCE_SIZE);
+    void *bounce = status == KP_OK && count > 0 ? kp_kalloc(size) : NULL;
+    if (status == KP_OK && count > 0 && !bounce)
+        status = KP_ERR_NO_MEMORY;
     while (status == KP_OK && count > 0) {
-        uint64_t within = offset % KP_PAGE_SIZE;
-        size_t part = (size_t)KP_MIN(count, KP_PAGE_SIZE - within);
-        uint8_t *page = kp_vmo_page(vmo, offset - within);
-        status =
-            page ? kp_user_read(call->process, page + within, address, part) : KP_ERR_NO_MEMORY;
+        size_t part = (size_t)KP_MIN(count, (uint64_t)size);
+        status = kp_user_read(call->process, bounce, address, part);
+        if (status == KP_OK)
+            status = kp_machine_vmo_write(&vmo->machine, offset, bounce, part);
         offset += part;
         address += part;
         count -= part;
     }
+    kp_kfree(bounce);
+    kp_vmo_write_end(vmo);
     return status;
+}
+
+int64_t kp_call_vmo_clone(kp_call_t *call)
+{
+    kp_vmo_t *clone;
+    kp_status_t status = kp_vmo_clone(kp_vmo_from_object(call->object), call->arguments[1],
+                                      call->arguments[2], call->process->quota, &clone);
+    if (status != KP_OK)
+        return status;
+    int64_t result = kp_call_result_handle(
+        call, kp_capability_create(&clone->object, kp_object_default_rights(KP_TYPE_VMO)));
+    kp_vmo_release(clone);
+    return result;
+}
+
+int64_t kp_call_vmo_resize(kp_call_t *call)
+{
+    return kp_vmo_resize(kp_vmo_from_object(call->object), call->arguments[1]);
+}
+
+int64_t kp_call_vmo_seal(kp_call_t *call)
+{
+    if (call->arguments[1] > UINT32_MAX)
+        return KP_ERR_INVALID_ARGUMENT;
+    return kp_vmo_seal(kp_vmo_from_object(call->object), (uint32_t)call->arguments[1]);
+}
+
+int64_t kp_call_vmo_decommit(kp_call_t *call)
+{
+    return kp_vmo_decommit(kp_vmo_from_object(call->object), call->arguments[1],
+                           call->arguments[2]);
+}
+
+int64_t kp_call_vmo_info(kp_call_t *call)
+{
+    kp_vmo_info_t info;
+    kp_status_t status = kp_user_check(call->process, call->arguments[1], sizeof(info));
+    if (status != KP_OK)
+        return status;
+    kp_vmo_info(kp_vmo_from_object(call->object), &info);
+    return kp_user_write(call->process, call->arguments[1], &info, sizeof(info));
 }
 
 /* A page range in the caller's linear memory. */
@@ -92,13 +140,11 @@ int64_t kp_call_vmo_map(kp_call_t *call)
     kp_rights_t need = KP_RIGHT_READ;
     if (flags & KP_VMO_MAP_WRITE)
         need |= KP_RIGHT_WRITE;
-    if ((call->rights & need) != need || ((flags & KP_VMO_MAP_WRITE) && vmo->is_static))
+    if ((call->rights & need) != need)
         return KP_ERR_ACCESS_DENIED;
     kp_status_t status = range_check(call, address, length);
     if (status != KP_OK)
         return status;
-    if (offset > vmo->size || length > vmo->size - offset)
-        return KP_ERR_OUT_OF_RANGE;
     return kp_mapping_map(call->process, (uint32_t)address, vmo, offset, (uint32_t)length,
                           flags & KP_VMO_MAP_WRITE);
 }

@@ -2,10 +2,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -372,10 +374,7 @@ int64_t kp_test_call6_beside(kp_process_t *process, uint32_t number, const uint6
 
 /* ---- VMOs ---- */
 
-static uint8_t *vmo_view(kp_machine_vmo_t *vmo)
-{
-    return vmo->bytes;
-}
+#define VMO_VIEW ((uint64_t)1 << 32)
 
 kp_status_t kp_machine_vmo_init(kp_machine_vmo_t *vmo, uint64_t size)
 {
@@ -384,13 +383,16 @@ kp_status_t kp_machine_vmo_init(kp_machine_vmo_t *vmo, uint64_t size)
         return KP_ERR_NO_MEMORY;
     void *bytes = MAP_FAILED;
     if (ftruncate(vmo->fd, (off_t)size) == 0)
-        bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vmo->fd, 0);
+        bytes =
+            mmap(NULL, VMO_VIEW, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, vmo->fd, 0);
     if (bytes == MAP_FAILED) {
         close(vmo->fd);
         return KP_ERR_NO_MEMORY;
     }
     vmo->bytes = bytes;
     vmo->size = size;
+    vmo->is_static = false;
+    atomic_init(&vmo->is_pinned, false);
     return KP_OK;
 }
 
@@ -399,36 +401,118 @@ kp_status_t kp_machine_vmo_init_static(kp_machine_vmo_t *vmo, const void *bytes,
     kp_status_t status = kp_machine_vmo_init(vmo, size);
     if (status == KP_OK)
         memcpy(vmo->bytes, bytes, size);
+    vmo->is_static = true;
+    return status;
+}
+
+kp_status_t kp_machine_vmo_init_contiguous(kp_machine_vmo_t *vmo, uint64_t size)
+{
+    kp_status_t status = kp_machine_vmo_init(vmo, size);
+    atomic_init(&vmo->is_pinned, true);
     return status;
 }
 
 void kp_machine_vmo_destroy(kp_machine_vmo_t *vmo)
 {
-    munmap(vmo->bytes, vmo->size);
+    munmap(vmo->bytes, VMO_VIEW);
     close(vmo->fd);
+}
+
+static bool vmo_has(const kp_machine_vmo_t *vmo, uint64_t offset, uint64_t count)
+{
+    uint64_t size = vmo->size;
+    return offset <= size && count <= size - offset;
 }
 
 kp_status_t kp_machine_vmo_read(kp_machine_vmo_t *vmo, uint64_t offset, void *to, size_t count)
 {
-    memcpy(to, vmo_view(vmo) + offset, count);
+    if (!vmo_has(vmo, offset, count))
+        return KP_ERR_OUT_OF_RANGE;
+    /* Not through the view, where looking at a page that has no data makes one. */
+    ssize_t done = pread(vmo->fd, to, count, (off_t)offset);
+    assert(done == (ssize_t)count);
+    (void)done;
     return KP_OK;
 }
 
 kp_status_t kp_machine_vmo_write(kp_machine_vmo_t *vmo, uint64_t offset, const void *from,
                                  size_t count)
 {
-    memcpy(vmo_view(vmo) + offset, from, count);
+    if (!vmo_has(vmo, offset, count))
+        return KP_ERR_OUT_OF_RANGE;
+    memcpy(vmo->bytes + offset, from, count);
+    return KP_OK;
+}
+
+kp_status_t kp_machine_vmo_clone(kp_machine_vmo_t *source, uint64_t offset, uint64_t length,
+                                 kp_machine_vmo_t *clone)
+{
+    if (atomic_load(&source->is_pinned))
+        return KP_ERR_BAD_STATE;
+    if (!vmo_has(source, offset, length))
+        return KP_ERR_OUT_OF_RANGE;
+    kp_status_t status = kp_machine_vmo_init(clone, length);
+    if (status == KP_OK)
+        memcpy(clone->bytes, source->bytes + offset, length);
+    return status;
+}
+
+static void vmo_punch(kp_machine_vmo_t *vmo, uint64_t offset, uint64_t length)
+{
+    int error = fallocate(vmo->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+                          (off_t)length);
+    assert(error == 0);
+    (void)error;
+}
+
+kp_status_t kp_machine_vmo_decommit(kp_machine_vmo_t *vmo, uint64_t offset, uint64_t length)
+{
+    assert(!vmo->is_static);
+    if (atomic_load(&vmo->is_pinned))
+        return KP_ERR_BAD_STATE;
+    if (!vmo_has(vmo, offset, length))
+        return KP_ERR_OUT_OF_RANGE;
+    vmo_punch(vmo, offset, length);
+    return KP_OK;
+}
+
+kp_status_t kp_machine_vmo_resize(kp_machine_vmo_t *vmo, uint64_t size)
+{
+    assert(!vmo->is_static);
+    struct stat info;
+    if (atomic_load(&vmo->is_pinned))
+        return KP_ERR_BAD_STATE;
+    if (size < vmo->size)
+        vmo_punch(vmo, size, vmo->size - size);
+    if (fstat(vmo->fd, &info) != 0 ||
+        ((uint64_t)info.st_size < size && ftruncate(vmo->fd, (off_t)size) != 0))
+        return KP_ERR_NO_MEMORY;
+    vmo->size = size;
+    return KP_OK;
+}
+
+kp_status_t kp_machine_vmo_seal_write(kp_machine_vmo_t *vmo)
+{
+    (void)vmo;
     return KP_OK;
 }
 
 void *kp_machine_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset)
 {
-    return vmo_view(vmo) + offset;
+    atomic_store(&vmo->is_pinned, true);
+    return vmo->bytes + offset;
 }
 
 uint64_t kp_machine_vmo_committed(const kp_machine_vmo_t *vmo)
 {
-    return vmo->size;
+    struct stat info;
+    return fstat(vmo->fd, &info) == 0 ? (uint64_t)info.st_blocks * 512 : 0;
+}
+
+void kp_machine_vmo_usage(kp_machine_vmo_t *vmo, uint64_t *private_bytes, uint64_t *shared_bytes)
+{
+    *private_bytes = kp_machine_vmo_committed(vmo);
+    *shared_bytes = 0;
 }
 
 /* ---- Spaces ---- */

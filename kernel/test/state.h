@@ -4,6 +4,7 @@
 #define KP_KERNEL_TEST_STATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,9 +30,11 @@ typedef struct kp_machine_space {
 } kp_machine_space_t;
 
 typedef struct kp_machine_vmo {
-    int fd; /* memfd */
-    uint8_t *bytes;
-    uint64_t size;
+    int fd;         /* memfd */
+    uint8_t *bytes; /* a view of VMO_VIEW bytes: growing needs no other */
+    _Atomic uint64_t size;
+    bool is_static;
+    atomic_bool is_pinned;
 } kp_machine_vmo_t;
 
 #endif

@@ -37,14 +37,26 @@ typedef struct kp_machine_space {
     uint64_t mapped_bytes; /* guarded by lock */
 } kp_machine_space_t;
 
-typedef struct kp_machine_vmo {
-    int fd;           /* memfd, or the file that holds a static VMO; 0: none */
-    int read_only_fd; /* the same without the right to write; 0: not asked for yet; guarded by lock
-                       */
-    uint64_t fd_offset; /* where it begins in fd */
+/* A view of a VMO that the kernel had before the VMO outgrew it; somebody may still read there. */
+typedef struct kp_hosted_view {
+    struct kp_hosted_view *next;
+    uint8_t *bytes;
     uint64_t size;
-    uint8_t *bytes; /* the kernel's view; NULL: not asked for yet; guarded by lock */
+} kp_hosted_view_t;
+
+typedef struct kp_machine_vmo {
+    int fd;           /* memfd, or the file that holds a static VMO; -1: none */
+    int read_only_fd; /* the same without the right to write; -1: not asked for yet; guarded by lock
+                         */
+    uint64_t fd_offset;    /* where it begins in fd */
+    _Atomic uint64_t size; /* written under lock */
+    uint64_t file_size;    /* of the memfd, at least size; never shrinks; guarded by lock */
+    uint8_t *bytes; /* the kernel's view, of view_size; NULL: not asked for yet; guarded by lock */
+    uint64_t view_size;
+    kp_hosted_view_t *old_views; /* guarded by lock */
     bool is_static;
+    bool is_pinned; /* guarded by lock */
+    bool is_sealed; /* guarded by lock */
     kp_spinlock_t lock;
 } kp_machine_vmo_t;
 

@@ -7,6 +7,7 @@
 #include "kernel/machine/x86_64/paging.h"
 #include "kernel/machine/x86_64/thread.h"
 #include "kernel/machine/x86_64/trap.h"
+#include "kernel/machine/x86_64/vmo.h"
 #include "kernel/object/image.h"
 #include "kernel/object/vmo.h"
 
@@ -15,36 +16,55 @@ enum {
     IMAGE_RANDOM_BITS = 20,
     IMAGE_ALIGN_BITS = 21,
     FLUSH_ALL = 32,
-    FAULT_RUN_MAX = 8
+    FAULT_RUN_MAX = 8,
 };
+#define TABLE_SPAN ((uint64_t)1 << IMAGE_ALIGN_BITS) /* what one page table maps */
 
-/* VMO pages in linear memory: [start, end) shows the VMO from offset. */
-typedef struct mapping {
-    kp_list_t link; /* by address, never overlapping */
-    uint64_t start, end;
-    kp_vmo_t *vmo; /* the core holds the reference */
-    uint64_t offset;
-    bool writable;
-} mapping_t;
+static const uint64_t user_data =
+    KP_X86_PTE_PRESENT | KP_X86_PTE_USER | KP_X86_PTE_WRITE | KP_X86_PTE_NO_EXECUTE;
+static const uint64_t user_table =
+    KP_X86_PTE_PRESENT | KP_X86_PTE_USER | KP_X86_PTE_WRITE | KP_X86_PTE_OWNED;
+
+static kp_x86_mapping_t *mapping_of(kp_list_t *item)
+{
+    return KP_CONTAINER_OF(item, kp_x86_mapping_t, link);
+}
 
 static bool is_loaded(const kp_machine_space_t *space)
 {
     return kp_x86_cpu()->root == space->root;
 }
 
-static mapping_t *mapping_at(kp_machine_space_t *space, uint64_t offset)
+/* Forgets the translations of [start, end) of linear memory. lock is held. */
+static void space_flush(const kp_machine_space_t *space, uint64_t start, uint64_t end)
+{
+    if (!is_loaded(space))
+        return;
+    if ((end - start) / KP_PAGE_SIZE > FLUSH_ALL) {
+        kp_x86_root_write(space->root);
+        return;
+    }
+    for (uint64_t at = start; at < end; at += KP_PAGE_SIZE)
+        kp_x86_tlb_flush(KP_X86_USER_MEMORY + at);
+}
+
+/* The first mapping that ends after offset. lock is held. */
+static kp_x86_mapping_t *mapping_after(const kp_machine_space_t *space, uint64_t offset)
 {
     for (kp_list_t *item = space->mappings.next; item != &space->mappings; item = item->next) {
-        mapping_t *mapping = KP_CONTAINER_OF(item, mapping_t, link);
-        if (offset < mapping->start)
-            return NULL;
-        if (offset < mapping->end)
-            return mapping;
+        if (mapping_of(item)->end > offset)
+            return mapping_of(item);
     }
     return NULL;
 }
 
-/* Empties one entry; the caller flushes. */
+static kp_x86_mapping_t *mapping_at(const kp_machine_space_t *space, uint64_t offset)
+{
+    kp_x86_mapping_t *mapping = mapping_after(space, offset);
+    return mapping && mapping->start <= offset ? mapping : NULL;
+}
+
+/* Empties one entry of a table of its own; the caller flushes. */
 static void entry_clear(kp_machine_space_t *space, uint64_t *entry)
 {
     uint64_t old = *entry;
@@ -59,8 +79,50 @@ static void entry_clear(kp_machine_space_t *space, uint64_t *entry)
     }
 }
 
-static const uint64_t user_data =
-    KP_X86_PTE_PRESENT | KP_X86_PTE_USER | KP_X86_PTE_WRITE | KP_X86_PTE_NO_EXECUTE;
+/* ---- tables; lock is held ---- */
+
+/* A table of its own in place of the one of a snapshot. What the snapshot's space could write is
+   copied when it is written. */
+static uint64_t *table_part(kp_machine_space_t *space, uint64_t *entry)
+{
+    uint64_t *table = kp_x86_page_allocate();
+    if (!table)
+        return NULL;
+    const uint64_t *old = kp_x86_direct(*entry & KP_X86_PTE_ADDRESS);
+    for (unsigned i = 0; i < 512; i++) {
+        uint64_t copy = (old[i] & KP_X86_PTE_OWNED) << 1;
+        table[i] = (old[i] & ~(KP_X86_PTE_OWNED | KP_X86_PTE_WRITE)) | copy;
+    }
+    *entry = kp_x86_physical(table) | user_table;
+    space->table_pages++;
+    return table;
+}
+
+/* The entry of a page in a table that is this space's own, made or parted from a snapshot's. NULL:
+   no memory. */
+static uint64_t *entry_own_path(kp_machine_space_t *space, uint64_t address)
+{
+    uint64_t *table = kp_x86_direct(space->root);
+    for (unsigned level = 3; level > 0; level--) {
+        uint64_t *entry = &table[(address >> (12 + 9 * level)) & 511];
+        if (!(*entry & KP_X86_PTE_PRESENT)) {
+            table = kp_x86_page_allocate_zeroed();
+            if (!table)
+                return NULL;
+            *entry = kp_x86_physical(table) | user_table;
+            space->table_pages++;
+        } else if (*entry & KP_X86_PTE_OWNED) {
+            table = kp_x86_direct(*entry & KP_X86_PTE_ADDRESS);
+        } else {
+            table = table_part(space, entry);
+            if (!table)
+                return NULL;
+        }
+    }
+    return &table[(address >> 12) & 511];
+}
+
+/* ---- private pages; lock is held ---- */
 
 /* A private page at *entry, filled with `count` bytes and zeroes. */
 static kp_status_t entry_own(kp_machine_space_t *space, uint64_t *entry, const void *bytes,
@@ -72,23 +134,10 @@ static kp_status_t entry_own(kp_machine_space_t *space, uint64_t *entry, const v
     if (count)
         memcpy(page, bytes, count);
     memset(page + count, 0, KP_PAGE_SIZE - count);
+    if (*entry & KP_X86_PTE_PRESENT)
+        space->shared_pages--; /* it was a snapshot's */
     *entry = kp_x86_physical(page) | user_data | KP_X86_PTE_OWNED;
     space->private_pages++;
-    return KP_OK;
-}
-
-static kp_status_t commit_memory(kp_machine_space_t *space, uint64_t *entry, uint64_t offset)
-{
-    const mapping_t *mapping = mapping_at(space, offset);
-    if (!mapping)
-        return entry_own(space, entry, NULL, 0);
-    const void *page =
-        kp_machine_vmo_page(&mapping->vmo->machine, offset - mapping->start + mapping->offset);
-    if (!page)
-        return KP_ERR_NO_MEMORY;
-    *entry =
-        kp_x86_physical(page) | (mapping->writable ? user_data : user_data & ~KP_X86_PTE_WRITE);
-    space->shared_pages++;
     return KP_OK;
 }
 
@@ -109,61 +158,185 @@ static kp_status_t commit_image(kp_machine_space_t *space, uint64_t *entry, uint
     return KP_ERR_BAD_ADDRESS;
 }
 
-/* lock is held. page: page-aligned address. */
-static kp_status_t commit(kp_machine_space_t *space, uint64_t page)
+static bool in_memory(const kp_machine_space_t *space, uint64_t page)
 {
-    uint64_t offset = page - KP_X86_USER_MEMORY;
-    bool in_memory = offset < space->memory_bytes;
+    return page - KP_X86_USER_MEMORY < space->memory_bytes;
+}
+
+/* A page that no VMO shows: made, or parted from a snapshot's, for the access that faulted. page:
+   page-aligned address. */
+static kp_status_t commit_private(kp_machine_space_t *space, uint64_t page, bool write)
+{
+    bool is_memory = in_memory(space, page);
     bool in_stack =
         page < KP_X86_USER_STACK_TOP && page >= KP_X86_USER_STACK_TOP - KP_IMAGE_STACK_SIZE;
     bool in_image = page >= space->base && page - space->base < space->image->span;
-    if (!in_memory && !in_stack && !in_image)
+    if (!is_memory && !in_stack && !in_image)
         return KP_ERR_BAD_ADDRESS;
-    uint64_t *entry = kp_x86_paging_entry(space->root, page, true, &space->table_pages);
+    uint64_t *entry = entry_own_path(space, page);
     if (!entry)
         return KP_ERR_NO_MEMORY;
-    if (in_memory)
-        return commit_memory(space, entry, offset);
-    if (in_stack)
-        return entry_own(space, entry, NULL, 0);
-    return commit_image(space, entry, page - space->base);
+    if (!(*entry & KP_X86_PTE_PRESENT))
+        return in_image ? commit_image(space, entry, page - space->base)
+                        : entry_own(space, entry, NULL, 0);
+    if (!write || (*entry & KP_X86_PTE_WRITE))
+        return KP_OK; /* a stale translation; the fault has dropped it */
+    if (!(*entry & KP_X86_PTE_COPY))
+        return KP_ERR_BAD_ADDRESS;
+    kp_status_t status =
+        entry_own(space, entry, kp_x86_direct(*entry & KP_X86_PTE_ADDRESS), KP_PAGE_SIZE);
+    if (is_loaded(space))
+        kp_x86_tlb_flush(page);
+    return status;
 }
 
 /* Faults that follow one another upwards bring more pages each time, up to FAULT_RUN_MAX: a fault
-   costs more than a page. lock is held. */
-static kp_status_t commit_run(kp_machine_space_t *space, uint64_t page)
+   costs more than a page. Returns how many, for the fault at page. */
+static uint32_t fault_run(kp_machine_space_t *space, uint64_t page)
 {
-    kp_status_t status = commit(space, page);
-    if (status != KP_OK)
-        return status;
     space->fault_run =
         page == space->fault_next ? KP_MIN(space->fault_run * 2, (uint32_t)FAULT_RUN_MAX) : 1;
-    for (uint32_t i = 1; i < space->fault_run; i++) {
+    space->fault_next = page + space->fault_run * (uint64_t)KP_PAGE_SIZE;
+    return space->fault_run;
+}
+
+static kp_status_t fault_private(kp_machine_space_t *space, uint64_t page, bool write)
+{
+    kp_status_t status = commit_private(space, page, write);
+    if (status != KP_OK)
+        return status;
+    for (uint32_t count = fault_run(space, page); count > 1; count--) {
         page += KP_PAGE_SIZE;
         const uint64_t *entry = kp_x86_paging_entry(space->root, page, false, NULL);
         /* Stay inside the table: its end is a good place to stop. */
-        if (!entry || (*entry & KP_X86_PTE_PRESENT) || commit(space, page) != KP_OK)
+        if (!entry || (*entry & KP_X86_PTE_PRESENT) ||
+            (in_memory(space, page) && mapping_at(space, page - KP_X86_USER_MEMORY)) ||
+            commit_private(space, page, write) != KP_OK)
             break;
     }
-    space->fault_next = page + KP_PAGE_SIZE;
     return KP_OK;
+}
+
+/* ---- pages of VMOs ---- */
+
+/* Shows one page of the mapping, in the space that it is mapped in. The VMO's lock is held, which
+   keeps the mapping as it is; the space's is taken only where other mappings of the VMO cannot be
+   cleared (kp_x86_vmo_page does that). */
+static kp_status_t show_page(kp_x86_mapping_t *mapping, uint64_t offset, bool write)
+{
+    kp_machine_space_t *space = mapping->space;
+    void *page;
+    bool exclusive;
+    kp_status_t status =
+        kp_x86_vmo_page(&mapping->vmo->machine, offset - mapping->start + mapping->offset, write,
+                        false, &page, &exclusive);
+    if (status != KP_OK)
+        return status;
+    kp_spin_lock(&space->lock);
+    uint64_t *entry = entry_own_path(space, KP_X86_USER_MEMORY + offset);
+    if (entry) {
+        space->shared_pages += !(*entry & KP_X86_PTE_PRESENT);
+        *entry = kp_x86_physical(page) |
+                 (mapping->writable && exclusive ? user_data : user_data & ~KP_X86_PTE_WRITE);
+        space_flush(space, offset, offset + KP_PAGE_SIZE);
+    }
+    kp_spin_unlock(&space->lock);
+    return entry ? KP_OK : KP_ERR_NO_MEMORY;
+}
+
+/* The VMO that shows at an offset of linear memory, referenced; NULL: none. lock is held. */
+static kp_vmo_t *vmo_at(const kp_machine_space_t *space, uint64_t offset)
+{
+    const kp_x86_mapping_t *mapping = mapping_at(space, offset);
+    return mapping ? kp_vmo_acquire(mapping->vmo) : NULL;
+}
+
+/* The mapping of this VMO at the offset, which stays as it is while the VMO's lock is held. NULL: it
+   was taken away meanwhile. */
+static kp_x86_mapping_t *mapping_of_vmo(kp_machine_space_t *space, const kp_vmo_t *vmo,
+                                        uint64_t offset)
+{
+    kp_spin_lock(&space->lock);
+    kp_x86_mapping_t *mapping = mapping_at(space, offset);
+    kp_spin_unlock(&space->lock);
+    return mapping && mapping->vmo == vmo ? mapping : NULL;
+}
+
+static bool is_shown(kp_machine_space_t *space, uint64_t offset)
+{
+    kp_spin_lock(&space->lock);
+    const uint64_t *entry =
+        kp_x86_paging_entry(space->root, KP_X86_USER_MEMORY + offset, false, NULL);
+    bool shown = entry && (*entry & KP_X86_PTE_PRESENT);
+    kp_spin_unlock(&space->lock);
+    return shown;
+}
+
+/* A fault in a mapping of the VMO; when the mapping has gone meanwhile, the fault comes again. No
+   locks held. */
+static kp_status_t fault_vmo(kp_machine_space_t *space, kp_vmo_t *vmo, uint64_t offset, bool write)
+{
+    kp_status_t status = KP_OK;
+    kp_spin_lock(&vmo->machine.lock);
+    kp_x86_mapping_t *mapping = mapping_of_vmo(space, vmo, offset);
+    if (mapping && write && !mapping->writable)
+        status = KP_ERR_BAD_ADDRESS;
+    else if (mapping)
+        status = show_page(mapping, offset, write);
+    uint32_t count = mapping && status == KP_OK ? fault_run(space, KP_X86_USER_MEMORY + offset) : 0;
+    for (; count > 1; count--) {
+        offset += KP_PAGE_SIZE;
+        /* Up to the end of the table. */
+        if (offset >= mapping->end || offset % TABLE_SPAN == 0 || is_shown(space, offset) ||
+            show_page(mapping, offset, false) != KP_OK)
+            break;
+    }
+    kp_spin_unlock(&vmo->machine.lock);
+    /* The VMO became smaller than what is mapped of it. */
+    return status == KP_ERR_OUT_OF_RANGE ? KP_ERR_BAD_ADDRESS : status;
+}
+
+void kp_x86_mapping_clear(kp_x86_mapping_t *mapping, uint64_t start, uint64_t end, bool protect)
+{
+    kp_machine_space_t *space = mapping->space;
+    uint64_t shown_end = mapping->offset + (mapping->end - mapping->start);
+    start = KP_MAX(start, mapping->offset);
+    end = KP_MIN(end, shown_end);
+    if (start >= end || (protect && !mapping->writable))
+        return;
+    start = start - mapping->offset + mapping->start;
+    end = end - mapping->offset + mapping->start;
+    kp_spin_lock(&space->lock);
+    for (uint64_t at = start; at < end; at += KP_PAGE_SIZE) {
+        uint64_t *entry = kp_x86_paging_entry(space->root, KP_X86_USER_MEMORY + at, false, NULL);
+        if (!entry) /* no table: nothing shown up to the next 2 MiB */
+            at |= TABLE_SPAN - KP_PAGE_SIZE;
+        else if (protect)
+            *entry &= ~KP_X86_PTE_WRITE;
+        else
+            entry_clear(space, entry);
+    }
+    space_flush(space, start, end);
+    kp_spin_unlock(&space->lock);
 }
 
 kp_status_t kp_x86_space_fault(kp_machine_space_t *space, uint64_t address, bool write,
                                bool execute)
 {
     uint64_t page = address - address % KP_PAGE_SIZE;
-    kp_status_t status = KP_ERR_BAD_ADDRESS;
+    kp_status_t status = KP_OK;
     /* All code is present from the start; the kernel's half is none of ring 3's business. */
     if (execute || address >= KP_X86_USER_END)
-        return status;
+        return KP_ERR_BAD_ADDRESS;
     kp_spin_lock(&space->lock);
-    const uint64_t *entry = kp_x86_paging_entry(space->root, page, false, NULL);
-    if (!entry || !(*entry & KP_X86_PTE_PRESENT))
-        status = commit_run(space, page);
-    else if (!write || (*entry & KP_X86_PTE_WRITE))
-        status = KP_OK; /* a stale entry in the TLB; the fault has dropped it */
+    kp_vmo_t *vmo = in_memory(space, page) ? vmo_at(space, page - KP_X86_USER_MEMORY) : NULL;
+    if (!vmo)
+        status = fault_private(space, page, write);
     kp_spin_unlock(&space->lock);
+    if (!vmo)
+        return status;
+    status = fault_vmo(space, vmo, page - KP_X86_USER_MEMORY, write);
+    kp_vmo_release(vmo);
     return status;
 }
 
@@ -200,9 +373,8 @@ static kp_status_t map_segment(kp_machine_space_t *space, const kp_image_t *imag
     for (uint64_t at = 0; at < segment->file_size; at += KP_PAGE_SIZE) {
         uint64_t address = space->base + segment->address + at;
         /* Entries of one table stand side by side. */
-        entry = at == 0 || address % (1u << IMAGE_ALIGN_BITS) == 0
-                    ? kp_x86_paging_entry(space->root, address, true, &space->table_pages)
-                    : entry + 1;
+        entry = at == 0 || address % (1u << IMAGE_ALIGN_BITS) == 0 ? entry_own_path(space, address)
+                                                                   : entry + 1;
         if (!entry)
             return KP_ERR_NO_MEMORY;
         *entry = kp_x86_physical(image->bytes + segment->file_offset + at) | flags;
@@ -251,23 +423,36 @@ static void table_destroy(kp_machine_space_t *space, uint64_t *table, unsigned l
             continue;
         if (level == 0)
             entry_clear(space, &table[i]);
-        else
+        else if (table[i] & KP_X86_PTE_OWNED)
             table_destroy(space, kp_x86_direct(table[i] & KP_X86_PTE_ADDRESS), level - 1);
     }
     kp_x86_page_free(table);
+}
+
+/* Out of both lists; the mapping's own locks are free. */
+static void mapping_unlink(kp_x86_mapping_t *mapping)
+{
+    kp_machine_space_t *space = mapping->space;
+    kp_spinlock_t *vmo_lock = &mapping->vmo->machine.lock;
+    kp_spin_lock(vmo_lock);
+    kp_spin_lock(&space->lock);
+    kp_list_remove(&mapping->link);
+    kp_list_remove(&mapping->vmo_link);
+    kp_spin_unlock(&space->lock);
+    kp_spin_unlock(vmo_lock);
 }
 
 void kp_machine_space_destroy(kp_machine_space_t *space)
 {
     if (!space->root)
         return;
+    while (!kp_list_is_empty(&space->mappings)) {
+        kp_x86_mapping_t *mapping = mapping_of(space->mappings.next);
+        mapping_unlink(mapping);
+        kp_kfree(mapping);
+    }
     kp_x86_thread_forget_space(space->root);
     table_destroy(space, kp_x86_direct(space->root), 3);
-    while (!kp_list_is_empty(&space->mappings)) {
-        kp_list_t *item = space->mappings.next;
-        kp_list_remove(item);
-        kp_kfree(KP_CONTAINER_OF(item, mapping_t, link));
-    }
     space->root = 0;
 }
 
@@ -280,95 +465,116 @@ kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages,
     return KP_OK;
 }
 
+/* ---- mapping and unmapping: only the process's own thread, so that the list is its own to walk
+   ---- */
+
+/* Makes the tables that pages_clear will change this space's own; the rest of an unmapping cannot
+   fail then. */
+static kp_status_t tables_own(kp_machine_space_t *space, uint64_t start, uint64_t end)
+{
+    kp_status_t status = KP_OK;
+    for (uint64_t at = start; at < end && status == KP_OK; at = (at | (TABLE_SPAN - 1)) + 1) {
+        kp_spin_lock(&space->lock);
+        if (kp_x86_paging_entry(space->root, KP_X86_USER_MEMORY + at, false, NULL) &&
+            !entry_own_path(space, KP_X86_USER_MEMORY + at))
+            status = KP_ERR_NO_MEMORY;
+        kp_spin_unlock(&space->lock);
+    }
+    return status;
+}
+
 /* Empties the pages of [start, end) of linear memory. lock is held. */
 static void pages_clear(kp_machine_space_t *space, uint64_t start, uint64_t end)
 {
-    bool loaded = is_loaded(space);
-    bool flush_all = (end - start) / KP_PAGE_SIZE > FLUSH_ALL;
     for (uint64_t at = start; at < end; at += KP_PAGE_SIZE) {
         uint64_t *entry = kp_x86_paging_entry(space->root, KP_X86_USER_MEMORY + at, false, NULL);
-        if (!entry) { /* no table: nothing mapped up to the next 2 MiB */
-            at |= (1u << IMAGE_ALIGN_BITS) - KP_PAGE_SIZE;
-            continue;
-        }
-        if (!(*entry & KP_X86_PTE_PRESENT))
-            continue;
-        entry_clear(space, entry);
-        if (loaded && !flush_all)
-            kp_x86_tlb_flush(KP_X86_USER_MEMORY + at);
+        if (entry)
+            entry_clear(space, entry);
+        else /* no table: nothing mapped up to the next 2 MiB */
+            at |= TABLE_SPAN - KP_PAGE_SIZE;
     }
-    if (loaded && flush_all)
-        kp_x86_root_write(space->root);
+    space_flush(space, start, end);
 }
 
-/* Cuts [start, end) out of the list; *spare is used when a mapping is split in two. What is no
-   longer needed goes to `unused`. lock is held. */
-static void mappings_cut(kp_machine_space_t *space, uint64_t start, uint64_t end, mapping_t **spare,
-                         kp_list_t *unused)
+/* Cuts [start, end) out of one mapping that touches it; its pages there are emptied. *spare is used
+   when it is split in two. Returns it when nothing is left of it. */
+static kp_x86_mapping_t *mapping_cut(kp_x86_mapping_t *mapping, uint64_t start, uint64_t end,
+                                     kp_x86_mapping_t **spare)
 {
-    kp_list_t *item = space->mappings.next;
-    while (item != &space->mappings) {
-        mapping_t *mapping = KP_CONTAINER_OF(item, mapping_t, link);
-        item = item->next;
-        if (mapping->end <= start || mapping->start >= end)
-            continue;
-        if (mapping->start < start && mapping->end > end) {
-            mapping_t *tail = *spare;
-            *spare = NULL;
-            *tail = *mapping;
-            tail->start = end;
-            tail->offset += end - mapping->start;
-            mapping->end = start;
-            kp_list_append(item, &tail->link); /* before the next: after this one */
-            return;
-        }
-        if (mapping->start < start) {
-            mapping->end = start;
-        } else if (mapping->end > end) {
-            mapping->offset += end - mapping->start;
-            mapping->start = end;
-        } else {
-            kp_list_remove(&mapping->link);
-            kp_list_append(unused, &mapping->link);
-        }
+    kp_machine_space_t *space = mapping->space;
+    kp_spinlock_t *vmo_lock = &mapping->vmo->machine.lock;
+    kp_x86_mapping_t *unused = NULL;
+    kp_spin_lock(vmo_lock);
+    kp_spin_lock(&space->lock);
+    pages_clear(space, KP_MAX(start, mapping->start), KP_MIN(end, mapping->end));
+    if (mapping->start < start && mapping->end > end) {
+        kp_x86_mapping_t *tail = *spare;
+        *spare = NULL;
+        *tail = *mapping;
+        tail->start = end;
+        tail->offset += end - mapping->start;
+        kp_list_append(mapping->link.next, &tail->link); /* before the next: after this one */
+        kp_list_append(&mapping->vmo_link, &tail->vmo_link);
+        mapping->end = start;
+    } else if (mapping->start < start) {
+        mapping->end = start;
+    } else if (mapping->end > end) {
+        mapping->offset += end - mapping->start;
+        mapping->start = end;
+    } else {
+        kp_list_remove(&mapping->link);
+        kp_list_remove(&mapping->vmo_link);
+        unused = mapping;
     }
+    kp_spin_unlock(&space->lock);
+    kp_spin_unlock(vmo_lock);
+    return unused;
+}
+
+/* Into both lists, over pages that no mapping shows. */
+static void mapping_link(kp_x86_mapping_t *mapping)
+{
+    kp_machine_space_t *space = mapping->space;
+    kp_machine_vmo_t *vmo = &mapping->vmo->machine;
+    kp_spin_lock(&vmo->lock);
+    kp_spin_lock(&space->lock);
+    pages_clear(space, mapping->start, mapping->end);
+    kp_x86_mapping_t *next = mapping_after(space, mapping->start);
+    kp_list_append(next ? &next->link : &space->mappings, &mapping->link);
+    kp_list_append(&vmo->mappings, &mapping->vmo_link);
+    kp_spin_unlock(&space->lock);
+    kp_spin_unlock(&vmo->lock);
 }
 
 static kp_status_t mappings_replace(kp_machine_space_t *space, uint64_t start, uint64_t end,
-                                    mapping_t *mapping)
+                                    kp_x86_mapping_t *mapping)
 {
-    mapping_t *spare = kp_kalloc(sizeof(*spare));
-    kp_list_t unused;
-    if (!spare)
-        return KP_ERR_NO_MEMORY;
-    kp_list_init(&unused);
-    kp_spin_lock(&space->lock);
-    mappings_cut(space, start, end, &spare, &unused);
-    pages_clear(space, start, end);
-    if (mapping) {
-        kp_list_t *next = space->mappings.next;
-        while (next != &space->mappings &&
-               KP_CONTAINER_OF(next, mapping_t, link)->start < mapping->start)
-            next = next->next;
-        kp_list_append(next, &mapping->link);
-    }
-    kp_spin_unlock(&space->lock);
+    kp_x86_mapping_t *spare = kp_kalloc(sizeof(*spare));
+    kp_status_t status = spare ? tables_own(space, start, end) : KP_ERR_NO_MEMORY;
+    kp_x86_mapping_t *old;
+    while (status == KP_OK && (old = mapping_after(space, start)) && old->start < end)
+        kp_kfree(mapping_cut(old, start, end, &spare));
     kp_kfree(spare);
-    while (!kp_list_is_empty(&unused)) {
-        kp_list_t *item = unused.next;
-        kp_list_remove(item);
-        kp_kfree(KP_CONTAINER_OF(item, mapping_t, link));
+    if (status != KP_OK)
+        return status;
+    if (mapping) {
+        mapping_link(mapping);
+        return KP_OK;
     }
+    kp_spin_lock(&space->lock);
+    pages_clear(space, start, end);
+    kp_spin_unlock(&space->lock);
     return KP_OK;
 }
 
 kp_status_t kp_machine_space_map(kp_machine_space_t *space, uint32_t address, kp_vmo_t *vmo,
                                  uint64_t offset, uint32_t length, bool writable)
 {
-    mapping_t *mapping = kp_kalloc(sizeof(*mapping));
+    kp_x86_mapping_t *mapping = kp_kalloc(sizeof(*mapping));
     if (!mapping)
         return KP_ERR_NO_MEMORY;
-    *mapping = (mapping_t){
+    *mapping = (kp_x86_mapping_t){
+        .space = space,
         .start = address,
         .end = (uint64_t)address + length,
         .vmo = vmo,
@@ -386,50 +592,90 @@ kp_status_t kp_machine_space_unmap(kp_machine_space_t *space, uint32_t address, 
     return mappings_replace(space, address, (uint64_t)address + length, NULL);
 }
 
-/* One page of linear memory: its kernel address, made present if need be; reading of what was never
-   written gives *page NULL (zeroes). lock is held. */
-static kp_status_t memory_page(kp_machine_space_t *space, uint64_t offset, bool write, char **page)
+/* ---- copies ---- */
+
+typedef struct transfer {
+    char *kernel;
+    uint64_t offset;
+    size_t count; /* inside one page */
+    bool is_write;
+} transfer_t;
+
+static void transfer_bytes(const transfer_t *at, char *page)
 {
-    uint64_t address = KP_X86_USER_MEMORY + offset - offset % KP_PAGE_SIZE;
+    size_t within = at->offset % KP_PAGE_SIZE;
+    if (at->is_write)
+        memcpy(page + within, at->kernel, at->count);
+    else if (page)
+        memcpy(at->kernel, page + within, at->count);
+    else
+        memset(at->kernel, 0, at->count); /* what was never written */
+}
+
+/* Part of a page that no VMO shows. lock is held. */
+static kp_status_t copy_private(kp_machine_space_t *space, const transfer_t *at)
+{
+    uint64_t address = KP_X86_USER_MEMORY + at->offset - at->offset % KP_PAGE_SIZE;
     const uint64_t *entry = kp_x86_paging_entry(space->root, address, false, NULL);
-    *page = NULL;
-    if (offset >= space->memory_bytes)
-        return KP_ERR_BAD_ADDRESS;
-    if (!entry || !(*entry & KP_X86_PTE_PRESENT)) {
-        if (!write && !mapping_at(space, offset))
-            return KP_OK;
-        kp_status_t status = commit(space, address);
+    bool present = entry && (*entry & KP_X86_PTE_PRESENT);
+    if (at->is_write && !(present && (*entry & KP_X86_PTE_WRITE) && !space->snapshot)) {
+        kp_status_t status = commit_private(space, address, true);
         if (status != KP_OK)
             return status;
         entry = kp_x86_paging_entry(space->root, address, false, NULL);
+        present = true;
     }
-    if (write && !(*entry & KP_X86_PTE_WRITE))
-        return KP_ERR_BAD_ADDRESS;
-    *page = kp_x86_direct(*entry & KP_X86_PTE_ADDRESS);
+    transfer_bytes(at, present ? kp_x86_direct(*entry & KP_X86_PTE_ADDRESS) : NULL);
     return KP_OK;
+}
+
+/* Part of a page of a VMO, straight in the VMO; nothing happens when it was unmapped meanwhile. */
+static kp_status_t copy_shared(kp_machine_space_t *space, kp_vmo_t *vmo, const transfer_t *at,
+                               bool *is_done)
+{
+    kp_status_t status = KP_OK;
+    kp_spin_lock(&vmo->machine.lock);
+    const kp_x86_mapping_t *mapping = mapping_of_vmo(space, vmo, at->offset);
+    *is_done = mapping != NULL;
+    void *page;
+    bool exclusive;
+    if (mapping && at->is_write && !mapping->writable)
+        status = KP_ERR_BAD_ADDRESS;
+    else if (mapping)
+        status = kp_x86_vmo_page(&vmo->machine,
+                                 at->offset - at->offset % KP_PAGE_SIZE - mapping->start +
+                                     mapping->offset,
+                                 at->is_write, !at->is_write, &page, &exclusive);
+    if (mapping && status == KP_OK)
+        transfer_bytes(at, page);
+    kp_spin_unlock(&vmo->machine.lock);
+    return status == KP_ERR_OUT_OF_RANGE ? KP_ERR_BAD_ADDRESS : status;
 }
 
 static kp_status_t copy(kp_machine_space_t *space, uint64_t offset, char *kernel, size_t count,
                         bool write)
 {
     while (count > 0) {
-        size_t within = offset % KP_PAGE_SIZE;
-        size_t part = KP_MIN(count, KP_PAGE_SIZE - within);
-        char *page;
+        size_t part = KP_MIN(count, KP_PAGE_SIZE - offset % KP_PAGE_SIZE);
+        const transfer_t at = {kernel, offset, part, write};
+        kp_status_t status = KP_OK;
+        bool is_done = true;
         /* The lock is dropped between pages, so that interrupts get in. */
         kp_spin_lock(&space->lock);
-        kp_status_t status = memory_page(space, offset, write, &page);
-        if (status == KP_OK) {
-            if (write)
-                memcpy(page + within, kernel, part);
-            else if (page)
-                memcpy(kernel, page + within, part);
-            else
-                memset(kernel, 0, part);
-        }
+        kp_vmo_t *vmo = kp_list_is_empty(&space->mappings) ? NULL : vmo_at(space, offset);
+        if (offset >= space->memory_bytes)
+            status = KP_ERR_BAD_ADDRESS;
+        else if (!vmo)
+            status = copy_private(space, &at);
         kp_spin_unlock(&space->lock);
+        if (vmo) {
+            status = copy_shared(space, vmo, &at, &is_done);
+            kp_vmo_release(vmo);
+        }
         if (status != KP_OK)
             return status;
+        if (!is_done)
+            continue;
         offset += part;
         kernel += part;
         count -= part;

@@ -47,22 +47,27 @@ struct kp_machine_space {
     uint64_t root; /* physical address of the top page table; 0: none */
     const struct kp_image *image;
     uint64_t base;          /* where the image is loaded */
-    kp_list_t mappings;     /* of VMOs, by address; guarded by lock */
+    kp_list_t mappings;     /* kp_x86_mapping_t.link; guarded by lock */
     uint64_t memory_bytes;  /* size of linear memory now; guarded by lock */
     uint64_t private_pages; /* guarded by lock */
     uint64_t shared_pages;  /* guarded by lock */
     uint64_t fault_next;  /* address after the pages that the last fault brought; guarded by lock */
     uint32_t fault_run;   /* how many it brought; guarded by lock */
     uint64_t table_pages; /* guarded by lock */
+    /* A clone: whose pages it shows until it writes (space.c); constant. */
+    struct kp_x86_snapshot *snapshot;
 };
 
 typedef struct kp_machine_vmo {
-    kp_spinlock_t lock;
+    kp_spinlock_t lock; /* guards everything here; see vmo.h */
     uint64_t size;
-    const uint8_t *fixed; /* static VMO: its bytes in kernel memory */
-    void ***chunks;       /* else: per 2 MiB an array of 512 page pointers; guarded by lock */
+    const uint8_t *base; /* kernel memory that shows where there is no page (static VMOs, clones) */
+    uint64_t base_size;
+    void ***chunks; /* per 2 MiB an array of 512 page pointers; NULL: static, base is all */
     uint64_t chunk_count;
-    uint64_t committed; /* bytes; guarded by lock */
+    uint64_t committed; /* pages */
+    bool is_pinned;     /* pages were lent to a driver: they stay where they are */
+    kp_list_t mappings; /* kp_x86_mapping_t.vmo_link */
 } kp_machine_vmo_t;
 
 #endif

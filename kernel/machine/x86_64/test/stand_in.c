@@ -28,6 +28,11 @@ kp_status_t kp_thread_create(const char *name, void (*fn)(void *), void *argumen
     return status;
 }
 
+void kp_vmo_release(kp_vmo_t *vmo)
+{
+    atomic_fetch_sub(&vmo->object.references, 1); /* the tests' own stay */
+}
+
 void kp_thread_ended(kp_thread_t *thread)
 {
     if (!thread->process) {

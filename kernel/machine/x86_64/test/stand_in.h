@@ -22,6 +22,8 @@ bool kp_test_process_wait(kp_test_process_t *process);
 /* user_test.c */
 void kp_test_user(void);
 void kp_test_user_bench(void);
+/* vmo_test.c */
+void kp_test_vmo(void);
 void kp_test_stress(unsigned rounds);
 
 #endif
