@@ -117,6 +117,11 @@ KP_TEST(vmo_shared_with_kernel)
     expect_exit(RUN("test", false, "vmo"), 0);
 }
 
+KP_TEST(vmo_clones_seals_and_sizes)
+{
+    expect_exit(RUN("memory", false, "vmo"), 0);
+}
+
 KP_TEST(startup_file)
 {
     expect_exit(RUN("test", true, "file"), 0);

@@ -11,6 +11,7 @@ $(eval $(call KP_IMAGE,runtime_test,evil,2,IMAGE_EVIL_SRC))
 RUNTIME_TEST_BUNDLE := $(BUILD)/test/runtime.bundle
 RUNTIME_TEST_FILES := programs/test.kpi=$(BUILD)/image/hosted/runtime_test.kpi \
     programs/evil.kpi=$(BUILD)/image/evil/runtime_test.kpi \
+    programs/memory.kpi=$(BUILD)/image/hosted/memory_test.kpi \
     data/greeting.txt=runtime/test/greeting.txt
 $(RUNTIME_TEST_BUNDLE): $(BUILD)/tools/bundle $(lastword $(MAKEFILE_LIST)) \
     $(foreach file,$(RUNTIME_TEST_FILES),$(lastword $(subst =, ,$(file))))
@@ -53,3 +54,17 @@ hosted_http_TEST_LDFLAGS := -pthread -ldl
 hosted_http_TEST_DEPS = $(HTTP_TEST_BUNDLE)
 
 TEST_SCRIPTS += runtime/test/build-checks
+
+# VMOs, processes and snapshots: one program for both machines (hosted.c starts it from the same archive
+# as the others, memory.sh in QEMU).
+memory_test_SRC := runtime/test/memory.c
+memory_test_MEMORY := 64
+memory_test_SPLIT := 2
+$(eval $(call KP_PROGRAM,memory_test))
+MEMORY_TEST_BUNDLE := $(BUILD)/test/memory.bundle
+$(MEMORY_TEST_BUNDLE): $(BUILD)/tools/bundle $(BUILD)/image/x86_64/memory_test.kpi
+	$(call say,BUNDLE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/tools/bundle $@ programs/shell.kpi=$(BUILD)/image/x86_64/memory_test.kpi
+test: $(MEMORY_TEST_BUNDLE)
+TEST_SCRIPTS += runtime/test/memory.sh

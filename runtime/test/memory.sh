@@ -1,0 +1,32 @@
+#!/bin/bash
+# VMOs, processes and snapshots on the machine x86_64: the program memory_test as QEMU's shell, one boot a
+# case. Instruction counting: a difference of the guest's clock is a number of instructions.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+build=${BUILD:-build}
+command -v qemu-system-x86_64 >/dev/null || { echo "skip memory-qemu: QEMU is not installed" && exit 0; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+bios=
+[ -f /usr/share/qemu/qboot.rom ] && bios='-bios /usr/share/qemu/qboot.rom'
+failed=0
+# run CASE MEBIBYTES: serial output in $work/CASE.
+run() {
+    # shellcheck disable=SC2086
+    timeout --kill-after=5 120 qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m "$2" -smp 1 \
+        -icount shift=0,sleep=off -nodefaults -no-user-config -no-reboot -vga none -display none $bios \
+        -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$build/x86_64/kpio.elf" \
+        -initrd "$build/test/memory.bundle" -append "$1 display=off http=off net=off" \
+        >"$work/$1" 2>&1 </dev/null
+    if [ $? = 1 ]; then # exit code 0 of the program
+        echo "ok memory-qemu-$1"
+        grep -a 'figure: ' "$work/$1" | sed 's/.*figure: /# /'
+    else
+        echo "not ok memory-qemu-$1"
+        failed=1
+        tail -n 25 "$work/$1" | sed 's/^/# /'
+    fi
+}
+cases=${KPIO_MEMORY_CASES:-vmo}
+for case in $cases; do run "$case" 512; done
+exit $failed
