@@ -88,7 +88,7 @@ int64_t kp_call_vmo_clone(kp_call_t *call)
                                       call->arguments[2], call->process->quota, &clone);
     if (status != KP_OK)
         return status;
-    int64_t result = kp_call_result_handle(
+    int64_t result = kp_call_result_object(
         call, kp_capability_create(&clone->object, kp_object_default_rights(KP_TYPE_VMO)));
     kp_vmo_release(clone);
     return result;

@@ -8,26 +8,6 @@
 
 #define PAGE 4096u
 
-static int64_t vmo_clone(kp_handle_t vmo, uint64_t offset, uint64_t length)
-{
-    return kp_call(KP_CALL_vmo_clone, vmo, offset, length, 0, 0, 0);
-}
-
-static int64_t vmo_resize(kp_handle_t vmo, uint64_t size)
-{
-    return kp_call(KP_CALL_vmo_resize, vmo, size, 0, 0, 0, 0);
-}
-
-static int64_t vmo_seal(kp_handle_t vmo, uint64_t seals)
-{
-    return kp_call(KP_CALL_vmo_seal, vmo, seals, 0, 0, 0, 0);
-}
-
-static int64_t vmo_decommit(kp_handle_t vmo, uint64_t offset, uint64_t length)
-{
-    return kp_call(KP_CALL_vmo_decommit, vmo, offset, length, 0, 0, 0);
-}
-
 /* Clones while the source is mapped here: what either side writes later stays its own. */
 static int test_clones(void)
 {
@@ -37,7 +17,7 @@ static int test_clones(void)
     volatile uint8_t *bytes = source.bytes;
     for (unsigned i = 0; i < PAGES; i++)
         bytes[i * PAGE] = (uint8_t)(i + 1);
-    int64_t first = vmo_clone(source.vmo, 0, PAGES * PAGE);
+    int64_t first = kp_vmo_clone(source.vmo, 0, PAGES * PAGE);
     CHECK(first > 0);
     bytes[0] = 100;
     CHECK(kp_vmo_buffer_map(&copies[0], (kp_handle_t)first, 0, true) == KP_OK);
@@ -45,7 +25,7 @@ static int test_clones(void)
     CHECK(copy[0] == 1 && copy[PAGE] == 2 && bytes[0] == 100);
     copy[PAGE] = 50;
     CHECK(bytes[PAGE] == 2);
-    int64_t second = vmo_clone(copies[0].vmo, PAGE, 2 * PAGE);
+    int64_t second = kp_vmo_clone(copies[0].vmo, PAGE, 2 * PAGE);
     CHECK(second > 0);
     copy[PAGE] = 51;
     copy[2 * PAGE] = 52;
@@ -73,7 +53,7 @@ static int test_clone_mappings(void)
     CHECK(twin && kp_vmo_map(source.vmo, 0, (void *)twin, 2 * PAGE, 0) == KP_OK);
     bytes[0] = 1;
     CHECK(twin[0] == 1);
-    int64_t clone = vmo_clone(source.vmo, 0, 2 * PAGE);
+    int64_t clone = kp_vmo_clone(source.vmo, 0, 2 * PAGE);
     CHECK(clone > 0);
     uint8_t value = 2, seen = 0;
     CHECK(twin[0] == 1);
@@ -97,31 +77,31 @@ static int test_vmo_changes(void)
     volatile uint8_t *bytes = buffer.bytes;
     memset(buffer.bytes, 0x11, 4 * PAGE);
     /* Decommitted under a mapping: zeroes, which can be written again. */
-    CHECK(vmo_decommit(buffer.vmo, PAGE, 2 * PAGE) == KP_OK);
+    CHECK(kp_vmo_decommit(buffer.vmo, PAGE, 2 * PAGE) == KP_OK);
     CHECK(bytes[0] == 0x11 && bytes[PAGE] == 0 && bytes[3 * PAGE - 1] == 0 &&
           bytes[3 * PAGE] == 0x11);
     bytes[PAGE] = 9;
     uint8_t seen = 0;
     CHECK(kp_vmo_read(buffer.vmo, PAGE, &seen, 1) == KP_OK && seen == 9);
     /* Grown under a mapping; smaller only without. */
-    CHECK(vmo_resize(buffer.vmo, 64 * PAGE) == KP_OK && kp_vmo_size(buffer.vmo) == 64 * PAGE);
+    CHECK(kp_vmo_resize(buffer.vmo, 64 * PAGE) == KP_OK && kp_vmo_size(buffer.vmo) == 64 * PAGE);
     CHECK(bytes[0] == 0x11);
     CHECK(kp_vmo_write(buffer.vmo, 63 * PAGE, &seen, 1) == KP_OK);
-    CHECK(vmo_resize(buffer.vmo, 2 * PAGE) == KP_ERR_BAD_STATE);
-    CHECK(vmo_seal(buffer.vmo, KP_VMO_SEAL_WRITE) == KP_ERR_BAD_STATE);
+    CHECK(kp_vmo_resize(buffer.vmo, 2 * PAGE) == KP_ERR_BAD_STATE);
+    CHECK(kp_vmo_seal(buffer.vmo, KP_VMO_SEAL_WRITE) == KP_ERR_BAD_STATE);
     CHECK(kp_vmo_unmap(buffer.bytes, buffer.size) == KP_OK);
-    CHECK(vmo_resize(buffer.vmo, 2 * PAGE) == KP_OK);
-    CHECK(vmo_resize(buffer.vmo, 64 * PAGE) == KP_OK);
+    CHECK(kp_vmo_resize(buffer.vmo, 2 * PAGE) == KP_OK);
+    CHECK(kp_vmo_resize(buffer.vmo, 64 * PAGE) == KP_OK);
     CHECK(kp_vmo_read(buffer.vmo, 63 * PAGE, &seen, 1) == KP_OK && seen == 0);
-    CHECK(vmo_seal(buffer.vmo, KP_VMO_SEAL_WRITE) == KP_OK);
+    CHECK(kp_vmo_seal(buffer.vmo, KP_VMO_SEAL_WRITE) == KP_OK);
     CHECK(kp_vmo_write(buffer.vmo, 0, &seen, 1) == KP_ERR_ACCESS_DENIED);
     CHECK(kp_vmo_map(buffer.vmo, 0, buffer.bytes, PAGE, KP_VMO_MAP_WRITE) == KP_ERR_ACCESS_DENIED);
     CHECK(kp_vmo_map(buffer.vmo, 0, buffer.bytes, PAGE, 0) == KP_OK && bytes[0] == 0x11);
-    int64_t clone = vmo_clone(buffer.vmo, 0, PAGE);
+    int64_t clone = kp_vmo_clone(buffer.vmo, 0, PAGE);
     CHECK(clone > 0 && kp_vmo_write((kp_handle_t)clone, 0, &seen, 1) == KP_OK);
     CHECK(bytes[0] == 0x11);
     kp_vmo_info_t info;
-    CHECK(kp_call(KP_CALL_vmo_info, buffer.vmo, kp_mem(&info), 0, 0, 0, 0) == KP_OK);
+    CHECK(kp_vmo_info(buffer.vmo, &info) == KP_OK);
     CHECK(info.size == 64 * PAGE && info.mappings == 1 && info.seals == KP_VMO_SEAL_WRITE);
     CHECK(info.private_bytes + info.shared_bytes == 2 * PAGE);
     CHECK(kp_handle_close((kp_handle_t)clone) == KP_OK);
@@ -138,7 +118,7 @@ static int test_clone_cost(void)
     for (uint64_t at = 0; at < MIB << 20; at += PAGE)
         CHECK(kp_vmo_write((kp_handle_t)vmo, at, &at, sizeof(at)) == KP_OK);
     kp_time_t start = kp_now();
-    int64_t clone = vmo_clone((kp_handle_t)vmo, 0, MIB << 20);
+    int64_t clone = kp_vmo_clone((kp_handle_t)vmo, 0, MIB << 20);
     kp_time_t end = kp_now();
     CHECK(clone > 0);
     kp_log("figure: clone of %d MiB: %lld ns", MIB, (long long)(end - start));

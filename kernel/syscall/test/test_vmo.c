@@ -59,7 +59,9 @@ static kp_vmo_info_t info_of(uint64_t vmo)
 
 static uint64_t pages_used(void)
 {
-    return atomic_load(&process->quota->used[KP_QUOTA_PAGES]);
+    kp_job_limits_t used;
+    kp_quota_used(process->quota, &used);
+    return used.pages;
 }
 
 KP_TEST(clones_of_clones_in_any_order)
