@@ -8,6 +8,7 @@
 #   KERNEL_SRC   portable kernel core, compiled for both machines
 #   X86_SRC      only machine x86_64 (.c, .S)          HOSTED_SRC  only machine hosted
 #   PROGRAMS     wasm programs; NAME_SRC, NAME_LIBS (deps names), NAME_CFLAGS
+#   OTHER_PROGRAMS  the same, but in no boot archive of the system
 #   PROGRAM_SRC  linked into every program             IMAGE_SRC, IMAGE_X86_SRC, IMAGE_HOSTED_SRC
 #   HOST_TOOLS   NAME_HOST_SRC, NAME_HOST_CFLAGS, NAME_HOST_LDFLAGS      -> build/tools/NAME
 #   UNIT_TESTS   NAME_TEST_SRC, NAME_TEST_CFLAGS, NAME_TEST_LIBS, NAME_TEST_LDFLAGS -> build/test/NAME
@@ -43,6 +44,7 @@ KERNEL_SRC :=
 X86_SRC :=
 HOSTED_SRC :=
 PROGRAMS :=
+OTHER_PROGRAMS :=
 PROGRAM_SRC :=
 IMAGE_SRC :=
 IMAGE_X86_SRC :=
@@ -110,7 +112,7 @@ $(foreach tool,$(HOST_TOOLS),$(eval $(call NATIVE,tools,$(tool),$(tool)_HOST_SRC
     $(CC) $(TEST_CFLAGS) -O2 $($(tool)_HOST_CFLAGS),$($(tool)_HOST_LDFLAGS),$($(tool)_HOST_DEPS))))
 
 # ---- programs ----
-$(foreach program,$(PROGRAMS),$(eval $(call KP_PROGRAM,$(program))))
+$(foreach program,$(PROGRAMS) $(OTHER_PROGRAMS),$(eval $(call KP_PROGRAM,$(program))))
 
 # ---- the boot archive, one for each machine ----
 FONTS := $(addprefix DejaVuSans,.ttf -Bold.ttf -Oblique.ttf -BoldOblique.ttf) \
@@ -175,6 +177,7 @@ help:
 # make run [URL=...] boot KPIO in QEMU and show the page (no graphical session: in build/screen.png)
 # make test          all tests; the last line is "N passed, N failed"
 # make bench         measurements, as tables
+# make bench-kernel  the kernel's own, in guest instructions
 # make lint          clang-format and clang-tidy
 # make iso           build/kpio.iso for BIOS and UEFI machines
 # make screenshots   the pictures of README.md

@@ -3,3 +3,27 @@ bench: all $(BUILD)/tools/testserver | $(SYSTEM_RUN_READY)
 	$(Q)bench/boot $(RUNS)
 	$(Q)bench/memory
 	$(Q)bench/render $(RUNS)
+
+# make bench-kernel: the kernel's own figures, most in guest instructions, as build/bench/kernel.json.
+kernel_client_SRC := bench/programs/kernel_client.c
+kernel_client_SPLIT := 2
+kernel_client_MEMORY := 16
+kernel_server_SRC := bench/programs/kernel_server.c
+kernel_server_SPLIT := 2
+kernel_server_MEMORY := 16
+OTHER_PROGRAMS += kernel_client kernel_server
+
+# A boot archive in which the client is the shell and the server the tab: $(call BENCH_BUNDLE,machine,file)
+define BENCH_BUNDLE
+$(2): $(BUILD)/tools/bundle $(BUILD)/image/$(1)/kernel_client.kpi $(BUILD)/image/$(1)/kernel_server.kpi
+	$$(call say,BUNDLE,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$(BUILD)/tools/bundle $$@ programs/shell.kpi=$(BUILD)/image/$(1)/kernel_client.kpi \
+	    programs/tab.kpi=$(BUILD)/image/$(1)/kernel_server.kpi
+endef
+$(eval $(call BENCH_BUNDLE,x86_64,$(BUILD)/bench/kernel.bundle))
+$(eval $(call BENCH_BUNDLE,hosted,$(BUILD)/bench/kernel-hosted.bundle))
+.PHONY: bench-kernel
+bench-kernel: $(BUILD)/x86_64/kpio.elf $(BUILD)/bench/kernel.bundle $(BUILD)/kpio \
+    $(BUILD)/bench/kernel-hosted.bundle | $(SYSTEM_RUN_READY)
+	$(Q)bench/kernel
