@@ -5,3 +5,12 @@ RUNTIME_WASM_SRC := $(addprefix runtime/wasm/,body.c body_control.c body_rules.c
 # wasm-validate-bench MODULE...: validation in MB/s
 HOST_TOOLS += wasm-validate-bench
 wasm-validate-bench_HOST_SRC = runtime/wasm/tool/validate_bench.c $(RUNTIME_WASM_SRC)
+
+UNIT_TESTS += wasm_front
+wasm_front_TEST_SRC = $(addprefix runtime/wasm/test/,front.c everything.c) $(RUNTIME_WASM_SRC)
+
+UNIT_TESTS += wasm_visit
+wasm_visit_TEST_SRC = runtime/wasm/test/visit.c $(RUNTIME_WASM_SRC)
+
+UNIT_TESTS += wasm_limits
+wasm_limits_TEST_SRC = $(addprefix runtime/wasm/test/,limits.c everything.c) $(RUNTIME_WASM_SRC)
