@@ -14,3 +14,7 @@ wasm_visit_TEST_SRC = runtime/wasm/test/visit.c $(RUNTIME_WASM_SRC)
 
 UNIT_TESTS += wasm_limits
 wasm_limits_TEST_SRC = $(addprefix runtime/wasm/test/,limits.c everything.c) $(RUNTIME_WASM_SRC)
+
+FUZZ_TARGETS += wasm_validate
+wasm_validate_FUZZ_SRC = runtime/wasm/fuzz/validate.c $(RUNTIME_WASM_SRC)
+wasm_validate_FUZZ_CORPUS := runtime/wasm/fuzz/seeds
