@@ -47,6 +47,9 @@ bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline);
 /* How the thread competes for processors from now on (abi/job.h says what the fields mean). Also before
    it starts. Any context that may take a lock; hosted leaves it to the host. */
 void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *policy);
+/* Charges the thread's time to a cap from now on (NULL: none), which outlives the thread's last run.
+   Hosted: only remembers it. */
+void kp_machine_thread_set_cap(kp_thread_t *thread, struct kp_sched_cap *cap);
 /* Starts fn(argument) as a kernel thread; when fn returns the thread ends and the machine calls
    kp_thread_ended(thread) (core). */
 kp_status_t kp_machine_thread_start(kp_thread_t *thread, void (*fn)(void *), void *argument);
@@ -56,6 +59,13 @@ kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *proc
 /* Makes the thread leave as soon as it can: out of user mode at the next opportunity, out of park
    at once. The machine calls kp_thread_ended(thread) when it has gone. */
 void kp_machine_thread_kill(kp_thread_t *thread);
+
+/* From the return on the thread executes no instruction of its program until it is resumed; a call that
+   it is in goes on, parked or not, and stops before it returns. Suspending the current thread takes
+   effect when its call returns. One level: a second suspend changes nothing. kill ends it also while
+   it is suspended. No locks held; may wait for another processor, not for the thread. */
+void kp_machine_thread_suspend(kp_thread_t *thread);
+void kp_machine_thread_resume(kp_thread_t *thread);
 
 /* ---- Address spaces: image + stack + linear memory of a process ---- */
 typedef struct kp_image kp_image_t; /* kernel/object/image.h: parsed program image */

@@ -2,7 +2,6 @@
 # uses it (hosted leaves scheduling to Linux), but caps are the core's too.
 SCHED_SRC := kernel/sched/heap.c kernel/sched/cap.c kernel/sched/queue.c
 KERNEL_SRC += $(SCHED_SRC)
-X86_SELFTEST_CORE += $(SCHED_SRC)
 
 UNIT_TESTS += kernel_sched
 kernel_sched_TEST_SRC := kernel/sched/test/test_sched.c $(SCHED_SRC)

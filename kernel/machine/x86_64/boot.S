@@ -90,13 +90,13 @@ common:
     movl $PHYSICAL(boot_directories) + 0x2003, PHYSICAL(boot_low) + 16
     movl $PHYSICAL(boot_directories) + 0x3003, PHYSICAL(boot_low) + 24
     movl $PHYSICAL(boot_directories) + 0x0003, PHYSICAL(boot_high) + 510 * 8
-    movl $PHYSICAL(boot_low) + 3, PHYSICAL(boot_root)
-    movl $PHYSICAL(boot_low) + 3, PHYSICAL(boot_root) + 256 * 8
-    movl $PHYSICAL(boot_high) + 3, PHYSICAL(boot_root) + 511 * 8
+    movl $PHYSICAL(boot_low) + 3, PHYSICAL(kp_x86_boot_root)
+    movl $PHYSICAL(boot_low) + 3, PHYSICAL(kp_x86_boot_root) + 256 * 8
+    movl $PHYSICAL(boot_high) + 3, PHYSICAL(kp_x86_boot_root) + 511 * 8
 
     movl $0x20, %eax /* PAE */
     movl %eax, %cr4
-    movl $PHYSICAL(boot_root), %eax
+    movl $PHYSICAL(kp_x86_boot_root), %eax
     movl %eax, %cr3
     movl $0xc0000080, %ecx /* EFER: SCE, LME, NXE */
     rdmsr
@@ -154,6 +154,70 @@ long_mode:
     call kp_x86_start
     ud2
 
+/* Where another CPU arrives from the trampoline, still on the boot tables. */
+    .global kp_x86_ap_entry
+kp_x86_ap_entry:
+    movq kp_x86_ap_root(%rip), %rax
+    movq %rax, %cr3
+    movq kp_x86_ap_stack(%rip), %rsp
+    movq kp_x86_ap_cpu(%rip), %rdi
+    xorl %ebp, %ebp
+    pushq $0
+    pushq $0
+    call kp_x86_ap_start
+    ud2
+
+/* The first instructions of another CPU, in real mode; smp.c fills the fields in and copies it to a page
+   below 640 KiB. Straight into long mode: paging and protection are switched on together. */
+#define TRAMPOLINE(symbol) ((symbol) - kp_x86_trampoline)
+    .section .data.trampoline, "aw"
+    .balign 16
+    .global kp_x86_trampoline, kp_x86_trampoline_end
+    .global kp_x86_trampoline_gdt, kp_x86_trampoline_jump, kp_x86_trampoline_root
+    .global kp_x86_trampoline_entry
+    .code16
+kp_x86_trampoline:
+    cli
+    cld
+    movw %cs, %ax
+    movw %ax, %ds
+    lgdtl TRAMPOLINE(trampoline_gdt_pointer)
+    movl $0x20, %eax /* PAE */
+    movl %eax, %cr4
+    movl TRAMPOLINE(kp_x86_trampoline_root), %eax
+    movl %eax, %cr3
+    movl $0xc0000080, %ecx /* EFER: SCE, LME, NXE */
+    rdmsr
+    orl $0x901, %eax
+    wrmsr
+    movl $0x80010033, %eax /* PG, WP, NE, ET, MP, PE */
+    movl %eax, %cr0
+    ljmpl *TRAMPOLINE(kp_x86_trampoline_jump)
+    .code64
+trampoline_long_mode:
+    xorl %eax, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    movl %eax, %fs
+    movl %eax, %gs
+    jmp *kp_x86_trampoline_entry(%rip)
+    .balign 8
+trampoline_gdt:
+    .quad 0, 0x00af9b000000ffff
+kp_x86_trampoline_entry:
+    .quad 0
+kp_x86_trampoline_jump:
+    .long TRAMPOLINE(trampoline_long_mode)
+    .word 8
+trampoline_gdt_pointer:
+    .word 15
+kp_x86_trampoline_gdt:
+    .long TRAMPOLINE(trampoline_gdt)
+kp_x86_trampoline_root:
+    .long 0
+kp_x86_trampoline_end:
+
     .section .rodata.boot, "a"
 text_kpio:
     .asciz "\r\nKPIO cannot start: "
@@ -172,7 +236,8 @@ boot_gdt_pointer:
 
     .section .bss.page, "aw", @nobits
     .balign 4096
-boot_root:
+    .global kp_x86_boot_root
+kp_x86_boot_root:
     .skip 4096
 boot_low:
     .skip 4096

@@ -4,7 +4,7 @@
 
 #include "kernel/base/base.h"
 
-enum { KP_X86_REGIONS_MAX = 64, KP_X86_COMMAND_LINE_MAX = 1024 };
+enum { KP_X86_REGIONS_MAX = 64, KP_X86_COMMAND_LINE_MAX = 1024, KP_X86_BOOT_CPUS_MAX = 64 };
 
 typedef struct kp_x86_region {
     uint64_t start, end; /* physical */
@@ -22,6 +22,9 @@ typedef struct kp_x86_boot {
     uint64_t ram_bytes;     /* all usable RAM, with the kernel and the bundle, which `ram` lacks */
     kp_x86_region_t bundle; /* the first module, as it lies; end exclusive, not rounded */
     uint64_t rsdp;          /* physical address of ACPI's root pointer; 0: not told */
+    uint64_t trampoline;    /* a free page below 640 KiB, where CPUs start; 0: none */
+    uint32_t cpus[KP_X86_BOOT_CPUS_MAX]; /* LAPIC ids of all CPUs, the boot CPU among them */
+    uint32_t cpu_count;                  /* 0: not told */
     kp_x86_framebuffer_t framebuffer;
     char command_line[KP_X86_COMMAND_LINE_MAX];
     bool multiboot;

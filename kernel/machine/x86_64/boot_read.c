@@ -2,9 +2,10 @@
    trusted as the firmware is, but bounds are kept so that a broken one gives a plain message. */
 #include "kernel/machine/x86_64/boot.h"
 
+#include "kernel/machine/x86_64/acpi.h"
 #include "kernel/machine/x86_64/memory.h"
 
-enum { RAM = 1, LOW_END = 0x100000, TABLE_MAX = 1024 };
+enum { RAM = 1, LOW_END = 0x100000, TABLE_MAX = 1024, TRAMPOLINE_MIN = 0x8000, TRAMPOLINE_END = 0xa0000 };
 
 typedef struct hvm_start_info {
     uint32_t magic, version, flags, module_count;
@@ -72,6 +73,10 @@ static void ram_add(kp_x86_boot_t *boot, uint64_t start, uint64_t size, uint32_t
     uint64_t end = start + size;
     if (type != RAM || end < start || end > (1ull << 46))
         return;
+    /* Below 1 MiB only a page to start CPUs on is used. */
+    uint64_t low = KP_MAX(KP_ROUND_UP(start, KP_PAGE_SIZE), (uint64_t)TRAMPOLINE_MIN);
+    if (!boot->trampoline && low + KP_PAGE_SIZE <= KP_MIN(end, (uint64_t)TRAMPOLINE_END))
+        boot->trampoline = low;
     start = KP_MAX(KP_ROUND_UP(start, KP_PAGE_SIZE), (uint64_t)LOW_END);
     end -= end % KP_PAGE_SIZE;
     if (start >= end || boot->ram_count == KP_X86_REGIONS_MAX)
@@ -200,6 +205,7 @@ kp_status_t kp_x86_boot_read(kp_x86_boot_t *boot, uint32_t kind, uint64_t inform
     if (status != KP_OK)
         return status;
     ram_cut_overlaps(boot);
+    kp_x86_acpi_read(boot);
     for (uint32_t i = 0; i < boot->ram_count; i++)
         boot->ram_bytes += boot->ram[i].end - boot->ram[i].start;
     ram_take(boot, LOW_END, (uint64_t)kp_x86_image_end - KP_X86_KERNEL_BASE);

@@ -27,6 +27,9 @@ static uint64_t base_ns;
 static uint64_t scale;          /* nanoseconds per count, 32 fractional bits */
 static kp_spinlock_t base_lock; /* for writers */
 
+static volatile bool unsynchronised;
+static _Atomic kp_time_t latest; /* what kp_machine_now said last; only when unsynchronised */
+
 static kp_spinlock_t realtime_lock;
 static uint64_t realtime_offset; /* ns between boot and 1970; 0: not read yet; guarded by: lock */
 
@@ -121,15 +124,35 @@ static kp_time_t time_at(uint64_t tsc)
     return (kp_time_t)(base_ns + (high << 32 | low >> 32));
 }
 
+/* The CPUs' counters differ: never before what any CPU has said. */
+static kp_time_t not_before(kp_time_t now)
+{
+    kp_time_t last = atomic_load_explicit(&latest, memory_order_relaxed);
+    while (now > last)
+        if (atomic_compare_exchange_weak_explicit(&latest, &last, now, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return now;
+    return last;
+}
+
 kp_time_t kp_machine_now(void)
 {
     for (;;) {
         uint32_t before = atomic_load_explicit(&sequence, memory_order_acquire);
         kp_time_t now = time_at(kp_x86_tsc());
         atomic_thread_fence(memory_order_acquire);
-        if (!(before & 1) && atomic_load_explicit(&sequence, memory_order_relaxed) == before)
-            return now;
+        if (__builtin_expect(
+                !(before & 1) && atomic_load_explicit(&sequence, memory_order_relaxed) == before, 1))
+            return __builtin_expect(unsynchronised, 0) ? not_before(now) : now;
     }
+}
+
+void kp_x86_clock_set_unsynchronised(uint64_t counts)
+{
+    if (!unsynchronised)
+        kp_log("clock", KP_LOG_WARN, "the CPUs' time stamp counters differ by %llu counts",
+               (unsigned long long)counts);
+    unsynchronised = true;
 }
 
 /* From here on the counter counts `rate` a second; time goes on without a step. */

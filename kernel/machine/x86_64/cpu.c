@@ -1,4 +1,4 @@
-/* The boot CPU's own state, its features and protective control bits. */
+/* A CPU's own state, its features and protective control bits. */
 #include "kernel/machine/x86_64/cpu.h"
 
 #include "kernel/machine/x86_64/paging.h"
@@ -28,14 +28,17 @@ enum {
  */
 #define SYSCALL_CLEARS 0x47700ull
 
-enum { IST_STACK = 4096 };
+enum { IST_STACK = 4096, IST_STACKS = 3 };
 
 kp_x86_features_t kp_x86_features;
 
+kp_x86_cpu_t *kp_x86_cpus[KP_X86_CPUS_MAX];
+kp_sched_view_t kp_x86_view = {.count = 1};
+
 static kp_x86_cpu_t boot_cpu;
-/* Each ends with the CPU's address, which the entry loads GS from: in these states GS may be
+/* The boot CPU's until there are page tables. Each ends with the CPU's address, which the entry loads GS from: in these states GS may be
  * anything. */
-static uint8_t ist_stacks[3][IST_STACK] __attribute__((aligned(16)));
+static uint8_t ist_stacks[IST_STACKS][IST_STACK] __attribute__((aligned(16)));
 static uint8_t fpu_initial[4096] __attribute__((aligned(64)));
 
 static bool bit(uint32_t value, unsigned number)
@@ -84,21 +87,65 @@ void kp_x86_cpu_features(void)
     f->fpu_size = 512;
 }
 
+static void ist_set(kp_x86_cpu_t *cpu, unsigned index, uint64_t top)
+{
+    top -= 16;
+    *(kp_x86_cpu_t **)top = cpu;
+    cpu->tss.ist[index] = top;
+}
+
+static void cpu_init(kp_x86_cpu_t *cpu, uint32_t number)
+{
+    cpu->self = cpu;
+    cpu->number = number;
+    cpu->timer_armed = KP_TIME_INFINITE;
+    cpu->tss.io_map = sizeof(cpu->tss);
+    kp_x86_cpus[number] = cpu;
+}
+
 void kp_x86_cpu_init_boot(void)
 {
     kp_x86_cpu_t *cpu = &boot_cpu;
-    cpu->self = cpu;
-    cpu->timer_armed = KP_TIME_INFINITE;
-    for (unsigned i = 0; i < KP_X86_BANDS; i++)
-        kp_list_init(&cpu->ready[i]);
-    cpu->root = kp_x86_root_read();
-    for (unsigned i = 0; i < 3; i++) {
-        uint8_t *top = ist_stacks[i] + IST_STACK - 16;
-        *(kp_x86_cpu_t **)top = cpu;
-        cpu->tss.ist[i] = (uint64_t)top;
-    }
-    cpu->tss.io_map = sizeof(cpu->tss);
+    cpu_init(cpu, 0);
+    for (unsigned i = 0; i < IST_STACKS; i++)
+        ist_set(cpu, i, (uint64_t)ist_stacks[i] + IST_STACK);
+    kp_x86_cpu_load(cpu);
+}
 
+static bool ist_guarded(kp_x86_cpu_t *cpu)
+{
+    for (unsigned i = 0; i < IST_STACKS; i++) {
+        uint64_t top = kp_x86_stack_allocate();
+        if (!top)
+            return false;
+        ist_set(cpu, i, top);
+    }
+    return true;
+}
+
+void kp_x86_cpu_guard_stacks(void)
+{
+    if (!ist_guarded(&boot_cpu))
+        kp_panic("no memory for the interrupt stacks");
+}
+
+kp_x86_cpu_t *kp_x86_cpu_create(uint32_t number, uint32_t apic)
+{
+    kp_x86_cpu_t *cpu = kp_kalloc(sizeof(*cpu));
+    uint64_t stack = kp_x86_stack_allocate();
+    if (!cpu || !stack || !ist_guarded(cpu)) {
+        kp_kfree(cpu);
+        kp_x86_stack_free(stack);
+        return NULL; /* an interrupt stack or two are lost: memory is out, and it happens once */
+    }
+    cpu->apic = apic;
+    cpu->kernel_stack = stack;
+    cpu_init(cpu, number);
+    return cpu;
+}
+
+void kp_x86_cpu_load(kp_x86_cpu_t *cpu)
+{
     uint64_t tss = (uint64_t)&cpu->tss;
     cpu->gdt[1] = 0x00af9b000000ffff; /* kernel code */
     cpu->gdt[2] = 0x00cf93000000ffff; /* kernel data */
@@ -146,7 +193,7 @@ void kp_x86_cpu_protect(void)
     /* FSGSBASE stays off: ring 3 cannot change GS, so GS needs no saving. See KP_X86_USER_GS. */
     __asm__ volatile("movq %0, %%cr4" : : "r"(cr4) : "memory");
     if (f->xsave) {
-        f->fpu_mask = f->avx ? 7 : 3;
+        f->fpu_mask = f->avx ? 7 : 3; /* the same on every CPU */
         __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)f->fpu_mask), "d"(0));
         f->fpu_size = kp_x86_cpuid(13, 0).b;
     }
@@ -190,12 +237,9 @@ void kp_x86_fpu_load_initial(void)
     kp_x86_fpu_load(fpu_initial);
 }
 
-uint32_t kp_machine_cpu_count(void)
-{
-    return 1;
-}
-
 uint32_t kp_machine_cpu_current(void)
 {
-    return kp_x86_cpu()->number;
+    uint32_t number;
+    __asm__ volatile("movl %%gs:%c1, %0" : "=r"(number) : "i"(offsetof(kp_x86_cpu_t, number)));
+    return number;
 }

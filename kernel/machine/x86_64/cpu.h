@@ -26,45 +26,61 @@ typedef struct kp_x86_tss {
     uint16_t io_map;
 } __attribute__((packed)) kp_x86_tss_t;
 
-/* A user thread that wakes from park runs in band WOKEN, ahead of those that compute, until it has
-   run for a short slice; thread.c bounds how much of the CPU that may take. */
-enum {
-    KP_X86_BAND_IDLE = 0,
-    KP_X86_BAND_USER = 1,
-    KP_X86_BAND_WOKEN = 2,
-    KP_X86_BAND_KERNEL = 3,
-    KP_X86_BANDS = 4,
-};
+enum { KP_X86_CPUS_MAX = 16 }; /* those beyond are left alone */
+_Static_assert((int)KP_X86_CPUS_MAX <= (int)KP_SCHED_CPUS_MAX, "placement");
 
-/* entry.S knows the first four offsets. Only its own CPU uses it, with interrupts off or on a
-   thread that cannot move (SMP: only with interrupts off), except where said. */
+/* entry.S and kp_x86_current know the first four offsets. Only its own CPU uses it, with interrupts off,
+   except where said. */
 typedef struct kp_x86_cpu {
     struct kp_x86_cpu *self;
     uint64_t kernel_stack; /* top, of the current thread */
     uint64_t user_stack;   /* scratch of the system call entry */
     kp_machine_thread_t *current;
     uint32_t number;
-    uint32_t lock_depth;  /* spin locks held */
-    bool lock_interrupts; /* were interrupts on when the first was taken */
-    bool reschedule;      /* another thread should run as soon as no lock is held */
-    bool scheduling;      /* threads run on this CPU */
+    uint32_t lock_depth;     /* spin locks held */
+    bool lock_interrupts;    /* were interrupts on when the first was taken */
+    bool scheduling;         /* threads run on this CPU */
+    _Atomic bool reschedule; /* another thread should run as soon as no lock is held */
+    _Atomic bool kicked;     /* a kick is on its way: no need for another; any CPU */
     kp_machine_thread_t *idle;
-    kp_machine_thread_t *fpu_owner; /* whose SSE registers are in the CPU; NULL: nobody's */
-    uint64_t root;                  /* CR3 */
-    kp_list_t ready[KP_X86_BANDS];  /* guarded by the scheduler's lock */
+    kp_machine_thread_t *fpu_owner; /* whose SSE registers are in the CPU, if its fpu_cpu agrees */
+    kp_machine_space_t *space;      /* CR3's; NULL: the kernel's own tables */
     kp_time_t timer_armed;          /* when the LAPIC timer will fire; KP_TIME_INFINITE: off */
+    uint32_t apic;                  /* LAPIC's id */
+
+    kp_spinlock_t lock;      /* the scheduler's: this CPU's threads and queue, used by any CPU */
+    kp_sched_queue_t queue;  /* guarded by: lock */
+    kp_heap_t timers;        /* deadlines of parked threads; guarded by: lock */
+    kp_time_t balanced;      /* when a thread was last pushed away for fairness */
+    uint32_t deadline_share; /* admitted, of 1024; guarded by: the admission's lock */
+
+    _Atomic uint64_t switches;
+    _Atomic uint64_t interrupts; /* taken, all kinds */
     kp_x86_tss_t tss;
     uint64_t gdt[7];
 } kp_x86_cpu_t;
 
 _Static_assert(offsetof(kp_x86_cpu_t, kernel_stack) == 8, "entry.S");
 _Static_assert(offsetof(kp_x86_cpu_t, user_stack) == 16, "entry.S");
+_Static_assert(offsetof(kp_x86_cpu_t, current) == 24, "kp_x86_current");
+
+/* All CPUs that run threads: [0, kp_x86_view.count). An entry stays once it is set. */
+extern kp_x86_cpu_t *kp_x86_cpus[KP_X86_CPUS_MAX];
+extern kp_sched_view_t kp_x86_view;
 
 static inline kp_x86_cpu_t *kp_x86_cpu(void)
 {
     kp_x86_cpu_t *cpu;
     __asm__ volatile("movq %%gs:0, %0" : "=r"(cpu));
     return cpu;
+}
+
+/* The running thread; one instruction, so that it may be asked with interrupts on. */
+static inline kp_machine_thread_t *kp_x86_current(void)
+{
+    kp_machine_thread_t *current;
+    __asm__ volatile("movq %%gs:24, %0" : "=r"(current));
+    return current;
 }
 
 /* What this CPU offers; filled by kp_x86_cpu_features, the same on every CPU. */
@@ -82,8 +98,14 @@ extern kp_x86_features_t kp_x86_features;
 void kp_x86_cpu_features(void);
 /* GDT, TSS, GS, interrupt stacks of the boot CPU. Nothing else works before. */
 void kp_x86_cpu_init_boot(void);
-/* Control registers and system call registers: SMEP, SMAP, UMIP, SSE, XSAVE, SYSCALL. After the
-   features are known and the kernel's final page tables are in use. */
+/* The state of another CPU, made by the boot CPU: guarded stacks, nothing loaded. NULL: no memory. */
+kp_x86_cpu_t *kp_x86_cpu_create(uint32_t number, uint32_t apic);
+/* The boot CPU's interrupt stacks get guard pages too, once there are page tables for them. */
+void kp_x86_cpu_guard_stacks(void);
+/* Loads the calling CPU's GDT, TSS and GS. */
+void kp_x86_cpu_load(kp_x86_cpu_t *cpu);
+/* Control registers and system call registers of the calling CPU: SMEP, SMAP, UMIP, SSE, XSAVE,
+   SYSCALL. After the features are known and the kernel's final page tables are in use. */
 void kp_x86_cpu_protect(void);
 
 /* SSE and AVX state: save, load, and load what a fresh thread has. Area aligned to 64. */

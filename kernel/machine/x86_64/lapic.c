@@ -16,6 +16,7 @@ enum {
     REGISTER_TASK_PRIORITY = 0x08,
     REGISTER_EOI = 0x0b,
     REGISTER_SPURIOUS = 0x0f,
+    REGISTER_COMMAND = 0x30, /* and 0x31; one of 64 bits in x2APIC */
     REGISTER_TIMER = 0x32,
     REGISTER_LINT0 = 0x35,
     REGISTER_LINT1 = 0x36,
@@ -24,6 +25,12 @@ enum {
     REGISTER_CURRENT = 0x39,
     REGISTER_DIVIDE = 0x3e,
     SPURIOUS_ENABLE = 0x100,
+    COMMAND_NMI = 4 << 8,
+    COMMAND_INIT = 5 << 8,
+    COMMAND_START = 6 << 8,
+    COMMAND_PENDING = 1 << 12,
+    COMMAND_ASSERT = 1 << 14,
+    COMMAND_OTHERS = 3 << 18,
     MASKED = 1 << 16,
     TIMER_DEADLINE = 2 << 17,
     DIVIDE_BY_1 = 0x0b,
@@ -47,18 +54,18 @@ static void write(size_t number, uint32_t value)
         kp_x86_msr_write(MSR_X2APIC + (uint32_t)number, value);
 }
 
-void kp_x86_lapic_init(void)
+/* Switches the calling CPU's on and sets all but the timer. */
+static uint64_t enable(void)
 {
     uint64_t base = kp_x86_msr_read(MSR_APIC_BASE) | BASE_ENABLE;
-    if (kp_x86_features.x2apic) {
-        kp_x86_msr_write(MSR_APIC_BASE, base);
+    kp_x86_msr_write(MSR_APIC_BASE, base);
+    if (kp_x86_features.x2apic)
         kp_x86_msr_write(MSR_APIC_BASE, base | BASE_X2APIC);
-    } else {
-        kp_x86_msr_write(MSR_APIC_BASE, base);
-        registers = kp_x86_map_mmio(base & 0xfffff000, KP_PAGE_SIZE);
-        if (!registers)
-            kp_panic("cannot map the local APIC");
-    }
+    return base & 0xfffff000;
+}
+
+static void set_up(void)
+{
     write(REGISTER_TASK_PRIORITY, 0);
     write(REGISTER_LINT0, MASKED);
     write(REGISTER_LINT1, MASKED);
@@ -70,9 +77,69 @@ void kp_x86_lapic_init(void)
         return;
     }
     write(REGISTER_DIVIDE, DIVIDE_BY_1);
+}
+
+void kp_x86_lapic_init(void)
+{
+    uint64_t base = enable();
+    if (!kp_x86_features.x2apic) {
+        registers = kp_x86_map_mmio(base, KP_PAGE_SIZE);
+        if (!registers)
+            kp_panic("cannot map the local APIC");
+    }
+    set_up();
+    kp_x86_cpu()->apic = kp_x86_lapic_id();
+    if (kp_x86_features.tsc_deadline)
+        return;
     write(REGISTER_TIMER, MASKED | KP_X86_VECTOR_TIMER);
     measure_tsc = kp_x86_tsc();
     write(REGISTER_INITIAL, UINT32_MAX);
+}
+
+void kp_x86_lapic_init_cpu(void)
+{
+    enable();
+    set_up();
+    if (!kp_x86_features.tsc_deadline)
+        write(REGISTER_TIMER, KP_X86_VECTOR_TIMER);
+}
+
+static void command(uint32_t id, uint32_t low)
+{
+    /* An interrupt between the two halves could send one of its own. */
+    bool interrupts = kp_x86_flags() & KP_X86_FLAG_INTERRUPT;
+    kp_x86_interrupts_off();
+    if (registers) {
+        while (read(REGISTER_COMMAND) & COMMAND_PENDING)
+            __asm__ volatile("pause");
+        write(REGISTER_COMMAND + 1, id << 24);
+        write(REGISTER_COMMAND, low);
+    } else {
+        __asm__ volatile("mfence; lfence" : : : "memory"); /* what was written is seen first */
+        kp_x86_msr_write(MSR_X2APIC + REGISTER_COMMAND, (uint64_t)id << 32 | low);
+    }
+    if (interrupts)
+        kp_x86_interrupts_on();
+}
+
+void kp_x86_lapic_send(uint32_t id, uint8_t vector)
+{
+    command(id, COMMAND_ASSERT | vector);
+}
+
+void kp_x86_lapic_send_init(uint32_t id)
+{
+    command(id, COMMAND_ASSERT | COMMAND_INIT);
+}
+
+void kp_x86_lapic_send_start(uint32_t id, uint8_t page)
+{
+    command(id, COMMAND_ASSERT | COMMAND_START | page);
+}
+
+void kp_x86_lapic_send_nmi_to_others(void)
+{
+    command(0, COMMAND_ASSERT | COMMAND_NMI | COMMAND_OTHERS);
 }
 
 void kp_x86_lapic_calibrate(void)

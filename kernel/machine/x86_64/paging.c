@@ -115,6 +115,8 @@ void kp_x86_paging_init(const kp_x86_boot_t *boot)
        and see every later mapping. */
     for (uint32_t i = 0; i < boot->ram_count; i++)
         map_direct(boot->ram[i].start, boot->ram[i].end, KP_X86_PTE_WRITE);
+    if (boot->trampoline)
+        map_direct(boot->trampoline, boot->trampoline + KP_PAGE_SIZE, KP_X86_PTE_WRITE);
     if (boot->bundle.end)
         map_direct(boot->bundle.start - boot->bundle.start % KP_PAGE_SIZE,
                    KP_ROUND_UP(boot->bundle.end, KP_PAGE_SIZE), 0);
@@ -126,7 +128,6 @@ void kp_x86_paging_init(const kp_x86_boot_t *boot)
     KP_CHECK(table_below(&top[index_of(KP_X86_MMIO_BASE, 3)], true, NULL));
     KP_CHECK(table_below(&top[index_of(KP_X86_STACK_BASE, 3)], true, NULL));
     kp_x86_root_write(root);
-    kp_x86_cpu()->root = root;
 }
 
 uint64_t kp_x86_paging_root(void)

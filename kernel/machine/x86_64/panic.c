@@ -4,6 +4,7 @@
 #include "kernel/machine/x86_64/cpu.h"
 #include "kernel/machine/x86_64/io.h"
 #include "kernel/machine/x86_64/memory.h"
+#include "kernel/machine/x86_64/smp.h"
 #include "kernel/machine/x86_64/symbols.h"
 #include "kernel/machine/x86_64/thread.h"
 #include "kernel/machine/x86_64/trap.h"
@@ -110,6 +111,9 @@ static void begin(const char *format, va_list arguments)
 {
     static bool again;
     kp_x86_interrupts_off();
+    if (!kp_x86_smp_stop_others())
+        for (;;) /* another CPU panics already, and will stop this one */
+            __asm__ volatile("hlt");
     kp_x86_console_panic();
     if (again)
         kp_machine_shutdown(EXIT_PANIC);

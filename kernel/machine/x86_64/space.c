@@ -4,7 +4,9 @@
 #include "kernel/machine/x86_64/space.h"
 
 #include "kernel/machine/x86_64/cpu.h"
+#include "kernel/machine/x86_64/pages.h"
 #include "kernel/machine/x86_64/paging.h"
+#include "kernel/machine/x86_64/smp.h"
 #include "kernel/machine/x86_64/thread.h"
 #include "kernel/machine/x86_64/trap.h"
 #include "kernel/machine/x86_64/vmo.h"
@@ -15,7 +17,6 @@ enum {
     ROOT_USER_ENTRIES = 256,
     IMAGE_RANDOM_BITS = 20,
     IMAGE_ALIGN_BITS = 21,
-    FLUSH_ALL = 32,
     FAULT_RUN_MAX = 8,
 };
 #define TABLE_SPAN ((uint64_t)1 << IMAGE_ALIGN_BITS) /* what one page table maps */
@@ -30,22 +31,10 @@ static kp_x86_mapping_t *mapping_of(kp_list_t *item)
     return KP_CONTAINER_OF(item, kp_x86_mapping_t, link);
 }
 
-static bool is_loaded(const kp_machine_space_t *space)
+/* Forgets the translations of [start, end) of linear memory, on all CPUs. lock is held. */
+static void space_flush(kp_machine_space_t *space, uint64_t start, uint64_t end)
 {
-    return kp_x86_cpu()->root == space->root;
-}
-
-/* Forgets the translations of [start, end) of linear memory. lock is held. */
-static void space_flush(const kp_machine_space_t *space, uint64_t start, uint64_t end)
-{
-    if (!is_loaded(space))
-        return;
-    if ((end - start) / KP_PAGE_SIZE > FLUSH_ALL) {
-        kp_x86_root_write(space->root);
-        return;
-    }
-    for (uint64_t at = start; at < end; at += KP_PAGE_SIZE)
-        kp_x86_tlb_flush(KP_X86_USER_MEMORY + at);
+    kp_x86_smp_shootdown(space, KP_X86_USER_MEMORY + start, KP_X86_USER_MEMORY + end);
 }
 
 /* The first mapping that ends after offset. lock is held. */
@@ -64,18 +53,32 @@ static kp_x86_mapping_t *mapping_at(const kp_machine_space_t *space, uint64_t of
     return mapping && mapping->start <= offset ? mapping : NULL;
 }
 
-/* Empties one entry of a table of its own; the caller flushes. */
-static void entry_clear(kp_machine_space_t *space, uint64_t *entry)
+/* Empties one entry of a table of its own; false: it was empty. A page that only this space held goes
+   to the list *owned, to be freed after the flush; the links are in the pages' books, since a CPU may
+   still write to the pages. */
+static bool entry_clear(kp_machine_space_t *space, uint64_t *entry, uint32_t *owned)
 {
     uint64_t old = *entry;
     *entry = 0;
     if (!(old & KP_X86_PTE_PRESENT))
-        return;
+        return false;
     if (old & KP_X86_PTE_OWNED) {
-        kp_x86_page_free(kp_x86_direct(old & KP_X86_PTE_ADDRESS));
+        uint32_t page = (uint32_t)((old & KP_X86_PTE_ADDRESS) / KP_PAGE_SIZE);
+        kp_x86_page_table[page].next = *owned;
+        *owned = page;
         space->private_pages--;
     } else {
         space->shared_pages--;
+    }
+    return true;
+}
+
+static void owned_free(uint32_t page)
+{
+    while (page) {
+        uint32_t next = kp_x86_page_table[page].next;
+        kp_x86_page_free(kp_x86_direct((uint64_t)page * KP_PAGE_SIZE));
+        page = next;
     }
 }
 
@@ -185,8 +188,8 @@ static kp_status_t commit_private(kp_machine_space_t *space, uint64_t page, bool
         return KP_ERR_BAD_ADDRESS;
     kp_status_t status =
         entry_own(space, entry, kp_x86_direct(*entry & KP_X86_PTE_ADDRESS), KP_PAGE_SIZE);
-    if (is_loaded(space))
-        kp_x86_tlb_flush(page);
+    /* Not only here: a CPU that ran the thread before may keep the old page for its next visit. */
+    kp_x86_smp_shootdown(space, page, page + KP_PAGE_SIZE);
     return status;
 }
 
@@ -235,10 +238,12 @@ static kp_status_t show_page(kp_x86_mapping_t *mapping, uint64_t offset, bool wr
     kp_spin_lock(&space->lock);
     uint64_t *entry = entry_own_path(space, KP_X86_USER_MEMORY + offset);
     if (entry) {
-        space->shared_pages += !(*entry & KP_X86_PTE_PRESENT);
+        bool was_present = *entry & KP_X86_PTE_PRESENT;
+        space->shared_pages += !was_present;
         *entry = kp_x86_physical(page) |
                  (mapping->writable && exclusive ? user_data : user_data & ~KP_X86_PTE_WRITE);
-        space_flush(space, offset, offset + KP_PAGE_SIZE);
+        if (was_present)
+            space_flush(space, offset, offset + KP_PAGE_SIZE);
     }
     kp_spin_unlock(&space->lock);
     return entry ? KP_OK : KP_ERR_NO_MEMORY;
@@ -306,18 +311,24 @@ void kp_x86_mapping_clear(kp_x86_mapping_t *mapping, uint64_t start, uint64_t en
         return;
     start = start - mapping->offset + mapping->start;
     end = end - mapping->offset + mapping->start;
+    uint32_t owned = 0;
+    bool any = false;
     kp_spin_lock(&space->lock);
     for (uint64_t at = start; at < end; at += KP_PAGE_SIZE) {
         uint64_t *entry = kp_x86_paging_entry(space->root, KP_X86_USER_MEMORY + at, false, NULL);
-        if (!entry) /* no table: nothing shown up to the next 2 MiB */
+        if (!entry) { /* no table: nothing shown up to the next 2 MiB */
             at |= TABLE_SPAN - KP_PAGE_SIZE;
-        else if (protect)
+        } else if (protect) {
+            any = any || (*entry & KP_X86_PTE_WRITE);
             *entry &= ~KP_X86_PTE_WRITE;
-        else
-            entry_clear(space, entry);
+        } else {
+            any = entry_clear(space, entry, &owned) || any;
+        }
     }
-    space_flush(space, start, end);
+    if (any)
+        space_flush(space, start, end);
     kp_spin_unlock(&space->lock);
+    owned_free(owned);
 }
 
 kp_status_t kp_x86_space_fault(kp_machine_space_t *space, uint64_t address, bool write,
@@ -418,14 +429,16 @@ kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t 
 static void table_destroy(kp_machine_space_t *space, uint64_t *table, unsigned level)
 {
     unsigned count = level == 3 ? ROOT_USER_ENTRIES : 512;
+    uint32_t owned = 0;
     for (unsigned i = 0; i < count; i++) {
         if (!(table[i] & KP_X86_PTE_PRESENT))
             continue;
         if (level == 0)
-            entry_clear(space, &table[i]);
+            entry_clear(space, &table[i], &owned);
         else if (table[i] & KP_X86_PTE_OWNED)
             table_destroy(space, kp_x86_direct(table[i] & KP_X86_PTE_ADDRESS), level - 1);
     }
+    owned_free(owned); /* no CPU has these tables any more */
     kp_x86_page_free(table);
 }
 
@@ -451,7 +464,8 @@ void kp_machine_space_destroy(kp_machine_space_t *space)
         mapping_unlink(mapping);
         kp_kfree(mapping);
     }
-    kp_x86_thread_forget_space(space->root);
+    kp_x86_smp_shootdown(space, 0, KP_X86_USER_END);
+    KP_CHECK(atomic_load(&space->cpus) == 0);
     table_destroy(space, kp_x86_direct(space->root), 3);
     space->root = 0;
 }
@@ -486,14 +500,18 @@ static kp_status_t tables_own(kp_machine_space_t *space, uint64_t start, uint64_
 /* Empties the pages of [start, end) of linear memory. lock is held. */
 static void pages_clear(kp_machine_space_t *space, uint64_t start, uint64_t end)
 {
+    uint32_t owned = 0;
+    bool any = false;
     for (uint64_t at = start; at < end; at += KP_PAGE_SIZE) {
         uint64_t *entry = kp_x86_paging_entry(space->root, KP_X86_USER_MEMORY + at, false, NULL);
         if (entry)
-            entry_clear(space, entry);
+            any = entry_clear(space, entry, &owned) || any;
         else /* no table: nothing mapped up to the next 2 MiB */
             at |= TABLE_SPAN - KP_PAGE_SIZE;
     }
-    space_flush(space, start, end);
+    if (any)
+        space_flush(space, start, end);
+    owned_free(owned);
 }
 
 /* Cuts [start, end) out of one mapping that touches it; its pages there are emptied. *spare is used

@@ -6,6 +6,7 @@
 #include "kernel/machine/x86_64/lapic.h"
 #include "kernel/machine/x86_64/pages.h"
 #include "kernel/machine/x86_64/paging.h"
+#include "kernel/machine/x86_64/smp.h"
 #include "kernel/machine/x86_64/thread.h"
 #include "kernel/machine/x86_64/trap.h"
 
@@ -38,7 +39,9 @@ static void start_kernel(void *argument)
     (void)argument;
     if (kp_x86_boot_option("panic=", word, sizeof(word)) && strcmp(word, "test") == 0)
         provoke_panic();
-    if (kp_thread_create("clock", kp_x86_clock_refine, NULL, NULL) != KP_OK)
+    if (kp_thread_create("clock", kp_x86_clock_refine, NULL, NULL) != KP_OK ||
+        (kp_x86_boot.cpu_count > 1 &&
+         kp_thread_create("smp", kp_x86_smp_start, NULL, NULL) != KP_OK))
         kp_panic("no memory for the first threads");
     boot.command_line = read->command_line;
     if (read->bundle.end) {
@@ -88,7 +91,9 @@ void kp_x86_start(uint32_t kind, uint64_t information)
     kp_x86_lapic_init();
     kp_x86_entropy_init();
     kp_x86_clock_calibrate();
+    kp_x86_cpu_guard_stacks();
     kp_x86_thread_init();
+    kp_x86_thread_start_reaper();
     log_boot();
     kp_status_t status = kp_thread_create("main", start_kernel, NULL, NULL);
     if (status != KP_OK)

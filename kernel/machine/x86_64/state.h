@@ -5,25 +5,25 @@
 #define KP_X86_STATE_H
 
 #include "kernel/base/base.h"
+#include "kernel/sched/queue.h"
 
-/* A ticket lock. Interrupts are off on this CPU while any is held (nesting is counted per CPU). */
+/* A ticket lock. Interrupts are off on this CPU while any is held (nesting is counted per CPU). Who
+   waits answers the other CPUs' shootdowns meanwhile. */
 typedef struct kp_spinlock {
     _Atomic uint32_t next;
     _Atomic uint32_t serving;
+    _Atomic uint32_t owner; /* CPU + 1 of the holder; 0: free, or about to be said */
 } kp_spinlock_t;
 
 typedef struct kp_machine_space kp_machine_space_t;
 
+/* "The lock" is that of the CPU which the thread belongs to. */
 typedef struct kp_machine_thread {
-    uint64_t stack_pointer; /* while not running: where its registers are saved */
-    uint64_t stack_top;     /* kernel stack; 0: none (boot and idle run on their CPU's own) */
-    kp_list_t run_link;     /* run queue or list of the dead; guarded by the scheduler's lock */
-    /* Pairing heap of deadlines; guarded by the scheduler's lock. */
-    struct kp_machine_thread *timer_child, *timer_sibling, *timer_previous;
-    kp_time_t deadline;
-    kp_time_t slice_start;  /* when it was switched to */
-    kp_time_t window_start; /* CPU time used since then decides whether waking gives precedence */
-    kp_time_t window_used;
+    uint64_t stack_pointer; /* while not running: where its registers are saved; guarded by: the lock */
+    uint64_t stack_top;     /* kernel stack; 0: none (idle threads run on their CPU's own) */
+    kp_sched_entity_t entity; /* guarded by: the lock */
+    kp_heap_node_t timer;     /* deadline of park; guarded by: the lock */
+    kp_list_t dead_link;      /* guarded by: the list of the dead's lock */
     kp_machine_space_t *space; /* user threads only */
     struct kp_process *process;
     void (*function)(void *);
@@ -32,19 +32,27 @@ typedef struct kp_machine_thread {
     void *fpu_memory; /* what to free for it */
     uint32_t mxcsr;   /* kept over system calls, when other SSE state is not */
     uint16_t x87_control;
-    uint8_t state;    /* see thread.c */
-    uint8_t band;     /* priority band, higher runs first */
-    bool token;       /* unpark came */
-    bool timer_armed; /* in the heap of deadlines */
-    bool timed_out;
-    bool in_call;        /* user thread inside a system call: its SSE registers are dead */
-    bool fpu_valid;      /* fpu holds its state; otherwise it starts from the initial state */
-    _Atomic bool killed; /* leaves as soon as it can */
+    bool token;               /* unpark came; guarded by: the lock */
+    bool timer_armed;         /* in its CPU's heap of deadlines; guarded by: the lock */
+    bool timed_out;           /* guarded by: the lock */
+    uint8_t state;            /* see thread.c; guarded by: the lock */
+    bool in_call;             /* user thread inside a system call: its SSE registers are dead */
+    bool fpu_valid;           /* fpu holds its state; otherwise it starts from the initial state */
+    uint16_t deadline_share;  /* admitted on its CPU; guarded by: the admission's lock */
+    uint32_t fpu_cpu;         /* CPU + 1 whose registers held its state last */
+    _Atomic uint32_t cpu;     /* which it belongs to; changes only under that CPU's lock */
+    _Atomic uint32_t attention; /* KP_X86_ATTENTION_*: what to do before it returns to ring 3 */
 } kp_machine_thread_t;
+
+enum {
+    KP_X86_ATTENTION_KILLED = 1,  /* leave as soon as possible */
+    KP_X86_ATTENTION_SUSPEND = 2, /* stop until resumed */
+};
 
 struct kp_machine_space {
     kp_spinlock_t lock;
     uint64_t root; /* physical address of the top page table; 0: none */
+    _Atomic uint32_t cpus; /* bit: CPU whose CR3 has the root */
     const struct kp_image *image;
     uint64_t base;          /* where the image is loaded */
     kp_list_t mappings;     /* kp_x86_mapping_t.link; guarded by lock */

@@ -1,133 +1,185 @@
-/* Threads: one run queue per CPU with priority bands, round robin inside a band, preemption by time
-   slice only when another thread of the band waits, and no ticks otherwise. User threads that wake
-   go ahead of user threads that compute (band WOKEN), so that a message or a packet is answered at
-   once while a page is being laid out.
+/* Threads on CPUs: parking, waking, switching. Which thread runs is kernel/sched's decision; each CPU has
+   a queue of its own.
 
-   Locks: `lock` guards everything here and is the innermost lock (unpark is called under others).
-   It is held across kp_x86_switch: the thread that is switched to releases it. */
+   A thread belongs to one CPU at a time (`cpu`), whose lock guards its state; it changes CPU only while
+   it does not run, under that lock. These locks are the innermost ones (unpark is called under others)
+   and one is held across kp_x86_switch: the thread that is switched to releases it, so whoever gets
+   the lock knows that a thread which no longer runs has left its stack. Two of them are held at once
+   only when the second was free to take (kp_x86_spin_try). */
 #include "kernel/machine/x86_64/thread.h"
 
 #include "kernel/machine/x86_64/lapic.h"
 #include "kernel/machine/x86_64/paging.h"
-#include "kernel/machine/x86_64/timer.h"
+#include "kernel/machine/x86_64/smp.h"
 #include "kernel/machine/x86_64/trap.h"
 #include "kernel/trace/trace.h"
 
-#define SLICE (10 * KP_NS_PER_MS)
-#define SLICE_WOKEN (2 * KP_NS_PER_MS)
-/* A thread that used more than WINDOW_SHARE of the last WINDOW gets no precedence for waking. */
-#define WINDOW (100 * KP_NS_PER_MS)
-#define WINDOW_SHARE (25 * KP_NS_PER_MS)
-
-enum { STATE_NEW = 0, STATE_READY, STATE_RUNNING, STATE_PARKED, STATE_DEAD };
+enum {
+    STATE_NEW = 0,
+    STATE_READY, /* in its CPU's queue, also when a cap holds it back */
+    STATE_RUNNING,
+    STATE_PARKED,
+    STATE_STOPPED, /* suspended, about to return to ring 3 */
+    STATE_MOVING,  /* woken; on its way to another CPU's queue */
+    STATE_DEAD
+};
 enum {
     MSR_KERNEL_GS_BASE = 0xc0000102,
     FPU_ALIGN = 64,
     X87_DEFAULT = 0x37f,
     MXCSR_DEFAULT = 0x1f80
 };
+#define ROTATION (50 * KP_NS_PER_MS)
 
-static kp_spinlock_t lock;
-static kp_x86_timers_t timers; /* guarded by: lock */
-static kp_list_t dead;         /* ended threads for the reaper; guarded by: lock */
-static uint64_t switches;      /* guarded by: lock */
-static kp_thread_t idle, reaper;
+static kp_spinlock_t dead_lock; /* before the CPUs' */
+static kp_list_t dead = {&dead, &dead}; /* ended threads for the reaper; guarded by: dead_lock */
+static kp_spinlock_t admission_lock; /* before the CPUs' */
+static kp_thread_t idle[KP_X86_CPUS_MAX], reaper;
 
-/* ---- Spin locks ---- */
-
-void kp_spin_init(kp_spinlock_t *spin)
+static kp_machine_thread_t *thread_of(kp_sched_entity_t *entity)
 {
-    atomic_init(&spin->next, 0);
-    atomic_init(&spin->serving, 0);
+    return KP_CONTAINER_OF(entity, kp_machine_thread_t, entity);
 }
 
-void kp_spin_lock(kp_spinlock_t *spin)
+/* ---- Locks ---- */
+
+/* Takes the calling CPU's lock. */
+static kp_x86_cpu_t *own_lock(void)
 {
     bool interrupts = kp_x86_flags() & KP_X86_FLAG_INTERRUPT;
-    kp_x86_interrupts_off();
+    kp_x86_interrupts_off(); /* from here on the CPU stays the same */
     kp_x86_cpu_t *cpu = kp_x86_cpu();
-    if (cpu->lock_depth++ == 0)
+    kp_spin_lock(&cpu->lock);
+    if (cpu->lock_depth == 1)
         cpu->lock_interrupts = interrupts;
-    uint32_t ticket = atomic_fetch_add_explicit(&spin->next, 1, memory_order_relaxed);
-    /* With one CPU a taken lock can only be our own: that would never end. */
-    if (atomic_load_explicit(&spin->serving, memory_order_acquire) != ticket)
-        kp_panic("spin lock %p taken twice", (void *)spin);
+    return cpu;
 }
 
-void kp_spin_unlock(kp_spinlock_t *spin)
+static void own_unlock(void)
 {
-    uint32_t serving = atomic_load_explicit(&spin->serving, memory_order_relaxed);
-    atomic_store_explicit(&spin->serving, serving + 1, memory_order_release);
-    kp_x86_cpu_t *cpu = kp_x86_cpu();
-    KP_ASSERT(cpu->lock_depth > 0);
-    if (--cpu->lock_depth > 0 || !cpu->lock_interrupts)
+    kp_spin_unlock(&kp_x86_cpu()->lock);
+}
+
+/* Takes the lock of the CPU that the thread belongs to. */
+static kp_x86_cpu_t *thread_lock(kp_machine_thread_t *thread)
+{
+    for (;;) {
+        kp_x86_cpu_t *cpu = kp_x86_cpus[atomic_load_explicit(&thread->cpu, memory_order_relaxed)];
+        kp_spin_lock(&cpu->lock);
+        if (atomic_load_explicit(&thread->cpu, memory_order_relaxed) == cpu->number)
+            return cpu;
+        kp_spin_unlock(&cpu->lock);
+    }
+}
+
+static void timer_add(kp_x86_cpu_t *cpu, kp_machine_thread_t *thread, kp_time_t deadline)
+{
+    thread->timer_armed = true;
+    kp_heap_add(&cpu->timers, &thread->timer, deadline);
+}
+
+static void timer_remove(kp_x86_cpu_t *cpu, kp_machine_thread_t *thread)
+{
+    if (!thread->timer_armed)
         return;
-    if (cpu->reschedule)
-        kp_x86_thread_preempt();
-    kp_x86_interrupts_on();
+    thread->timer_armed = false;
+    kp_heap_remove(&cpu->timers, &thread->timer);
 }
 
-/* ---- The run queue; lock is held ---- */
+/* ---- One CPU's queue; its lock is held ---- */
 
-static kp_time_t slice_end(const kp_machine_thread_t *thread)
+/* What other CPUs see of this one when they place threads. */
+static void publish(kp_x86_cpu_t *cpu)
 {
-    return thread->slice_start + (thread->band == KP_X86_BAND_WOKEN ? SLICE_WOKEN : SLICE);
+    if (kp_x86_view.count == 1)
+        return;
+    const kp_sched_entity_t *current = cpu->queue.current;
+    uint32_t load = cpu->queue.count + (current ? 1 : 0), bit = 1u << cpu->number;
+    atomic_store_explicit(&kp_x86_view.rank[cpu->number],
+                          (uint8_t)(current ? current->rank + 1 : 0), memory_order_relaxed);
+    atomic_store_explicit(&kp_x86_view.load[cpu->number], load, memory_order_relaxed);
+    /* Placement may choose a CPU between its wake-up and its first thread only once. */
+    bool was_idle = atomic_load_explicit(&kp_x86_view.idle, memory_order_relaxed) & bit;
+    if (was_idle != (load == 0)) {
+        if (load == 0)
+            atomic_fetch_or_explicit(&kp_x86_view.idle, bit, memory_order_relaxed);
+        else
+            atomic_fetch_and_explicit(&kp_x86_view.idle, ~bit, memory_order_relaxed);
+    }
 }
 
-/* Is there a thread that the end of the current one's slice would let run? */
-static bool others_wait(const kp_x86_cpu_t *cpu)
+static void timer_program(kp_x86_cpu_t *cpu, kp_time_t now)
 {
-    const kp_machine_thread_t *current = cpu->current;
-    if (current == cpu->idle)
-        return false;
-    return !kp_list_is_empty(&cpu->ready[current->band]) ||
-           (current->band == KP_X86_BAND_WOKEN && !kp_list_is_empty(&cpu->ready[KP_X86_BAND_USER]));
-}
-
-static void timer_program(kp_x86_cpu_t *cpu)
-{
-    kp_time_t next = kp_x86_timers_first(&timers);
-    if (others_wait(cpu))
-        next = KP_MIN(next, slice_end(cpu->current));
+    kp_time_t next = kp_sched_next(&cpu->queue, now);
+    const kp_heap_node_t *first = kp_heap_first(&cpu->timers);
+    if (first)
+        next = KP_MIN(next, first->key);
     /* One that fires too early costs less than arming again at every change. */
     if (next < cpu->timer_armed)
         kp_x86_timer_arm(next);
 }
 
-static void make_ready(kp_machine_thread_t *thread)
+/* A thread that is in no queue becomes ready on `cpu`, which it belongs to. */
+static void enqueue(kp_x86_cpu_t *cpu, kp_machine_thread_t *thread, kp_time_t now)
 {
-    kp_x86_cpu_t *cpu = kp_x86_cpu();
     thread->state = STATE_READY;
-    kp_list_append(&cpu->ready[thread->band], &thread->run_link);
-    if (thread->band > cpu->current->band)
-        cpu->reschedule = true;
-    else
-        timer_program(cpu);
+    bool preempts = kp_sched_wake(&cpu->queue, &thread->entity, now);
+    publish(cpu);
+    if (preempts)
+        atomic_store_explicit(&cpu->reschedule, true, memory_order_relaxed);
+    if (cpu != kp_x86_cpu())
+        kp_x86_smp_kick(cpu);
+    else if (!preempts)
+        timer_program(cpu, now);
 }
 
-/* From park. */
-static void make_woken(kp_machine_thread_t *thread)
+/* Takes a ready thread from `from` to `to`; both locks are held. */
+static bool move_one(kp_x86_cpu_t *from, kp_x86_cpu_t *to, int above, kp_time_t now)
 {
-    if (thread->space) {
-        bool moderate =
-            thread->window_used < WINDOW_SHARE || kp_machine_now() - thread->window_start > WINDOW;
-        thread->band = moderate ? KP_X86_BAND_WOKEN : KP_X86_BAND_USER;
-    }
-    make_ready(thread);
+    kp_sched_entity_t *entity = kp_sched_steal(&from->queue, above, now);
+    if (!entity)
+        return false;
+    publish(from);
+    kp_machine_thread_t *thread = thread_of(entity);
+    atomic_store_explicit(&thread->cpu, to->number, memory_order_relaxed);
+    enqueue(to, thread, now);
+    return true;
 }
 
-static kp_machine_thread_t *pick(kp_x86_cpu_t *cpu)
+/* This CPU has nothing to do: takes a thread from the one that has the most. */
+static bool steal(kp_x86_cpu_t *cpu, kp_time_t now)
 {
-    for (unsigned band = KP_X86_BANDS; band-- > 0;) {
-        if (kp_list_is_empty(&cpu->ready[band]))
-            continue;
-        kp_machine_thread_t *thread =
-            KP_CONTAINER_OF(cpu->ready[band].next, kp_machine_thread_t, run_link);
-        kp_list_remove(&thread->run_link);
-        return thread;
-    }
-    return cpu->idle;
+    int victim = kp_x86_view.count > 1 ? kp_sched_busiest(&kp_x86_view, cpu->number, 2) : -1;
+    if (victim < 0 || !kp_x86_spin_try(&kp_x86_cpus[victim]->lock))
+        return false;
+    bool moved = move_one(kp_x86_cpus[victim], cpu, -1, now);
+    kp_spin_unlock(&kp_x86_cpus[victim]->lock);
+    return moved;
 }
+
+/* This CPU has threads waiting: one goes to a CPU that has fewer. Where the difference is one, they
+   take turns, so that three threads that compute share two CPUs evenly. */
+static void balance(kp_x86_cpu_t *cpu, kp_time_t now)
+{
+    if (kp_x86_view.count == 1 || cpu->queue.count == 0 || now - cpu->balanced < ROTATION)
+        return;
+    uint32_t least = cpu->queue.count + 1;
+    kp_x86_cpu_t *other = NULL;
+    for (uint32_t i = 0; i < kp_x86_view.count; i++) {
+        uint32_t load = atomic_load_explicit(&kp_x86_view.load[i], memory_order_relaxed);
+        if (i != cpu->number && load < least) {
+            least = load;
+            other = kp_x86_cpus[i];
+        }
+    }
+    cpu->balanced = now;
+    if (other && kp_x86_spin_try(&other->lock)) {
+        move_one(cpu, other, -1, now);
+        kp_spin_unlock(&other->lock);
+    }
+}
+
+/* ---- Switching ---- */
 
 /* Kernel code never touches SSE or x87, so the registers stay with the user thread that used them
    last until another one runs. Inside a system call they are dead but for their control words. */
@@ -142,8 +194,13 @@ static void fpu_leave(kp_machine_thread_t *thread)
     __asm__ volatile("fnstcw %0" : "=m"(thread->x87_control));
 }
 
-static void fpu_enter(kp_machine_thread_t *thread)
+static void fpu_enter(kp_x86_cpu_t *cpu, kp_machine_thread_t *thread)
 {
+    /* Still there? Another CPU may have had it since. */
+    if (cpu->fpu_owner == thread && thread->fpu_cpu == cpu->number + 1)
+        return;
+    cpu->fpu_owner = thread;
+    thread->fpu_cpu = cpu->number + 1;
     if (thread->fpu_valid) {
         kp_x86_fpu_load(thread->fpu);
         return;
@@ -153,212 +210,386 @@ static void fpu_enter(kp_machine_thread_t *thread)
     __asm__ volatile("fldcw %0" : : "m"(thread->x87_control));
 }
 
-static void space_enter(kp_x86_cpu_t *cpu, const kp_machine_thread_t *thread)
+static void space_enter(kp_x86_cpu_t *cpu, kp_machine_space_t *space)
 {
-    if (cpu->root == thread->space->root)
+    kp_machine_space_t *old = cpu->space;
+    if (old == space)
         return;
-    cpu->root = thread->space->root;
-    kp_x86_root_write(cpu->root);
+    uint32_t bit = 1u << cpu->number;
+    /* Before the first walk of its tables: who changes them afterwards asks this CPU too. */
+    atomic_fetch_or(&space->cpus, bit);
+    cpu->space = space;
+    kp_x86_root_write(space->root);
+    if (old)
+        atomic_fetch_and(&old->cpus, ~bit);
     /* Ring 3 can zero its GS base by loading a selector; the next process must not see that. */
     kp_x86_msr_write(MSR_KERNEL_GS_BASE, KP_X86_USER_MEMORY);
 }
 
-static void account(kp_machine_thread_t *machine, kp_time_t now)
-{
-    kp_thread_t *thread = KP_CONTAINER_OF(machine, kp_thread_t, machine);
-    kp_time_t used = now - machine->slice_start;
-    atomic_fetch_add_explicit(&thread->cpu_time_ns, (uint64_t)used, memory_order_relaxed);
-    if (now - machine->window_start > WINDOW) {
-        machine->window_start = now;
-        machine->window_used = 0;
-    }
-    machine->window_used += used;
-}
-
-/* lock is held: the CPU goes over to `next`. Returns when the previous thread runs again. */
+/* The CPU, whose lock is held, goes over to `next`. Returns when the previous thread runs again, on
+   whichever CPU. */
 static void switch_to(kp_x86_cpu_t *cpu, kp_machine_thread_t *previous, kp_machine_thread_t *next)
 {
+    next->state = STATE_RUNNING;
     cpu->current = next;
     if (previous->space && previous->state != STATE_DEAD)
         fpu_leave(previous);
     if (next->space) {
-        space_enter(cpu, next);
-        if (cpu->fpu_owner != next)
-            fpu_enter(next);
-        cpu->fpu_owner = next;
+        space_enter(cpu, next->space);
+        fpu_enter(cpu, next);
     }
     cpu->kernel_stack = cpu->tss.stack[0] = next->stack_top;
-    switches++;
-    kp_trace_switch(KP_CONTAINER_OF(previous, kp_thread_t, machine)->object.koid,
-                    KP_CONTAINER_OF(next, kp_thread_t, machine)->object.koid);
+    atomic_store_explicit(&cpu->switches,
+                          atomic_load_explicit(&cpu->switches, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    kp_thread_t *thread = KP_CONTAINER_OF(previous, kp_thread_t, machine);
+    atomic_store_explicit(&thread->cpu_time_ns, (uint64_t)previous->entity.used,
+                          memory_order_relaxed);
+    kp_trace_switch(thread->object.koid, KP_CONTAINER_OF(next, kp_thread_t, machine)->object.koid);
     bool interrupts = cpu->lock_interrupts;
     kp_x86_switch(&previous->stack_pointer, next->stack_pointer);
     kp_x86_cpu()->lock_interrupts = interrupts;
 }
 
-/* Runs the next thread; the current one is ready, parked or dead. Returns when it runs again. */
-static void switch_away(void)
+/* Runs the next thread; the current one is ready, parked, stopped or dead and no longer the queue's
+   current. Returns when it runs again. */
+static void switch_away(kp_x86_cpu_t *cpu, kp_time_t now)
 {
-    kp_x86_cpu_t *cpu = kp_x86_cpu();
     kp_machine_thread_t *previous = cpu->current;
     KP_ASSERT(cpu->lock_depth == 1);
-    kp_machine_thread_t *next = pick(cpu);
-    cpu->reschedule = false;
-    kp_time_t now = kp_machine_now();
-    if (previous != cpu->idle)
-        account(previous, now);
-    next->state = STATE_RUNNING;
-    next->slice_start = now;
-    cpu->current = next;
-    timer_program(cpu);
+    kp_sched_entity_t *entity = kp_sched_pick(&cpu->queue, now);
+    if (!entity) {
+        publish(cpu);
+        if (steal(cpu, now))
+            entity = kp_sched_pick(&cpu->queue, now);
+    }
+    atomic_store_explicit(&cpu->reschedule, false, memory_order_relaxed);
+    publish(cpu);
+    timer_program(cpu, now);
+    kp_machine_thread_t *next = entity ? thread_of(entity) : cpu->idle;
     if (next != previous)
         switch_to(cpu, previous, next);
+    else
+        next->state = STATE_RUNNING;
 }
 
 void kp_x86_thread_preempt(void)
 {
     kp_x86_cpu_t *cpu = kp_x86_cpu();
-    if (!cpu->reschedule || !cpu->scheduling || cpu->lock_depth > 0)
+    if (!atomic_load_explicit(&cpu->reschedule, memory_order_relaxed) || !cpu->scheduling ||
+        cpu->lock_depth > 0)
         return;
-    kp_spin_lock(&lock);
-    if (cpu->current != cpu->idle)
-        make_ready(cpu->current);
-    switch_away();
-    kp_spin_unlock(&lock);
+    kp_spin_lock(&cpu->lock);
+    kp_time_t now = kp_machine_now();
+    if (cpu->current != cpu->idle) {
+        cpu->current->state = STATE_READY;
+        kp_sched_put(&cpu->queue, now);
+    }
+    switch_away(cpu, now);
+    own_unlock();
+}
+
+/* The current thread is suspended: it stops here, with nothing of the kernel held, until it is resumed
+   or killed. */
+static void stop_while_suspended(void)
+{
+    kp_x86_cpu_t *cpu = own_lock();
+    kp_machine_thread_t *current = cpu->current;
+    if (atomic_load_explicit(&current->attention, memory_order_relaxed) ==
+        KP_X86_ATTENTION_SUSPEND) {
+        kp_time_t now = kp_machine_now();
+        current->state = STATE_STOPPED;
+        kp_sched_block(&cpu->queue, now);
+        switch_away(cpu, now);
+    }
+    own_unlock();
 }
 
 void kp_x86_user_return(void)
 {
     for (;;) {
         const kp_x86_cpu_t *cpu = kp_x86_cpu();
-        if (atomic_load_explicit(&cpu->current->killed, memory_order_relaxed))
+        uint32_t attention =
+            atomic_load_explicit(&cpu->current->attention, memory_order_relaxed);
+        if (attention & KP_X86_ATTENTION_KILLED)
             kp_x86_thread_exit();
-        if (!cpu->reschedule)
+        if (attention & KP_X86_ATTENTION_SUSPEND)
+            stop_while_suspended();
+        else if (atomic_load_explicit(&cpu->reschedule, memory_order_relaxed))
+            kp_x86_thread_preempt();
+        else
             return;
-        kp_x86_thread_preempt();
     }
 }
 
-void kp_x86_thread_timer(void)
+void kp_x86_thread_tick(bool expired)
 {
     kp_x86_cpu_t *cpu = kp_x86_cpu();
-    kp_spin_lock(&lock);
-    cpu->timer_armed = KP_TIME_INFINITE;
+    if (!cpu->scheduling)
+        return;
+    kp_spin_lock(&cpu->lock);
+    if (expired)
+        cpu->timer_armed = KP_TIME_INFINITE;
     kp_time_t now = kp_machine_now();
-    kp_machine_thread_t *thread;
-    while ((thread = kp_x86_timers_pop(&timers, now))) {
+    for (kp_heap_node_t *node; (node = kp_heap_first(&cpu->timers)) && node->key <= now;) {
+        kp_machine_thread_t *thread = KP_CONTAINER_OF(node, kp_machine_thread_t, timer);
+        timer_remove(cpu, thread);
         thread->timed_out = true;
-        make_woken(thread);
+        enqueue(cpu, thread, now);
     }
-    if (others_wait(cpu) && now >= slice_end(cpu->current)) {
-        if (cpu->current->band == KP_X86_BAND_WOKEN)
-            cpu->current->band = KP_X86_BAND_USER;
-        cpu->reschedule = true;
-    } else {
-        timer_program(cpu);
-    }
-    kp_spin_unlock(&lock);
+    balance(cpu, now);
+    if (kp_sched_tick(&cpu->queue, now))
+        atomic_store_explicit(&cpu->reschedule, true, memory_order_relaxed);
+    else
+        timer_program(cpu, now);
+    kp_spin_unlock(&cpu->lock);
 }
 
 /* ---- The machine interface ---- */
 
 kp_thread_t *kp_machine_thread_current(void)
 {
-    return KP_CONTAINER_OF(kp_x86_cpu()->current, kp_thread_t, machine);
+    return KP_CONTAINER_OF(kp_x86_current(), kp_thread_t, machine);
+}
+
+static bool is_killed(const kp_machine_thread_t *thread)
+{
+    return atomic_load_explicit(&thread->attention, memory_order_relaxed) &
+           KP_X86_ATTENTION_KILLED;
+}
+
+/* The current thread was parked and runs again, or never was: what park returns. Its CPU's lock is
+   held and released. */
+static bool park_end(kp_machine_thread_t *current, bool woken)
+{
+    current->token = false;
+    own_unlock();
+    return woken;
 }
 
 bool kp_machine_thread_park(kp_time_t deadline)
 {
     bool woken = true;
-    kp_spin_lock(&lock);
-    kp_x86_cpu_t *cpu = kp_x86_cpu();
+    kp_x86_cpu_t *cpu = own_lock();
     kp_machine_thread_t *current = cpu->current;
     KP_ASSERT(cpu->lock_depth == 1 && current != cpu->idle);
-    if (!current->token && !atomic_load_explicit(&current->killed, memory_order_relaxed)) {
-        if (deadline <= kp_machine_now()) {
+    if (!current->token && !is_killed(current)) {
+        kp_time_t now = kp_machine_now();
+        if (deadline <= now) {
             woken = false;
         } else {
             current->state = STATE_PARKED;
             current->timed_out = false;
             if (deadline != KP_TIME_INFINITE)
-                kp_x86_timers_add(&timers, current, deadline);
-            switch_away();
+                timer_add(cpu, current, deadline);
+            kp_sched_block(&cpu->queue, now);
+            switch_away(cpu, now);
             woken = !current->timed_out || current->token;
         }
     }
-    current->token = false;
-    kp_spin_unlock(&lock);
-    return woken;
+    return park_end(current, woken);
 }
 
-static void wake(kp_machine_thread_t *thread)
+/* home's lock is held, and released: a parked or stopped thread becomes ready, where it has most of a
+   CPU. */
+static void wake_and_unlock(kp_x86_cpu_t *home, kp_machine_thread_t *thread)
 {
-    if (thread->state != STATE_PARKED)
-        return;
-    kp_x86_timers_remove(&timers, thread);
-    make_woken(thread);
+    timer_remove(home, thread);
+    unsigned target = home->number;
+    if (kp_x86_view.count > 1 && thread->entity.band != KP_BAND_DEADLINE)
+        target = kp_sched_place(&kp_x86_view, target, thread->entity.rank);
+    if (target != home->number) {
+        thread->state = STATE_MOVING;
+        atomic_store_explicit(&thread->cpu, target, memory_order_relaxed);
+        kp_spin_unlock(&home->lock);
+        home = kp_x86_cpus[target];
+        kp_spin_lock(&home->lock);
+    }
+    enqueue(home, thread, kp_machine_now());
+    kp_spin_unlock(&home->lock);
 }
 
 void kp_machine_thread_unpark(kp_thread_t *thread)
 {
-    kp_spin_lock(&lock);
-    thread->machine.token = true;
-    wake(&thread->machine);
-    kp_spin_unlock(&lock);
+    kp_machine_thread_t *machine = &thread->machine;
+    kp_x86_cpu_t *home = thread_lock(machine);
+    machine->token = true;
+    if (machine->state == STATE_PARKED)
+        wake_and_unlock(home, machine);
+    else
+        kp_spin_unlock(&home->lock);
+}
+
+/* A parked thread of another CPU comes to this one, still parked: the hand-off that follows wakes
+   it. */
+static void pull(kp_machine_thread_t *thread)
+{
+    kp_x86_cpu_t *home = thread_lock(thread);
+    if (thread->state == STATE_PARKED && thread->entity.band != KP_BAND_DEADLINE) {
+        timer_remove(home, thread);
+        atomic_store_explicit(&thread->cpu, kp_x86_cpu()->number, memory_order_relaxed);
+    }
+    kp_spin_unlock(&home->lock);
 }
 
 bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline)
 {
     kp_machine_thread_t *next = &to->machine;
-    kp_spin_lock(&lock);
-    kp_x86_cpu_t *cpu = kp_x86_cpu();
+    if (atomic_load_explicit(&next->cpu, memory_order_relaxed) != kp_machine_cpu_current())
+        pull(next);
+    kp_x86_cpu_t *cpu = own_lock();
     kp_machine_thread_t *current = cpu->current;
+    kp_time_t now = kp_machine_now();
     KP_ASSERT(cpu->lock_depth == 1 && current != cpu->idle);
-    /* Straight over, past the run queue, when `to` waits and nothing else is due. */
-    if (next->state != STATE_PARKED || current->token || cpu->reschedule ||
-        atomic_load_explicit(&current->killed, memory_order_relaxed)) {
-        kp_spin_unlock(&lock);
+    /* Straight over, past the queue, when `to` waits here and nothing else is due. */
+    if (atomic_load_explicit(&next->cpu, memory_order_relaxed) != cpu->number ||
+        next->state != STATE_PARKED || current->token || is_killed(current) || deadline <= now ||
+        atomic_load_explicit(&cpu->reschedule, memory_order_relaxed) ||
+        !kp_sched_may_hand_off(&cpu->queue, &next->entity, now)) {
+        own_unlock();
         kp_machine_thread_unpark(to);
         return kp_machine_thread_park(deadline);
     }
     next->token = true;
-    kp_x86_timers_remove(&timers, next);
+    timer_remove(cpu, next);
     current->state = STATE_PARKED;
     current->timed_out = false;
     if (deadline != KP_TIME_INFINITE)
-        kp_x86_timers_add(&timers, current, deadline);
-    kp_time_t now = kp_machine_now();
-    account(current, now);
-    /* The callee runs in at least the caller's band. */
-    next->state = STATE_RUNNING;
-    next->slice_start = now;
-    if (next->band < current->band && current->band <= KP_X86_BAND_WOKEN)
-        next->band = current->band;
-    cpu->current = next;
-    if (deadline < cpu->timer_armed)
-        timer_program(cpu);
+        timer_add(cpu, current, deadline);
+    kp_sched_hand_off(&cpu->queue, &next->entity, now);
+    publish(cpu);
+    if (deadline < cpu->timer_armed || next->entity.cap ||
+        next->entity.band == KP_BAND_DEADLINE)
+        timer_program(cpu, now);
     switch_to(cpu, current, next);
-    bool woken = !current->timed_out || current->token;
-    current->token = false;
-    kp_spin_unlock(&lock);
-    return woken;
+    return park_end(current, !current->timed_out || current->token);
 }
 
-void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *policy)
+/* The result: the other CPU that runs the thread; -1: none. */
+static int attention_set(kp_machine_thread_t *thread, uint32_t bit)
 {
-    (void)thread;
-    (void)policy;
+    kp_x86_cpu_t *home = thread_lock(thread);
+    atomic_fetch_or(&thread->attention, bit);
+    bool stays = bit == KP_X86_ATTENTION_SUSPEND;
+    if (!stays && (thread->state == STATE_PARKED || thread->state == STATE_STOPPED)) {
+        wake_and_unlock(home, thread);
+        return -1;
+    }
+    /* In ring 3 on another CPU: the interrupt brings it into the kernel. */
+    int elsewhere = -1;
+    if (thread->state == STATE_RUNNING && home != kp_x86_cpu()) {
+        kp_x86_smp_kick(home);
+        elsewhere = (int)home->number;
+    }
+    kp_spin_unlock(&home->lock);
+    return elsewhere;
 }
 
 void kp_machine_thread_kill(kp_thread_t *thread)
 {
-    kp_spin_lock(&lock);
-    atomic_store_explicit(&thread->machine.killed, true, memory_order_relaxed);
-    wake(&thread->machine);
-    kp_spin_unlock(&lock);
+    (void)attention_set(&thread->machine, KP_X86_ATTENTION_KILLED);
 }
 
-static kp_status_t start(kp_machine_thread_t *thread)
+void kp_machine_thread_suspend(kp_thread_t *thread)
+{
+    int elsewhere = attention_set(&thread->machine, KP_X86_ATTENTION_SUSPEND);
+    /* Once the CPU that runs it has taken an interrupt, it cannot return to ring 3 any more without
+       seeing the bit. */
+    if (elsewhere >= 0)
+        kp_x86_smp_barrier((uint32_t)elsewhere);
+}
+
+void kp_machine_thread_resume(kp_thread_t *thread)
+{
+    kp_machine_thread_t *machine = &thread->machine;
+    kp_x86_cpu_t *home = thread_lock(machine);
+    atomic_fetch_and(&machine->attention, ~(uint32_t)KP_X86_ATTENTION_SUSPEND);
+    if (machine->state == STATE_STOPPED)
+        wake_and_unlock(home, machine);
+    else
+        kp_spin_unlock(&home->lock);
+}
+
+/* Takes a share of a CPU for the deadline class: of the thread's own, or of another if the thread is
+   not running and can go there. False: there is none. */
+static bool admit(kp_machine_thread_t *thread, uint32_t share)
+{
+    kp_x86_cpu_t *home = thread_lock(thread);
+    bool may_move = thread->state == STATE_PARKED || thread->state == STATE_NEW;
+    kp_x86_cpu_t *chosen = NULL;
+    for (uint32_t i = 0; i < kp_x86_view.count && !chosen; i++) {
+        kp_x86_cpu_t *cpu = kp_x86_cpus[(home->number + i) % kp_x86_view.count];
+        if ((cpu == home || may_move) && cpu->deadline_share + share <= KP_SCHED_SHARE_MAX)
+            chosen = cpu;
+    }
+    if (chosen) {
+        chosen->deadline_share += share;
+        thread->deadline_share = (uint16_t)share;
+        if (chosen != home) {
+            /* Its deadline of park does not follow: it wakes now instead, which park allows. */
+            bool parked = thread->state == STATE_PARKED;
+            timer_remove(home, thread);
+            atomic_store_explicit(&thread->cpu, chosen->number, memory_order_relaxed);
+            if (parked)
+                thread->state = STATE_MOVING;
+            kp_spin_unlock(&home->lock);
+            if (parked) {
+                kp_spin_lock(&chosen->lock);
+                thread->token = true;
+                enqueue(chosen, thread, kp_machine_now());
+                kp_spin_unlock(&chosen->lock);
+            }
+            return true;
+        }
+    }
+    kp_spin_unlock(&home->lock);
+    return chosen != NULL;
+}
+
+static void share_return(kp_machine_thread_t *thread)
+{
+    /* It does not leave its CPU while it has a share. */
+    kp_x86_cpus[atomic_load_explicit(&thread->cpu, memory_order_relaxed)]->deadline_share -=
+        thread->deadline_share;
+    thread->deadline_share = 0;
+}
+
+void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *policy)
+{
+    kp_machine_thread_t *machine = &thread->machine;
+    kp_job_policy_t wanted = *policy;
+    kp_spin_lock(&admission_lock);
+    if (machine->deadline_share)
+        share_return(machine);
+    uint32_t share = kp_sched_share(&wanted);
+    if (share && (is_killed(machine) || !admit(machine, share)))
+        wanted.band = KP_BAND_SYSTEM;
+    kp_x86_cpu_t *home = thread_lock(machine);
+    if (!machine->entity.inverse_weight)
+        kp_sched_entity_init(&machine->entity, KP_BAND_NORMAL);
+    kp_sched_set_policy(&home->queue, &machine->entity, &wanted, kp_machine_now());
+    publish(home);
+    /* The order may have changed: look at once. */
+    atomic_store_explicit(&home->reschedule, true, memory_order_relaxed);
+    if (home != kp_x86_cpu())
+        kp_x86_smp_kick(home);
+    kp_spin_unlock(&home->lock);
+    kp_spin_unlock(&admission_lock);
+}
+
+void kp_machine_thread_set_cap(kp_thread_t *thread, kp_sched_cap_t *cap)
+{
+    kp_x86_cpu_t *home = thread_lock(&thread->machine);
+    thread->machine.entity.cap = cap;
+    atomic_store_explicit(&home->reschedule, true, memory_order_relaxed);
+    if (home != kp_x86_cpu())
+        kp_x86_smp_kick(home);
+    kp_spin_unlock(&home->lock);
+}
+
+/* ---- Beginning and end ---- */
+
+static kp_status_t start(kp_machine_thread_t *thread, uint8_t rank)
 {
     thread->stack_top = kp_x86_stack_allocate();
     if (!thread->stack_top)
@@ -370,10 +601,11 @@ static kp_status_t start(kp_machine_thread_t *thread)
     stack[6] = (uint64_t)kp_x86_thread_entry;
     stack[7] = stack[8] = 0;
     thread->stack_pointer = (uint64_t)stack;
-    kp_list_init(&thread->run_link);
-    kp_spin_lock(&lock);
-    make_ready(thread);
-    kp_spin_unlock(&lock);
+    kp_list_init(&thread->dead_link);
+    kp_x86_cpu_t *home = thread_lock(thread);
+    if (!thread->entity.inverse_weight)
+        kp_sched_entity_init(&thread->entity, rank);
+    wake_and_unlock(home, thread);
     return KP_OK;
 }
 
@@ -381,8 +613,7 @@ kp_status_t kp_machine_thread_start(kp_thread_t *thread, void (*fn)(void *), voi
 {
     thread->machine.function = fn;
     thread->machine.argument = argument;
-    thread->machine.band = KP_X86_BAND_KERNEL;
-    return start(&thread->machine);
+    return start(&thread->machine, KP_SCHED_KERNEL);
 }
 
 kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *process)
@@ -396,8 +627,7 @@ kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *proc
     machine->x87_control = X87_DEFAULT;
     machine->process = process;
     machine->space = &process->space;
-    machine->band = KP_X86_BAND_USER;
-    kp_status_t status = start(machine);
+    kp_status_t status = start(machine, KP_BAND_NORMAL);
     if (status != KP_OK) {
         kp_kfree(machine->fpu_memory);
         machine->fpu_memory = machine->fpu = NULL;
@@ -408,48 +638,67 @@ kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *proc
 
 void kp_x86_thread_begin(void)
 {
-    kp_machine_thread_t *thread = kp_x86_cpu()->current;
+    kp_machine_thread_t *thread = kp_x86_current();
     kp_x86_cpu()->lock_interrupts = true;
-    kp_spin_unlock(&lock);
-    if (thread->space && !atomic_load_explicit(&thread->killed, memory_order_relaxed))
+    own_unlock();
+    if (thread->space) {
+        kp_x86_interrupts_off();
+        kp_x86_user_return(); /* it may have been killed or suspended already */
         kp_x86_user_enter(thread->space->base + thread->space->image->entry, KP_X86_USER_STACK_TOP,
                           KP_X86_USER_MEMORY, thread->space->memory_bytes / KP_WASM_PAGE_SIZE);
-    if (!thread->space)
-        thread->function(thread->argument);
+    }
+    thread->function(thread->argument);
     kp_x86_thread_exit();
 }
 
 void kp_x86_thread_exit(void)
 {
-    kp_spin_lock(&lock);
-    kp_x86_cpu_t *cpu = kp_x86_cpu();
+    kp_machine_thread_t *current = kp_x86_current();
+    kp_spin_lock(&admission_lock); /* from here on it is not admitted any more */
+    atomic_fetch_or(&current->attention, (uint32_t)KP_X86_ATTENTION_KILLED);
+    if (current->deadline_share)
+        share_return(current);
+    kp_spin_unlock(&admission_lock);
+    /* From the list on to the last switch nothing comes between: the reaper waits for that. */
+    kp_x86_interrupts_off();
+    kp_spin_lock(&dead_lock);
+    kp_list_append(&dead, &current->dead_link);
+    kp_spin_unlock(&dead_lock);
+    kp_machine_thread_unpark(&reaper);
+    kp_x86_cpu_t *cpu = own_lock();
     KP_ASSERT(cpu->lock_depth == 1);
-    kp_machine_thread_t *current = cpu->current;
+    kp_time_t now = kp_machine_now();
     current->state = STATE_DEAD;
     if (cpu->fpu_owner == current)
         cpu->fpu_owner = NULL;
-    kp_list_append(&dead, &current->run_link);
-    reaper.machine.token = true;
-    wake(&reaper.machine);
-    switch_away();
+    kp_sched_block(&cpu->queue, now);
+    switch_away(cpu, now);
     kp_panic("a dead thread ran");
 }
 
-/* Ends threads for good: not on their own stack. Holding the lock means that they have left it. */
+/* Ends threads for good: not on their own stack. */
 static void reap(void *argument)
 {
     (void)argument;
     for (;;) {
-        kp_spin_lock(&lock);
+        kp_spin_lock(&dead_lock);
         kp_machine_thread_t *thread = NULL;
         if (!kp_list_is_empty(&dead)) {
-            thread = KP_CONTAINER_OF(dead.next, kp_machine_thread_t, run_link);
-            kp_list_remove(&thread->run_link);
+            thread = KP_CONTAINER_OF(dead.next, kp_machine_thread_t, dead_link);
+            kp_list_remove(&thread->dead_link);
         }
-        kp_spin_unlock(&lock);
+        kp_spin_unlock(&dead_lock);
         if (!thread) {
             kp_machine_thread_park(KP_TIME_INFINITE);
             continue;
+        }
+        /* On another CPU it may still be on its way out. Its CPU's lock means that it has left. */
+        for (bool left = false; !left;) {
+            kp_x86_cpu_t *home = thread_lock(thread);
+            left = thread->state == STATE_DEAD;
+            kp_spin_unlock(&home->lock);
+            if (!left)
+                __asm__ volatile("pause");
         }
         kp_x86_stack_free(thread->stack_top);
         kp_kfree(thread->fpu_memory);
@@ -459,31 +708,27 @@ static void reap(void *argument)
     }
 }
 
-void kp_x86_thread_forget_space(uint64_t root)
-{
-    kp_spin_lock(&lock);
-    kp_x86_cpu_t *cpu = kp_x86_cpu();
-    if (cpu->root == root) {
-        cpu->root = kp_x86_paging_root();
-        kp_x86_root_write(cpu->root);
-    }
-    kp_spin_unlock(&lock);
-}
-
 uint64_t kp_x86_thread_switches(void)
 {
-    return switches;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < kp_x86_view.count; i++)
+        sum += atomic_load_explicit(&kp_x86_cpus[i]->switches, memory_order_relaxed);
+    return sum;
 }
 
 void kp_x86_thread_init(void)
 {
     kp_x86_cpu_t *cpu = kp_x86_cpu();
-    kp_list_init(&dead);
-    kp_list_init(&idle.machine.run_link);
-    idle.machine.state = STATE_RUNNING;
-    idle.machine.band = KP_X86_BAND_IDLE;
-    cpu->idle = cpu->current = &idle.machine;
+    kp_machine_thread_t *thread = &idle[cpu->number].machine;
+    thread->state = STATE_RUNNING;
+    thread->stack_top = cpu->kernel_stack;
+    atomic_init(&thread->cpu, cpu->number);
+    cpu->idle = cpu->current = thread;
     cpu->scheduling = true;
+}
+
+void kp_x86_thread_start_reaper(void)
+{
     if (kp_machine_thread_start(&reaper, reap, NULL) != KP_OK)
         kp_panic("no memory for the first threads");
 }
@@ -492,7 +737,15 @@ void kp_x86_thread_idle(void)
 {
     for (;;) {
         kp_x86_interrupts_off();
-        kp_x86_thread_preempt();
-        __asm__ volatile("sti; hlt" : : : "memory"); /* no interrupt can slip in between */
+        kp_x86_cpu_t *cpu = kp_x86_cpu();
+        if (kp_x86_view.count > 1) {
+            kp_spin_lock(&cpu->lock);
+            steal(cpu, kp_machine_now());
+            kp_spin_unlock(&cpu->lock);
+        }
+        if (atomic_load_explicit(&cpu->reschedule, memory_order_relaxed))
+            kp_x86_thread_preempt();
+        else
+            __asm__ volatile("sti; hlt" : : : "memory"); /* no interrupt can slip in between */
     }
 }

@@ -1,23 +1,27 @@
-/* The scheduler, for this machine's other files. */
+/* Threads of this machine, for its other files. */
 #ifndef KP_X86_THREAD_H
 #define KP_X86_THREAD_H
 
 #include "kernel/machine/x86_64/cpu.h"
 #include "kernel/object/process.h"
 
-/* The running code becomes this CPU's idle thread; starts the reaper of ended threads. */
+/* The running code becomes this CPU's idle thread. */
 void kp_x86_thread_init(void);
+/* Starts the reaper of ended threads. Once, on the boot CPU. */
+void kp_x86_thread_start_reaper(void);
 /* The idle thread's work, for ever. */
 _Noreturn void kp_x86_thread_idle(void);
-/* From the timer's interrupt: expired deadlines, end of the time slice. */
-void kp_x86_thread_timer(void);
+/* From interrupts: expired deadlines, end of the time slice; the timer's (expired), or a kick of
+   another CPU that changed this one's queue. */
+void kp_x86_thread_tick(bool expired);
 /* Interrupts off, no lock held: another thread runs first if one should. */
 void kp_x86_thread_preempt(void);
 /* Ends the current thread. No lock held. */
 _Noreturn void kp_x86_thread_exit(void);
-/* Gives up an address space that may still be loaded (kernel threads run on the last one). */
-void kp_x86_thread_forget_space(uint64_t root);
-/* Threads in the run queue, besides the running one. Self-test. */
+/* Switches between threads so far, on all CPUs. Self-test. */
 uint64_t kp_x86_thread_switches(void);
+
+/* With another lock held (so interrupts are off): takes the lock if it is free. */
+bool kp_x86_spin_try(kp_spinlock_t *spin);
 
 #endif

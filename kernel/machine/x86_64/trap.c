@@ -6,6 +6,7 @@
 #include "kernel/machine/x86_64/io.h"
 #include "kernel/machine/x86_64/lapic.h"
 #include "kernel/machine/x86_64/paging.h"
+#include "kernel/machine/x86_64/smp.h"
 #include "kernel/machine/x86_64/space.h"
 #include "kernel/machine/x86_64/thread.h"
 #include "kernel/machine/x86_64/user_trace.h"
@@ -84,12 +85,17 @@ void kp_x86_trap_init(void)
             .high = (uint32_t)(entry >> 32),
         };
     }
+    kp_x86_trap_load();
+    pic_silence();
+}
+
+void kp_x86_trap_load(void)
+{
     struct {
         uint16_t limit;
         uint64_t base;
     } __attribute__((packed)) pointer = {sizeof(gates) - 1, (uint64_t)gates};
     __asm__ volatile("lidt %0" : : "m"(pointer));
-    pic_silence();
 }
 
 void kp_x86_trap_patch(void)
@@ -124,7 +130,8 @@ void kp_x86_interrupt_free(uint8_t vector)
 
 uint64_t kp_x86_msi_address(void)
 {
-    return 0xfee00000ull | (uint64_t)(kp_x86_lapic_id() & 0xff) << 12;
+    /* Whichever CPU the driver's thread runs on, and LAPIC ids above 255 cannot be reached. */
+    return 0xfee00000ull | (uint64_t)(kp_x86_cpus[0]->apic & 0xff) << 12;
 }
 
 uint32_t kp_x86_msi_data(uint8_t vector)
@@ -134,10 +141,20 @@ uint32_t kp_x86_msi_data(uint8_t vector)
 
 static void interrupt(uint64_t vector)
 {
+    kp_x86_cpu_t *cpu = kp_x86_cpu();
+    atomic_store_explicit(&cpu->interrupts,
+                          atomic_load_explicit(&cpu->interrupts, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
     kp_trace(KP_TRACE_INTERRUPT, vector, 0, 0);
     if (vector == KP_X86_VECTOR_TIMER) {
         kp_x86_lapic_acknowledge();
-        kp_x86_thread_timer();
+        kp_x86_thread_tick(true);
+    } else if (vector == KP_X86_VECTOR_KICK) {
+        kp_x86_lapic_acknowledge();
+        kp_x86_smp_kicked();
+    } else if (vector == KP_X86_VECTOR_REQUEST) {
+        kp_x86_lapic_acknowledge();
+        kp_x86_smp_poll();
     } else if (vector >= KP_X86_VECTOR_DRIVER_FIRST && vector <= KP_X86_VECTOR_DRIVER_LAST) {
         driver_vector_t driver = drivers[vector - KP_X86_VECTOR_DRIVER_FIRST];
         kp_x86_lapic_acknowledge();
@@ -151,13 +168,13 @@ static void interrupt(uint64_t vector)
 static void user_fault(const kp_x86_frame_t *frame, uint32_t reason, int32_t code, uint64_t address)
 {
     kp_x86_user_trace(frame, reason == KP_EXIT_TRAP ? "trap" : "fault", code, address);
-    kp_process_fault(kp_x86_cpu()->current->process, reason, code, address);
+    kp_process_fault(kp_x86_current()->process, reason, code, address);
 }
 
 static void user_page_fault(const kp_x86_frame_t *frame, uint64_t address)
 {
     kp_status_t status =
-        kp_x86_space_fault(kp_x86_cpu()->current->space, address, frame->error & ERROR_WRITE,
+        kp_x86_space_fault(kp_x86_current()->space, address, frame->error & ERROR_WRITE,
                            frame->error & ERROR_EXECUTE);
     kp_trace(KP_TRACE_FAULT, address,
              (frame->error & ERROR_WRITE ? 1u : 0) | (frame->error & ERROR_EXECUTE ? 2u : 0),
@@ -199,6 +216,9 @@ void kp_x86_trap(kp_x86_frame_t *frame)
     }
     bool fatal =
         frame->vector == NMI || frame->vector == DOUBLE_FAULT || frame->vector == MACHINE_CHECK;
+    if (frame->vector == NMI && kp_x86_smp_is_stopping())
+        for (;;)
+            __asm__ volatile("cli; hlt");
     if (user && !fatal) {
         user_exception(frame, fault_address);
         return;
@@ -222,14 +242,14 @@ void kp_x86_trap(kp_x86_frame_t *frame)
 
 void kp_x86_syscall(kp_x86_frame_t *frame)
 {
-    kp_machine_thread_t *thread = kp_x86_cpu()->current;
+    kp_machine_thread_t *thread = kp_x86_current();
     const uint64_t arguments[6] = {frame->rdi, frame->rsi, frame->rdx,
                                    frame->r10, frame->r8,  frame->r9};
     thread->in_call = true;
     if (frame->rax == KP_CALL_process_trap)
         kp_x86_user_trace(frame, "trap", (int32_t)frame->rdi, frame->rsi);
     frame->rax = (uint64_t)kp_syscall_dispatch((uint32_t)frame->rax, arguments);
-    if (atomic_load_explicit(&thread->killed, memory_order_relaxed))
+    if (atomic_load_explicit(&thread->attention, memory_order_relaxed) & KP_X86_ATTENTION_KILLED)
         kp_x86_thread_exit();
     thread->in_call = false;
 }

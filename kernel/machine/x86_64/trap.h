@@ -17,6 +17,8 @@ enum {
     KP_X86_VECTOR_DRIVER_FIRST = 0x30,
     KP_X86_VECTOR_DRIVER_LAST = 0xdf,
     KP_X86_VECTOR_TIMER = 0xe0,
+    KP_X86_VECTOR_KICK = 0xe1,    /* from another CPU: the queue has changed */
+    KP_X86_VECTOR_REQUEST = 0xe2, /* from another CPU, which waits for an answer */
     KP_X86_VECTOR_SPURIOUS = 0xff,
     KP_X86_VECTOR_SYSCALL = 0x100, /* in frame->vector only */
 };
@@ -45,8 +47,10 @@ void kp_x86_syscall(kp_x86_frame_t *frame);
 void kp_x86_user_return(void);
 _Noreturn void kp_x86_thread_begin(void);
 
-/* Loads the IDT of the boot CPU, quiets the old interrupt controllers. */
+/* Makes the IDT, loads it on the boot CPU, quiets the old interrupt controllers. */
 void kp_x86_trap_init(void);
+/* Loads it on another CPU. */
+void kp_x86_trap_load(void);
 /* Adapts entry code to the CPU's features; while text is still writable (boot page tables). */
 void kp_x86_trap_patch(void);
 

@@ -24,7 +24,7 @@ void kp_x86_user_trace(const kp_x86_frame_t *frame, const char *what, int32_t co
                        uint64_t address)
 {
     char line[LINE_MAX];
-    kp_process_t *process = kp_x86_cpu()->current->process;
+    kp_process_t *process = kp_x86_current()->process;
     kp_machine_space_t *space = &process->space;
     uint64_t words[2], at = frame->rbp;
     int used = add_place(line, 0, space, frame->rip);

@@ -5,9 +5,8 @@
 #include "kernel/machine/x86_64/paging.h"
 #include "kernel/machine/x86_64/symbols.h"
 #include "kernel/machine/x86_64/test/stand_in.h"
-#include "kernel/machine/x86_64/timer.h"
 
-enum { BLOCKS = 300, TIMERS = 200, ROUNDS = 100 };
+enum { BLOCKS = 300, ROUNDS = 100 };
 
 static void test_protection(void)
 {
@@ -96,42 +95,6 @@ static void test_heap(void)
     kp_kfree(first);
     kp_kfree(third);
     kp_test_report("heap", good);
-}
-
-static uint32_t next_random(uint32_t *state)
-{
-    *state = *state * 1664525 + 1013904223;
-    return *state >> 8;
-}
-
-static void test_timers(void)
-{
-    static kp_machine_thread_t threads[TIMERS];
-    kp_x86_timers_t timers = {NULL};
-    uint32_t state = 1;
-    unsigned present = 0;
-    bool good = true;
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        for (unsigned i = 0; i < TIMERS; i++) {
-            if (!threads[i].timer_armed && next_random(&state) % 2) {
-                kp_x86_timers_add(&timers, &threads[i], next_random(&state) % 1000);
-                present++;
-            } else if (threads[i].timer_armed && next_random(&state) % 2) {
-                kp_x86_timers_remove(&timers, &threads[i]);
-                present--;
-            }
-        }
-        kp_time_t last = 0, limit = next_random(&state) % 1000;
-        for (kp_machine_thread_t *t; (t = kp_x86_timers_pop(&timers, limit)); present--) {
-            good = good && t->deadline >= last && t->deadline <= limit && !t->timer_armed;
-            last = t->deadline;
-        }
-        for (unsigned i = 0; i < TIMERS; i++)
-            good = good && (!threads[i].timer_armed || threads[i].deadline > limit);
-    }
-    while (kp_x86_timers_pop(&timers, KP_TIME_INFINITE - 1))
-        present--;
-    kp_test_report("timer_heap", good && present == 0);
 }
 
 typedef struct pair {
@@ -358,7 +321,6 @@ void kp_kernel_main(const kp_boot_t *boot)
     test_protection();
     test_pages();
     test_heap();
-    test_timers();
     test_threads();
     test_time_and_random();
     kp_test_user();
