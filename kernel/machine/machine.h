@@ -9,6 +9,7 @@
 
 #include "abi/job.h"
 #include "kernel/base/base.h"
+#include "kernel/sched/cap.h"
 #include "state.h" /* kp_spinlock_t, kp_machine_thread_t, kp_machine_space_t, kp_machine_vmo_t */
 
 /* ---- Locks: x86_64 disables interrupts while held; hosted uses an adaptive futex lock. ---- */
@@ -49,7 +50,7 @@ bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline);
 void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *policy);
 /* Charges the thread's time to a cap from now on (NULL: none), which outlives the thread's last run.
    Hosted: only remembers it. */
-void kp_machine_thread_set_cap(kp_thread_t *thread, struct kp_sched_cap *cap);
+void kp_machine_thread_set_cap(kp_thread_t *thread, kp_sched_cap_t *cap);
 /* Starts fn(argument) as a kernel thread; when fn returns the thread ends and the machine calls
    kp_thread_ended(thread) (core). */
 kp_status_t kp_machine_thread_start(kp_thread_t *thread, void (*fn)(void *), void *argument);
@@ -60,6 +61,8 @@ kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *proc
    at once. The machine calls kp_thread_ended(thread) when it has gone. */
 void kp_machine_thread_kill(kp_thread_t *thread);
 
+/* Processor time that the thread has used, ns; a run that goes on is counted. */
+uint64_t kp_machine_thread_cpu_time(kp_thread_t *thread);
 /* From the return on the thread executes no instruction of its program until it is resumed; a call that
    it is in goes on, parked or not, and stops before it returns. Suspending the current thread takes
    effect when its call returns. One level: a second suspend changes nothing. kill ends it also while

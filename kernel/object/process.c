@@ -215,7 +215,7 @@ void kp_process_info(kp_process_t *process, kp_process_info_t *out)
     out->exit_code = process->exit_code;
     out->fault_address = process->fault_address;
     if (process->thread)
-        out->cpu_time_ns += atomic_load(&process->thread->cpu_time_ns);
+        out->cpu_time_ns += kp_machine_thread_cpu_time(process->thread);
     bool inspect = process->has_space && !process->thread_gone;
     if (inspect)
         process->inspectors++;

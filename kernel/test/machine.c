@@ -264,6 +264,33 @@ void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *po
     (void)policy;
 }
 
+void kp_machine_thread_set_cap(kp_thread_t *thread, kp_sched_cap_t *cap)
+{
+    (void)thread;
+    (void)cap;
+}
+
+uint64_t kp_machine_thread_cpu_time(kp_thread_t *thread)
+{
+    return atomic_load(&thread->cpu_time_ns);
+}
+
+/* Programs of the tests make their calls from threads of the test: only who asks could stop them. */
+void kp_machine_thread_suspend(kp_thread_t *thread)
+{
+    pthread_mutex_lock(&thread->machine.mutex);
+    thread->machine.suspended = true;
+    pthread_mutex_unlock(&thread->machine.mutex);
+}
+
+void kp_machine_thread_resume(kp_thread_t *thread)
+{
+    pthread_mutex_lock(&thread->machine.mutex);
+    thread->machine.suspended = false;
+    pthread_cond_broadcast(&thread->machine.condition);
+    pthread_mutex_unlock(&thread->machine.mutex);
+}
+
 static void *thread_main(void *argument)
 {
     current = argument;
@@ -343,6 +370,8 @@ int64_t kp_test_call6(kp_process_t *process, uint32_t number, const uint64_t arg
         return KP_ERR_PROCESS_DEAD;
     kp_machine_thread_t *machine = &thread->machine;
     pthread_mutex_lock(&machine->mutex);
+    while (machine->suspended && !machine->killed) /* it makes no call meanwhile */
+        pthread_cond_wait(&machine->condition, &machine->mutex);
     bool dead = machine->killed;
     machine->in_call = !dead;
     pthread_mutex_unlock(&machine->mutex);

@@ -15,9 +15,10 @@ typedef struct kp_spinlock {
 typedef struct kp_machine_thread {
     pthread_mutex_t mutex;
     pthread_cond_t condition;
-    bool token;   /* guarded by: mutex */
-    bool killed;  /* guarded by: mutex */
-    bool in_call; /* guarded by: mutex */
+    bool token;     /* guarded by: mutex */
+    bool killed;    /* guarded by: mutex */
+    bool in_call;   /* guarded by: mutex */
+    bool suspended; /* guarded by: mutex */
     void (*fn)(void *);
     void *argument;
 } kp_machine_thread_t;

@@ -50,12 +50,12 @@ static void wake_server(kp_hosted_child_t *child)
 
 /* By pid file, so that a number used again is never hit; old Linux (before 5.3) has only the
    number, which is safe here because the zygote reaps only what it also reports. */
-static void send_kill_locked(kp_hosted_child_t *child)
+static void send_signal_locked(kp_hosted_child_t *child, int signal)
 {
     if (child->pid_fd >= 0)
-        syscall(SYS_pidfd_send_signal, child->pid_fd, SIGKILL, NULL, 0);
+        syscall(SYS_pidfd_send_signal, child->pid_fd, signal, NULL, 0);
     else if (child->pid > 0)
-        kill(child->pid, SIGKILL);
+        kill(child->pid, signal);
 }
 
 void kp_hosted_child_kill(kp_hosted_child_t *child)
@@ -63,9 +63,53 @@ void kp_hosted_child_kill(kp_hosted_child_t *child)
     kp_spin_lock(&child->lock);
     atomic_store(&child->is_killed, true);
     if (!atomic_load(&child->is_dead))
-        send_kill_locked(child);
+        send_signal_locked(child, SIGKILL);
     kp_spin_unlock(&child->lock);
     wake_server(child);
+}
+
+/* Stopped or dead, by the host's own word ("pid (name) T ..."). True too when it cannot be asked. */
+static bool has_stopped(int pid)
+{
+    char text[512];
+    kp_snprintf(text, sizeof(text), "/proc/%d/stat", pid);
+    int file = open(text, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return true;
+    ssize_t count = read(file, text, sizeof(text) - 1);
+    close(file);
+    text[KP_MAX(count, 0)] = 0;
+    const char *name_end = strrchr(text, ')');
+    return !name_end || strlen(name_end) < 3 || strchr("TtZXx", name_end[2]);
+}
+
+void kp_hosted_child_stop(kp_hosted_child_t *child)
+{
+    kp_spin_lock(&child->lock);
+    child->is_stopped = true;
+    if (!atomic_load(&child->is_dead))
+        send_signal_locked(child, SIGSTOP);
+    kp_spin_unlock(&child->lock);
+    /* Short: the signal interrupts it wherever it is. Before it is forked there is nobody to ask. */
+    for (;;) {
+        kp_spin_lock(&child->lock);
+        int pid = child->pid;
+        bool ours = child->is_stopped;
+        kp_spin_unlock(&child->lock);
+        if (!ours || atomic_load(&child->is_dead) || (pid > 0 && has_stopped(pid)))
+            return;
+        struct timespec pause = {.tv_nsec = 50 * 1000};
+        nanosleep(&pause, NULL);
+    }
+}
+
+void kp_hosted_child_continue(kp_hosted_child_t *child)
+{
+    kp_spin_lock(&child->lock);
+    if (child->is_stopped && !atomic_load(&child->is_dead))
+        send_signal_locked(child, SIGCONT);
+    child->is_stopped = false;
+    kp_spin_unlock(&child->lock);
 }
 
 static void on_forked(kp_hosted_child_t *child, const kp_zygote_notice_t *notice, int pid_file)
@@ -74,7 +118,9 @@ static void on_forked(kp_hosted_child_t *child, const kp_zygote_notice_t *notice
     child->pid = notice->pid;
     child->pid_fd = pid_file;
     if (atomic_load(&child->is_killed))
-        send_kill_locked(child);
+        send_signal_locked(child, SIGKILL);
+    else if (child->is_stopped)
+        send_signal_locked(child, SIGSTOP);
     kp_spin_unlock(&child->lock);
 }
 

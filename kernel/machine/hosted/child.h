@@ -20,6 +20,7 @@ typedef struct kp_hosted_child {
     uint64_t cpu_time_ns; /* once is_dead; guarded by: lock */
     atomic_bool is_dead;
     atomic_bool is_killed; /* we want it dead */
+    bool is_stopped;       /* we want it stopped; guarded by: lock */
     kp_spinlock_t lock;
 } kp_hosted_child_t;
 
@@ -74,6 +75,10 @@ void kp_hosted_child_acquire(kp_hosted_child_t *child);
 void kp_hosted_child_release(kp_hosted_child_t *child);
 /* Kills it and wakes the thread that serves it. Any thread, also twice. */
 void kp_hosted_child_kill(kp_hosted_child_t *child);
+/* Stops its execution and waits until it has stopped (or is dead); lets it go on. Any thread. What
+   it waits for in the page may still be answered meanwhile. */
+void kp_hosted_child_stop(kp_hosted_child_t *child);
+void kp_hosted_child_continue(kp_hosted_child_t *child);
 /* Has the process map a file (fd >= 0) or its own memory (fd < 0) over [address, address + length)
    of its linear memory, and waits until it has. Only on the thread that serves it, inside a call.
    ERR_PROCESS_DEAD, ERR_NO_MEMORY. */

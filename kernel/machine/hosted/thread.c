@@ -71,6 +71,12 @@ void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *po
     (void)policy;
 }
 
+void kp_machine_thread_set_cap(kp_thread_t *thread, kp_sched_cap_t *cap)
+{
+    (void)thread;
+    (void)cap;
+}
+
 /* ---- kernel threads ---- */
 
 static kp_status_t start(kp_thread_t *thread, void *(*run)(void *))
@@ -235,4 +241,41 @@ void kp_machine_thread_kill(kp_thread_t *thread)
         kp_hosted_child_kill(child);
     kp_hosted_child_release(child);
     kp_machine_thread_unpark(thread);
+}
+
+/* The thread's process, referenced; NULL: a kernel thread, or it has ended. */
+static kp_hosted_child_t *child_of(kp_thread_t *thread)
+{
+    kp_spin_lock(&child_lock);
+    kp_hosted_child_t *child = thread->machine.child;
+    if (child)
+        kp_hosted_child_acquire(child);
+    kp_spin_unlock(&child_lock);
+    return child;
+}
+
+uint64_t kp_machine_thread_cpu_time(kp_thread_t *thread)
+{
+    kp_hosted_child_t *child = child_of(thread);
+    if (!child)
+        return atomic_load(&thread->cpu_time_ns);
+    uint64_t ns = kp_hosted_child_cpu_time(child);
+    kp_hosted_child_release(child);
+    return ns;
+}
+
+void kp_machine_thread_suspend(kp_thread_t *thread)
+{
+    kp_hosted_child_t *child = child_of(thread);
+    if (child)
+        kp_hosted_child_stop(child);
+    kp_hosted_child_release(child);
+}
+
+void kp_machine_thread_resume(kp_thread_t *thread)
+{
+    kp_hosted_child_t *child = child_of(thread);
+    if (child)
+        kp_hosted_child_continue(child);
+    kp_hosted_child_release(child);
 }

@@ -117,8 +117,8 @@ void kp_x86_acpi_read(kp_x86_boot_t *boot)
     if (!list)
         return;
     for (uint32_t i = HEADER; i + width <= size; i += width) {
-        const uint8_t *madt = table(width == 8 ? read64(list + i) : read32(list + i), "APIC",
-                                    &madt_size);
+        const uint8_t *madt =
+            table(width == 8 ? read64(list + i) : read32(list + i), "APIC", &madt_size);
         if (madt && madt_size >= MADT_ENTRIES) {
             read_madt(boot, madt, madt_size);
             return;

@@ -5,7 +5,13 @@
 #include "kernel/machine/x86_64/acpi.h"
 #include "kernel/machine/x86_64/memory.h"
 
-enum { RAM = 1, LOW_END = 0x100000, TABLE_MAX = 1024, TRAMPOLINE_MIN = 0x8000, TRAMPOLINE_END = 0xa0000 };
+enum {
+    RAM = 1,
+    LOW_END = 0x100000,
+    TABLE_MAX = 1024,
+    TRAMPOLINE_MIN = 0x8000,
+    TRAMPOLINE_END = 0xa0000
+};
 
 typedef struct hvm_start_info {
     uint32_t magic, version, flags, module_count;

@@ -141,8 +141,9 @@ kp_time_t kp_machine_now(void)
         uint32_t before = atomic_load_explicit(&sequence, memory_order_acquire);
         kp_time_t now = time_at(kp_x86_tsc());
         atomic_thread_fence(memory_order_acquire);
-        if (__builtin_expect(
-                !(before & 1) && atomic_load_explicit(&sequence, memory_order_relaxed) == before, 1))
+        if (__builtin_expect(!(before & 1) &&
+                                 atomic_load_explicit(&sequence, memory_order_relaxed) == before,
+                             1))
             return __builtin_expect(unsynchronised, 0) ? not_before(now) : now;
     }
 }

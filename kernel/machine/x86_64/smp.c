@@ -138,7 +138,7 @@ static _Atomic uint32_t arrived; /* CPU + 1 that came up last */
 /* Two CPUs take turns with the counter: does it ever go back? */
 static struct {
     atomic_flag lock;
-    uint64_t last, warp;  /* guarded by: lock */
+    uint64_t last, warp; /* guarded by: lock */
     _Atomic uint32_t inside;
 } warp_check;
 

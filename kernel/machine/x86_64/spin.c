@@ -13,7 +13,7 @@ void kp_spin_init(kp_spinlock_t *spin)
 /* Another CPU holds the lock. It may be waiting for this one to drop addresses from its TLB, which
    interrupts cannot ask for now: look. */
 static __attribute__((noinline, cold)) void spin_wait(kp_spinlock_t *spin, uint32_t ticket,
-                                                 const kp_x86_cpu_t *cpu)
+                                                      const kp_x86_cpu_t *cpu)
 {
     while (atomic_load_explicit(&spin->serving, memory_order_acquire) != ticket) {
         if (atomic_load_explicit(&spin->owner, memory_order_relaxed) == cpu->number + 1)

@@ -19,11 +19,12 @@ typedef struct kp_machine_space kp_machine_space_t;
 
 /* "The lock" is that of the CPU which the thread belongs to. */
 typedef struct kp_machine_thread {
-    uint64_t stack_pointer; /* while not running: where its registers are saved; guarded by: the lock */
-    uint64_t stack_top;     /* kernel stack; 0: none (idle threads run on their CPU's own) */
-    kp_sched_entity_t entity; /* guarded by: the lock */
-    kp_heap_node_t timer;     /* deadline of park; guarded by: the lock */
-    kp_list_t dead_link;      /* guarded by: the list of the dead's lock */
+    uint64_t
+        stack_pointer;  /* while not running: where its registers are saved; guarded by: the lock */
+    uint64_t stack_top; /* kernel stack; 0: none (idle threads run on their CPU's own) */
+    kp_sched_entity_t entity;  /* guarded by: the lock */
+    kp_heap_node_t timer;      /* deadline of park; guarded by: the lock */
+    kp_list_t dead_link;       /* guarded by: the list of the dead's lock */
     kp_machine_space_t *space; /* user threads only */
     struct kp_process *process;
     void (*function)(void *);
@@ -32,15 +33,15 @@ typedef struct kp_machine_thread {
     void *fpu_memory; /* what to free for it */
     uint32_t mxcsr;   /* kept over system calls, when other SSE state is not */
     uint16_t x87_control;
-    bool token;               /* unpark came; guarded by: the lock */
-    bool timer_armed;         /* in its CPU's heap of deadlines; guarded by: the lock */
-    bool timed_out;           /* guarded by: the lock */
-    uint8_t state;            /* see thread.c; guarded by: the lock */
-    bool in_call;             /* user thread inside a system call: its SSE registers are dead */
-    bool fpu_valid;           /* fpu holds its state; otherwise it starts from the initial state */
-    uint16_t deadline_share;  /* admitted on its CPU; guarded by: the admission's lock */
-    uint32_t fpu_cpu;         /* CPU + 1 whose registers held its state last */
-    _Atomic uint32_t cpu;     /* which it belongs to; changes only under that CPU's lock */
+    bool token;              /* unpark came; guarded by: the lock */
+    bool timer_armed;        /* in its CPU's heap of deadlines; guarded by: the lock */
+    bool timed_out;          /* guarded by: the lock */
+    uint8_t state;           /* see thread.c; guarded by: the lock */
+    bool in_call;            /* user thread inside a system call: its SSE registers are dead */
+    bool fpu_valid;          /* fpu holds its state; otherwise it starts from the initial state */
+    uint16_t deadline_share; /* admitted on its CPU; guarded by: the admission's lock */
+    uint32_t fpu_cpu;        /* CPU + 1 whose registers held its state last */
+    _Atomic uint32_t cpu;    /* which it belongs to; changes only under that CPU's lock */
     _Atomic uint32_t attention; /* KP_X86_ATTENTION_*: what to do before it returns to ring 3 */
 } kp_machine_thread_t;
 
@@ -51,7 +52,7 @@ enum {
 
 struct kp_machine_space {
     kp_spinlock_t lock;
-    uint64_t root; /* physical address of the top page table; 0: none */
+    uint64_t root;         /* physical address of the top page table; 0: none */
     _Atomic uint32_t cpus; /* bit: CPU whose CR3 has the root */
     const struct kp_image *image;
     uint64_t base;          /* where the image is loaded */

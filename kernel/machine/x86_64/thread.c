@@ -31,9 +31,9 @@ enum {
 };
 #define ROTATION (50 * KP_NS_PER_MS)
 
-static kp_spinlock_t dead_lock; /* before the CPUs' */
+static kp_spinlock_t dead_lock;         /* before the CPUs' */
 static kp_list_t dead = {&dead, &dead}; /* ended threads for the reaper; guarded by: dead_lock */
-static kp_spinlock_t admission_lock; /* before the CPUs' */
+static kp_spinlock_t admission_lock;    /* before the CPUs' */
 static kp_thread_t idle[KP_X86_CPUS_MAX], reaper;
 
 static kp_machine_thread_t *thread_of(kp_sched_entity_t *entity)
@@ -309,8 +309,7 @@ void kp_x86_user_return(void)
 {
     for (;;) {
         const kp_x86_cpu_t *cpu = kp_x86_cpu();
-        uint32_t attention =
-            atomic_load_explicit(&cpu->current->attention, memory_order_relaxed);
+        uint32_t attention = atomic_load_explicit(&cpu->current->attention, memory_order_relaxed);
         if (attention & KP_X86_ATTENTION_KILLED)
             kp_x86_thread_exit();
         if (attention & KP_X86_ATTENTION_SUSPEND)
@@ -354,8 +353,7 @@ kp_thread_t *kp_machine_thread_current(void)
 
 static bool is_killed(const kp_machine_thread_t *thread)
 {
-    return atomic_load_explicit(&thread->attention, memory_order_relaxed) &
-           KP_X86_ATTENTION_KILLED;
+    return atomic_load_explicit(&thread->attention, memory_order_relaxed) & KP_X86_ATTENTION_KILLED;
 }
 
 /* The current thread was parked and runs again, or never was: what park returns. Its CPU's lock is
@@ -458,8 +456,7 @@ bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline)
         timer_add(cpu, current, deadline);
     kp_sched_hand_off(&cpu->queue, &next->entity, now);
     publish(cpu);
-    if (deadline < cpu->timer_armed || next->entity.cap ||
-        next->entity.band == KP_BAND_DEADLINE)
+    if (deadline < cpu->timer_armed || next->entity.cap || next->entity.band == KP_BAND_DEADLINE)
         timer_program(cpu, now);
     switch_to(cpu, current, next);
     return park_end(current, !current->timed_out || current->token);
@@ -585,6 +582,16 @@ void kp_machine_thread_set_cap(kp_thread_t *thread, kp_sched_cap_t *cap)
     if (home != kp_x86_cpu())
         kp_x86_smp_kick(home);
     kp_spin_unlock(&home->lock);
+}
+
+uint64_t kp_machine_thread_cpu_time(kp_thread_t *thread)
+{
+    kp_x86_cpu_t *home = thread_lock(&thread->machine);
+    if (home->queue.current == &thread->machine.entity)
+        kp_sched_charge(&home->queue, kp_machine_now());
+    uint64_t used = (uint64_t)thread->machine.entity.used;
+    kp_spin_unlock(&home->lock);
+    return used;
 }
 
 /* ---- Beginning and end ---- */

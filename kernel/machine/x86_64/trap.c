@@ -173,9 +173,8 @@ static void user_fault(const kp_x86_frame_t *frame, uint32_t reason, int32_t cod
 
 static void user_page_fault(const kp_x86_frame_t *frame, uint64_t address)
 {
-    kp_status_t status =
-        kp_x86_space_fault(kp_x86_current()->space, address, frame->error & ERROR_WRITE,
-                           frame->error & ERROR_EXECUTE);
+    kp_status_t status = kp_x86_space_fault(
+        kp_x86_current()->space, address, frame->error & ERROR_WRITE, frame->error & ERROR_EXECUTE);
     kp_trace(KP_TRACE_FAULT, address,
              (frame->error & ERROR_WRITE ? 1u : 0) | (frame->error & ERROR_EXECUTE ? 2u : 0),
              status != KP_OK);

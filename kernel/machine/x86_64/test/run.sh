@@ -13,7 +13,7 @@ firmware=$([ -e /usr/share/qemu/qboot.rom ] && echo "-bios qboot.rom")
 boot() {
     local cpu=$1 line=$2
     shift 2
-    timeout -k 5 60 qemu-system-x86_64 -accel tcg -cpu "$cpu" -m 256 -smp 1 -machine q35 $firmware \
+    timeout -k 5 60 qemu-system-x86_64 -accel tcg -cpu "$cpu" -m 256 -smp "${cpus:-1}" -machine q35 $firmware \
         -kernel "$kernel" -append "$line" -display none -serial stdio -no-reboot \
         -device isa-debug-exit,iobase=0xf4,iosize=4 "$@" </dev/null >"$work/out" 2>"$work/err"
     status=$?
@@ -35,6 +35,15 @@ boot max "selftest bundle=x" -initrd "$work/bundle"
 sed -n 's/^.*selftest: \(ok\|not ok\) \(.*\)$/\1 x86_\2/p' "$work/text"
 grep -q 'selftest: end, 0 failed' "$work/text" && [ $status = 3 ]
 report x86_selftest_end $?
+
+# More CPUs: everything again, on the same queues and locks.
+for cpus in 2 4; do
+    boot max "selftest"
+    grep -q "smp: $cpus CPUs" "$work/text" && grep -q 'selftest: end, 0 failed' "$work/text" &&
+        [ $status = 3 ]
+    report "x86_selftest_smp_$cpus" $?
+done
+cpus=1
 
 # A CPU without SMEP, SMAP, UMIP, XSAVE, RDRAND, 1 GiB pages: the oldest kind that is allowed.
 boot Nehalem "selftest"

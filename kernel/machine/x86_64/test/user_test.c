@@ -7,16 +7,17 @@
 
 extern const uint8_t kp_test_image[], kp_test_image_data[], kp_test_image_end[];
 
-#define PROGRAMS(X)                                                                            \
-    X(calls)                                                                                   \
-    X(memory)                                                                                  \
-    X(segment)                                                                                 \
-    X(data)                                                                                    \
-    X(out_of_bounds)                                                                           \
-    X(far_out_of_bounds) X(write_mapping) X(read_mapping) X(stack_overflow) X(write_text)      \
-        X(execute_data) X(execute_memory) X(read_kernel) X(null) X(non_canonical) X(invalid)   \
-            X(divide) X(privileged) X(port) X(breakpoint) X(forged_interrupt) X(spoil_segment) \
-                X(spin) X(park) X(vectors) X(many_calls)
+#define PROGRAMS(X)                                                                          \
+    X(calls)                                                                                 \
+    X(memory)                                                                                \
+    X(segment)                                                                               \
+    X(data)                                                                                  \
+    X(out_of_bounds)                                                                         \
+    X(far_out_of_bounds)                                                                     \
+    X(write_mapping) X(read_mapping) X(stack_overflow) X(write_text) X(execute_data)         \
+        X(execute_memory) X(read_kernel) X(null) X(non_canonical) X(invalid) X(divide)       \
+            X(privileged) X(port) X(breakpoint) X(forged_interrupt) X(spoil_segment) X(spin) \
+                X(park) X(vectors) X(many_calls)
 #define DECLARE(name) extern const uint8_t kp_test_##name[];
 PROGRAMS(DECLARE)
 
@@ -220,26 +221,29 @@ static void kill(kp_test_process_t *test)
 
 static void test_threads(void)
 {
-    static kp_test_process_t spinning, parked, vectors[2];
-    static kp_image_t images[4];
+    enum { VECTORS = 8 };
+    static kp_test_process_t spinning, parked, vectors[VECTORS];
+    static kp_image_t images[2 + VECTORS];
     bool good = prepare(&spinning, &images[0], kp_test_spin) && start(&spinning) &&
                 prepare(&parked, &images[1], kp_test_park) && start(&parked);
     /* This thread runs although one of ring 3 never gives the CPU up. */
     good = good && !kp_machine_thread_park(kp_machine_now() + 30 * KP_NS_PER_MS);
     good = good && !atomic_load(&spinning.ended) && !atomic_load(&parked.ended) &&
-           atomic_load(&spinning.thread.cpu_time_ns) > 0;
+           kp_machine_thread_cpu_time(&spinning.thread) > KP_NS_PER_MS;
     kp_test_report("user_preempted", good);
 
-    /* Two keep different values in SSE registers over many time slices, beside the spinning one. */
+    /* Two for each CPU keep different values in SSE registers over many time slices, beside the spinning
+       one. */
     uint64_t before = kp_x86_thread_switches();
-    for (unsigned i = 0; i < 2; i++) {
+    unsigned count = KP_MIN(2 * kp_machine_cpu_count(), (unsigned)VECTORS);
+    for (unsigned i = 0; i < count; i++) {
         uint64_t word = 0x1111111111111111ull * (i + 1);
         good =
             prepare(&vectors[i], &images[2 + i], kp_test_vectors) &&
             kp_machine_space_copy_out(&vectors[i].process.space, 0, &word, sizeof(word)) == KP_OK &&
             start(&vectors[i]) && good;
     }
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < count; i++)
         good = kp_test_process_wait(&vectors[i]) && vectors[i].process.exit_code == 1 && good;
     kp_test_report("user_vectors", good && kp_x86_thread_switches() - before >= 6);
 
