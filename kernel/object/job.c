@@ -99,6 +99,7 @@ kp_status_t kp_job_create(kp_job_t *parent, const kp_job_limits_t *limits, kp_jo
         job->policy = parent->policy;
         job->policy.band = KP_MIN(parent->policy.band, (uint32_t)KP_BAND_NORMAL);
         job->policy.period_ns = job->policy.budget_ns = 0;
+        atomic_init(&job->slack_ns, atomic_load(&parent->slack_ns));
         kp_list_append(&parent->children, &job->link);
     }
     kp_spin_unlock(&tree);
@@ -170,6 +171,7 @@ kp_status_t kp_job_set_policy(kp_job_t *job, const kp_job_policy_t *policy)
         for (kp_job_t *each = job; each; each = job_next(job, each)) {
             kp_job_policy_t effective;
             policy_effective(each, &effective);
+            atomic_store_explicit(&each->slack_ns, effective.slack_ns, memory_order_relaxed);
             kp_list_t *link = each->processes.next;
             for (; link != &each->processes; link = link->next)
                 policy_apply(KP_CONTAINER_OF(link, kp_process_t, membership.link), &effective);

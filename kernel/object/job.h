@@ -23,16 +23,17 @@ typedef struct kp_job_membership {
 
 struct kp_job {
     kp_object_t object;
-    kp_job_t *parent;       /* NULL: the root */
-    kp_quota_t *quota;      /* never changes */
-    uint32_t depth;         /* never changes */
-    bool killed;            /* nothing can be added any more; guarded by: tree lock */
-    uint64_t living;        /* processes of the subtree; guarded by: tree lock */
-    kp_job_policy_t policy; /* as it was set; guarded by: tree lock */
-    uint64_t cpu_time_ns;   /* of ended processes and jobs; guarded by: tree lock */
-    kp_list_t children;     /* kp_job_t.link; guarded by: tree lock */
-    kp_list_t processes;    /* kp_process_t.membership.link; guarded by: tree lock */
-    kp_list_t link;         /* guarded by: tree lock */
+    kp_job_t *parent;          /* NULL: the root */
+    kp_quota_t *quota;         /* never changes */
+    uint32_t depth;            /* never changes */
+    bool killed;               /* nothing can be added any more; guarded by: tree lock */
+    uint64_t living;           /* processes of the subtree; guarded by: tree lock */
+    kp_job_policy_t policy;    /* as it was set; guarded by: tree lock */
+    uint64_t cpu_time_ns;      /* of ended processes and jobs; guarded by: tree lock */
+    _Atomic uint64_t slack_ns; /* the policy's as it holds, to be read without the lock */
+    kp_list_t children;        /* kp_job_t.link; guarded by: tree lock */
+    kp_list_t processes;       /* kp_process_t.membership.link; guarded by: tree lock */
+    kp_list_t link;            /* guarded by: tree lock */
 };
 
 /* The root of all: no limits, every band. Exists for ever. */

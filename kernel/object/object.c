@@ -69,7 +69,7 @@ void kp_object_signal_locked(kp_object_t *object, kp_signals_t clear, kp_signals
     for (kp_list_t *link = object->waiters.next; link != &object->waiters; link = link->next) {
         kp_waiter_t *waiter = KP_CONTAINER_OF(link, kp_waiter_t, link);
         if (waiter->signals & risen)
-            kp_machine_thread_unpark(waiter->thread);
+            kp_waiter_notify(waiter, after);
     }
 }
 

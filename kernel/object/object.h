@@ -6,8 +6,9 @@
    end closes then); when the last reference goes, ops->destroy runs.
 
    Locks: `lock` guards signals and waiters. It is a pointer because the two ends of a channel share
-   one lock. Object locks are leaves except that the transit lock (kernel/ipc/channel.c) is taken
-   before channel locks; unpark is called under them, nothing that blocks. */
+   one lock. Order: the transit lock (kernel/ipc/channel.c), the lock of the timers' queue and that of
+   the tree of jobs; then the lock of one object; then that of one port (a port cannot be bound to a port,
+   so this ends there). unpark is called under them, nothing that blocks. */
 #ifndef KP_KERNEL_OBJECT_H
 #define KP_KERNEL_OBJECT_H
 
@@ -24,7 +25,8 @@ typedef struct kp_object_ops {
 struct kp_object {
     atomic_uint references;
     atomic_uint capabilities;
-    uint32_t type; /* KP_TYPE_* */
+    uint32_t type;     /* KP_TYPE_* */
+    uint32_t bindings; /* of ports, among the waiters; guarded by: lock */
     uint64_t koid;
     const kp_object_ops_t *ops;
     kp_spinlock_t *lock; /* own_lock unless the type says otherwise */

@@ -11,14 +11,6 @@
 /* handles */
 ABSENT(handle_revoke)
 /* waiting */
-ABSENT(timer_create)
-ABSENT(timer_set)
-ABSENT(timer_cancel)
-ABSENT(port_create)
-ABSENT(port_bind)
-ABSENT(port_unbind)
-ABSENT(port_post)
-ABSENT(port_wait)
 ABSENT(futex_wait)
 ABSENT(futex_wake)
 ABSENT(futex_requeue)

@@ -1,5 +1,5 @@
 # Unit tests and fuzz targets of the portable core, over the test machine (machine.h).
-CORE_TEST_SRC = $(wildcard $(addsuffix /*.c,$(addprefix kernel/,object ipc init browser syscall time trace))) \
+CORE_TEST_SRC = kernel/base/tree.c $(wildcard $(addsuffix /*.c,$(addprefix kernel/,object ipc init browser syscall time trace))) \
     kernel/test/machine.c kernel/test/process.c
 CORE_TEST_CFLAGS := -Ikernel/test
 
@@ -19,6 +19,7 @@ $(1)_FUZZ_CORPUS := $(3)
 endef
 $(eval $(call CORE_TEST,kernel_handle,kernel/object/test/test_handle.c))
 $(eval $(call CORE_TEST,kernel_job,kernel/object/test/test_job.c))
+$(eval $(call CORE_TEST,kernel_wait,kernel/object/test/test_wait.c))
 $(eval $(call CORE_TEST,kernel_image,kernel/object/test/test_image.c))
 $(eval $(call CORE_TEST,kernel_channel,kernel/ipc/test/test_channel.c))
 $(eval $(call CORE_TEST,kernel_call_reply,kernel/ipc/test/test_call.c))

@@ -380,8 +380,8 @@ KP_TEST(memory_may_run_out_at_any_allocation)
             if (process)
                 (void)kp_test_call(process, event_create, 0);
         }
-        kp_test_fail_allocation(0);
         bool failed = kp_test_failed();
+        kp_test_fail_allocation(0);
         if (status != KP_OK)
             KP_EXPECT_INT(status, KP_ERR_NO_MEMORY);
         if (process)
