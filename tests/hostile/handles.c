@@ -1,4 +1,5 @@
 /* Handles that the process does not have, or that do not allow what it asks. */
+#include "abi/call_macros.h"
 #include "tests/hostile/hostile.h"
 
 int abuse_forged_handles(void)
@@ -41,25 +42,14 @@ int abuse_stale_handles(void)
     return 0;
 }
 
+/* type: of the handle in front. */
+enum { TYPE_NONE = -1 };
 static const struct {
     uint32_t number;
-    uint32_t type; /* KP_TYPE_NONE: not a handle; any: 0xff */
+    int type;
 } calls[] = {
-#define TYPE_NONE 0
-#define TYPE_ANY 0xff
-#define TYPE_CHANNEL KP_TYPE_CHANNEL
-#define TYPE_VMO KP_TYPE_VMO
-#define TYPE_EVENT KP_TYPE_EVENT
-#define TYPE_PROCESS KP_TYPE_PROCESS
-#define TYPE_SERVICE KP_TYPE_SERVICE
-#define TYPE_DEVICE KP_TYPE_DEVICE
-#define TYPE_COORDINATOR KP_TYPE_COORDINATOR
-#define TYPE_JOB KP_TYPE_JOB
-#define TYPE_PORT KP_TYPE_PORT
-#define TYPE_TIMER KP_TYPE_TIMER
-#define TYPE_CODE KP_TYPE_CODE
-#define TYPE_THREAD KP_TYPE_THREAD
-#define KP_CALL(number, name, argc, type, rights, ...) {number, TYPE_##type},
+#define KP_CALL(number, name, result, documentation, ...) \
+    {number, KP_CALL_SUBJECT_TYPE(__VA_ARGS__)},
 #include "abi/calls.def"
 #undef KP_CALL
 };
@@ -70,7 +60,7 @@ int abuse_wrong_types(void)
     kp_handle_t vmo = (kp_handle_t)kp_vmo_create(4096);
     CHECK(event && vmo);
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        if (calls[i].type == TYPE_NONE || calls[i].type == TYPE_ANY)
+        if (calls[i].type <= KP_TYPE_NONE) /* no handle, or any */
             continue;
         kp_handle_t wrong = calls[i].type == KP_TYPE_VMO ? event : vmo;
         int64_t status = kp_call(calls[i].number, wrong, 0, 0, 0, 0, 0);
