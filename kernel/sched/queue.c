@@ -1,12 +1,13 @@
 #include "kernel/sched/queue.h"
 
-enum { WEIGHT_USUAL = 100, WEIGHT_MAX = 1000, FRACTION_BITS = 16, SHARE_ONE = 1024 };
+#include "kernel/sched/hand_off.h"
+
+enum { WEIGHT_USUAL = 100, WEIGHT_MAX = 1000, SHARE_ONE = 1024 };
 
 #define SLICE_MAX (10 * KP_NS_PER_MS)
 #define SLICE_MIN (2 * KP_NS_PER_MS)
 #define LATENCY (20 * KP_NS_PER_MS)
-/* Credit of a sleeper, and how far ahead of the running one it must be to interrupt it. */
-#define CREDIT (6 * KP_NS_PER_MS)
+/* How far ahead of the running one a thread that wakes must be to interrupt it. */
 #define GRANULARITY (1 * KP_NS_PER_MS)
 #define PERIOD_MIN (1 * KP_NS_PER_MS)
 #define BUDGET_MIN (100 * 1000)
@@ -92,7 +93,7 @@ static void vtime_place(const kp_sched_queue_t *q, kp_sched_entity_t *e, uint8_t
         e->vtime = clock + lag;
         e->queue = q;
     }
-    e->vtime = KP_MAX(e->vtime, clock - CREDIT);
+    e->vtime = KP_MAX(e->vtime, clock - KP_SCHED_CREDIT);
 }
 
 static void leave(const kp_sched_queue_t *q, kp_sched_entity_t *e, kp_time_t now)
@@ -100,11 +101,6 @@ static void leave(const kp_sched_queue_t *q, kp_sched_entity_t *e, kp_time_t now
     e->reference = q->clock[clock_of(e->rank)];
     e->left = now;
     e->state = KP_SCHED_OUT;
-}
-
-static int64_t weighted(const kp_sched_entity_t *e, int64_t ns)
-{
-    return ns * e->inverse_weight >> FRACTION_BITS;
 }
 
 /* What else than virtual time ns cost e. */
@@ -126,7 +122,7 @@ void kp_sched_charge(kp_sched_queue_t *q, kp_time_t now)
     e->used += ns;
     /* Also when it works for a donor: a long answer must not keep others of the rank waiting. */
     if (e->rank != KP_BAND_DEADLINE) {
-        e->vtime += weighted(e, ns);
+        e->vtime += kp_sched_weighted(e, ns);
         clock_advance(q, e);
     }
     if (e->donor)
@@ -163,7 +159,7 @@ void kp_sched_entity_init(kp_sched_entity_t *e, uint8_t rank)
 {
     memset(e, 0, sizeof(*e));
     e->band = e->rank = rank;
-    e->inverse_weight = 1u << FRACTION_BITS;
+    e->inverse_weight = 1u << KP_SCHED_FRACTION_BITS;
 }
 
 uint32_t kp_sched_share(const kp_job_policy_t *policy)
@@ -187,7 +183,7 @@ void kp_sched_set_policy(kp_sched_queue_t *q, kp_sched_entity_t *e, const kp_job
         leave(q, e, now);
     }
     uint32_t weight = policy->weight ? KP_MIN(policy->weight, (uint32_t)WEIGHT_MAX) : WEIGHT_USUAL;
-    e->inverse_weight = (WEIGHT_USUAL << FRACTION_BITS) / weight;
+    e->inverse_weight = (WEIGHT_USUAL << KP_SCHED_FRACTION_BITS) / weight;
     bool was_deadline = e->band == KP_BAND_DEADLINE;
     kp_time_t period = (kp_time_t)KP_MIN(policy->period_ns, (uint64_t)(10 * KP_NS_PER_S));
     kp_time_t budget = (kp_time_t)KP_MIN(policy->budget_ns, (uint64_t)(10 * KP_NS_PER_S));
@@ -382,8 +378,8 @@ bool kp_sched_may_hand_off(const kp_sched_queue_t *q, const kp_sched_entity_t *t
 /* The answer: who asked pays. It may itself be working for somebody. */
 static void donation_settle(kp_sched_entity_t *from, kp_sched_entity_t *to, kp_time_t now)
 {
-    from->vtime -= weighted(from, from->debt);
-    to->vtime += weighted(to, from->debt);
+    from->vtime -= kp_sched_weighted(from, from->debt);
+    to->vtime += kp_sched_weighted(to, from->debt);
     if (to->donor)
         to->debt += from->debt;
     else
@@ -396,6 +392,8 @@ static void donation_settle(kp_sched_entity_t *from, kp_sched_entity_t *to, kp_t
 void kp_sched_hand_off(kp_sched_queue_t *q, kp_sched_entity_t *to, kp_time_t now)
 {
     kp_sched_entity_t *from = q->current;
+    if (kp_sched_hand_off_usual(q, to, now))
+        return;
     kp_sched_charge(q, now);
     uint8_t lent = lent_rank(from);
     if (from->donor == to) {

@@ -1,6 +1,6 @@
 /* Time: the time stamp counter, its rate from CPUID or measured against the PIT while boot does
    other work; wall-clock time from the CMOS clock, read when it is first asked for. */
-#include "kernel/machine/x86_64/cpu.h"
+#include "kernel/machine/x86_64/clock.h"
 #include "kernel/machine/x86_64/io.h"
 #include "kernel/machine/x86_64/lapic.h"
 
@@ -19,15 +19,9 @@ enum {
 static uint64_t frequency;
 static const char *source = "none";
 
-/* Time is base_ns + (counter - base_tsc) * scale. The sequence is odd while these change; readers
-   that see it change read again. */
-static _Atomic uint32_t sequence;
-static uint64_t base_tsc; /* at first kp_x86_clock_begin: time 0 */
-static uint64_t base_ns;
-static uint64_t scale;          /* nanoseconds per count, 32 fractional bits */
+kp_x86_clock_t kp_x86_clock;
 static kp_spinlock_t base_lock; /* for writers */
 
-static volatile bool unsynchronised;
 static _Atomic kp_time_t latest; /* what kp_machine_now said last; only when unsynchronised */
 
 static kp_spinlock_t realtime_lock;
@@ -46,7 +40,7 @@ static uint64_t pit_start(void)
 
 void kp_x86_clock_begin(void)
 {
-    base_tsc = pit_start();
+    kp_x86_clock.base_tsc = pit_start();
 }
 
 /* Counts since the channel was started; -1: it ran through. */
@@ -82,7 +76,7 @@ static uint64_t frequency_from_pit(void)
 {
     source = "PIT";
     for (unsigned attempt = 0; attempt < 3; attempt++) {
-        uint64_t start = attempt ? pit_start() : base_tsc;
+        uint64_t start = attempt ? pit_start() : kp_x86_clock.base_tsc;
         /* A PIT that does not count must not hang the boot: 2^31 cycles are plenty for 2 ms. */
         for (uint64_t tsc = start; tsc - start < 1ull << 31;) {
             int32_t counts = pit_elapsed();
@@ -103,7 +97,7 @@ void kp_x86_clock_calibrate(void)
     if (!rate)
         rate = frequency_from_pit();
     frequency = rate;
-    scale = kp_x86_multiply_divide(1000000000, 1ull << 32, rate);
+    kp_x86_clock.scale = kp_x86_multiply_divide(1000000000, 1ull << 32, rate);
     kp_x86_lapic_calibrate();
 }
 
@@ -115,13 +109,6 @@ uint64_t kp_x86_tsc_frequency(void)
 const char *kp_x86_clock_source(void)
 {
     return source;
-}
-
-static kp_time_t time_at(uint64_t tsc)
-{
-    uint64_t low, high;
-    __asm__("mulq %3" : "=a"(low), "=d"(high) : "a"(tsc - base_tsc), "r"(scale) : "cc");
-    return (kp_time_t)(base_ns + (high << 32 | low >> 32));
 }
 
 /* The CPUs' counters differ: never before what any CPU has said. */
@@ -138,22 +125,21 @@ static kp_time_t not_before(kp_time_t now)
 kp_time_t kp_machine_now(void)
 {
     for (;;) {
-        uint32_t before = atomic_load_explicit(&sequence, memory_order_acquire);
-        kp_time_t now = time_at(kp_x86_tsc());
+        uint32_t before = atomic_load_explicit(&kp_x86_clock.sequence, memory_order_acquire);
+        kp_time_t now = kp_x86_clock_at(kp_x86_tsc());
         atomic_thread_fence(memory_order_acquire);
-        if (__builtin_expect(!(before & 1) &&
-                                 atomic_load_explicit(&sequence, memory_order_relaxed) == before,
-                             1))
-            return __builtin_expect(unsynchronised, 0) ? not_before(now) : now;
+        if (!(before & 1) &&
+            atomic_load_explicit(&kp_x86_clock.sequence, memory_order_relaxed) == before)
+            return kp_x86_clock.unsynchronised ? not_before(now) : now;
     }
 }
 
 void kp_x86_clock_set_unsynchronised(uint64_t counts)
 {
-    if (!unsynchronised)
+    if (!kp_x86_clock.unsynchronised)
         kp_log("clock", KP_LOG_WARN, "the CPUs' time stamp counters differ by %llu counts",
                (unsigned long long)counts);
-    unsynchronised = true;
+    kp_x86_clock.unsynchronised = true;
 }
 
 /* From here on the counter counts `rate` a second; time goes on without a step. */
@@ -161,13 +147,13 @@ static void rate_change(uint64_t rate)
 {
     kp_spin_lock(&base_lock);
     uint64_t tsc = kp_x86_tsc();
-    kp_time_t now = time_at(tsc);
-    atomic_fetch_add_explicit(&sequence, 1, memory_order_acq_rel);
-    base_tsc = tsc;
-    base_ns = (uint64_t)now;
-    scale = kp_x86_multiply_divide(1000000000, 1ull << 32, rate);
+    kp_time_t now = kp_x86_clock_at(tsc);
+    atomic_fetch_add_explicit(&kp_x86_clock.sequence, 1, memory_order_acq_rel);
+    kp_x86_clock.base_tsc = tsc;
+    kp_x86_clock.base_ns = (uint64_t)now;
+    kp_x86_clock.scale = kp_x86_multiply_divide(1000000000, 1ull << 32, rate);
     frequency = rate;
-    atomic_fetch_add_explicit(&sequence, 1, memory_order_acq_rel);
+    atomic_fetch_add_explicit(&kp_x86_clock.sequence, 1, memory_order_acq_rel);
     kp_spin_unlock(&base_lock);
 }
 

@@ -1,6 +1,6 @@
 /* Spin locks. */
-#include "kernel/machine/x86_64/cpu.h"
 #include "kernel/machine/x86_64/smp.h"
+#include "kernel/machine/x86_64/spin.h"
 #include "kernel/machine/x86_64/thread.h"
 
 void kp_spin_init(kp_spinlock_t *spin)
@@ -12,11 +12,11 @@ void kp_spin_init(kp_spinlock_t *spin)
 
 /* Another CPU holds the lock. It may be waiting for this one to drop addresses from its TLB, which
    interrupts cannot ask for now: look. */
-static __attribute__((noinline, cold)) void spin_wait(kp_spinlock_t *spin, uint32_t ticket,
-                                                      const kp_x86_cpu_t *cpu)
+void kp_x86_spin_wait(kp_spinlock_t *spin, uint32_t ticket)
 {
+    uint32_t self = kp_x86_cpu()->number + 1;
     while (atomic_load_explicit(&spin->serving, memory_order_acquire) != ticket) {
-        if (atomic_load_explicit(&spin->owner, memory_order_relaxed) == cpu->number + 1)
+        if (atomic_load_explicit(&spin->owner, memory_order_relaxed) == self)
             kp_panic("spin lock %p taken twice", (void *)spin);
         kp_x86_smp_poll();
         __asm__ volatile("pause");
@@ -30,10 +30,7 @@ void kp_spin_lock(kp_spinlock_t *spin)
     kp_x86_cpu_t *cpu = kp_x86_cpu();
     if (cpu->lock_depth++ == 0)
         cpu->lock_interrupts = interrupts;
-    uint32_t ticket = atomic_fetch_add_explicit(&spin->next, 1, memory_order_relaxed);
-    if (__builtin_expect(atomic_load_explicit(&spin->serving, memory_order_acquire) != ticket, 0))
-        spin_wait(spin, ticket, cpu);
-    atomic_store_explicit(&spin->owner, cpu->number + 1, memory_order_relaxed);
+    kp_x86_spin_take(spin, cpu);
 }
 
 bool kp_x86_spin_try(kp_spinlock_t *spin)
@@ -54,9 +51,7 @@ bool kp_x86_spin_try(kp_spinlock_t *spin)
 
 void kp_spin_unlock(kp_spinlock_t *spin)
 {
-    uint32_t serving = atomic_load_explicit(&spin->serving, memory_order_relaxed);
-    atomic_store_explicit(&spin->owner, 0, memory_order_relaxed);
-    atomic_store_explicit(&spin->serving, serving + 1, memory_order_release);
+    kp_x86_spin_give(spin);
     kp_x86_cpu_t *cpu = kp_x86_cpu();
     KP_ASSERT(cpu->lock_depth > 0);
     if (--cpu->lock_depth > 0 || !cpu->lock_interrupts)

@@ -8,10 +8,13 @@
    only when the second was free to take (kp_x86_spin_try). */
 #include "kernel/machine/x86_64/thread.h"
 
+#include "kernel/machine/x86_64/clock.h"
 #include "kernel/machine/x86_64/lapic.h"
 #include "kernel/machine/x86_64/paging.h"
 #include "kernel/machine/x86_64/smp.h"
+#include "kernel/machine/x86_64/spin.h"
 #include "kernel/machine/x86_64/trap.h"
+#include "kernel/sched/hand_off.h"
 #include "kernel/trace/trace.h"
 
 enum {
@@ -44,20 +47,28 @@ static kp_machine_thread_t *thread_of(kp_sched_entity_t *entity)
 /* ---- Locks ---- */
 
 /* Takes the calling CPU's lock. */
-static kp_x86_cpu_t *own_lock(void)
+static inline kp_x86_cpu_t *own_lock(void)
 {
     bool interrupts = kp_x86_flags() & KP_X86_FLAG_INTERRUPT;
     kp_x86_interrupts_off(); /* from here on the CPU stays the same */
     kp_x86_cpu_t *cpu = kp_x86_cpu();
-    kp_spin_lock(&cpu->lock);
-    if (cpu->lock_depth == 1)
-        cpu->lock_interrupts = interrupts;
+    KP_ASSERT(cpu->lock_depth == 0);
+    cpu->lock_depth = 1;
+    cpu->lock_interrupts = interrupts;
+    kp_x86_spin_take(&cpu->lock, cpu);
     return cpu;
 }
 
-static void own_unlock(void)
+static inline void own_unlock(void)
 {
-    kp_spin_unlock(&kp_x86_cpu()->lock);
+    kp_x86_cpu_t *cpu = kp_x86_cpu();
+    kp_x86_spin_give(&cpu->lock);
+    cpu->lock_depth = 0;
+    if (!cpu->lock_interrupts)
+        return;
+    if (__builtin_expect(atomic_load_explicit(&cpu->reschedule, memory_order_relaxed), 0))
+        kp_x86_thread_preempt();
+    kp_x86_interrupts_on();
 }
 
 /* Takes the lock of the CPU that the thread belongs to. */
@@ -89,10 +100,8 @@ static void timer_remove(kp_x86_cpu_t *cpu, kp_machine_thread_t *thread)
 /* ---- One CPU's queue; its lock is held ---- */
 
 /* What other CPUs see of this one when they place threads. */
-static void publish(kp_x86_cpu_t *cpu)
+static void publish_others(kp_x86_cpu_t *cpu)
 {
-    if (kp_x86_view.count == 1)
-        return;
     const kp_sched_entity_t *current = cpu->queue.current;
     uint32_t load = cpu->queue.count + (current ? 1 : 0), bit = 1u << cpu->number;
     atomic_store_explicit(&kp_x86_view.rank[cpu->number],
@@ -106,6 +115,12 @@ static void publish(kp_x86_cpu_t *cpu)
         else
             atomic_fetch_and_explicit(&kp_x86_view.idle, ~bit, memory_order_relaxed);
     }
+}
+
+static inline void publish(kp_x86_cpu_t *cpu)
+{
+    if (kp_x86_view.count > 1)
+        publish_others(cpu);
 }
 
 static void timer_program(kp_x86_cpu_t *cpu, kp_time_t now)
@@ -228,7 +243,8 @@ static void space_enter(kp_x86_cpu_t *cpu, kp_machine_space_t *space)
 
 /* The CPU, whose lock is held, goes over to `next`. Returns when the previous thread runs again, on
    whichever CPU. */
-static void switch_to(kp_x86_cpu_t *cpu, kp_machine_thread_t *previous, kp_machine_thread_t *next)
+static inline __attribute__((always_inline)) void
+switch_to(kp_x86_cpu_t *cpu, kp_machine_thread_t *previous, kp_machine_thread_t *next)
 {
     next->state = STATE_RUNNING;
     cpu->current = next;
@@ -280,7 +296,7 @@ void kp_x86_thread_preempt(void)
         cpu->lock_depth > 0)
         return;
     kp_spin_lock(&cpu->lock);
-    kp_time_t now = kp_machine_now();
+    kp_time_t now = kp_x86_clock_now();
     if (cpu->current != cpu->idle) {
         cpu->current->state = STATE_READY;
         kp_sched_put(&cpu->queue, now);
@@ -297,7 +313,7 @@ static void stop_while_suspended(void)
     kp_machine_thread_t *current = cpu->current;
     if (atomic_load_explicit(&current->attention, memory_order_relaxed) ==
         KP_X86_ATTENTION_SUSPEND) {
-        kp_time_t now = kp_machine_now();
+        kp_time_t now = kp_x86_clock_now();
         current->state = STATE_STOPPED;
         kp_sched_block(&cpu->queue, now);
         switch_away(cpu, now);
@@ -329,7 +345,7 @@ void kp_x86_thread_tick(bool expired)
     kp_spin_lock(&cpu->lock);
     if (expired)
         cpu->timer_armed = KP_TIME_INFINITE;
-    kp_time_t now = kp_machine_now();
+    kp_time_t now = kp_x86_clock_now();
     for (kp_heap_node_t *node; (node = kp_heap_first(&cpu->timers)) && node->key <= now;) {
         kp_machine_thread_t *thread = KP_CONTAINER_OF(node, kp_machine_thread_t, timer);
         timer_remove(cpu, thread);
@@ -372,7 +388,7 @@ bool kp_machine_thread_park(kp_time_t deadline)
     kp_machine_thread_t *current = cpu->current;
     KP_ASSERT(cpu->lock_depth == 1 && current != cpu->idle);
     if (!current->token && !is_killed(current)) {
-        kp_time_t now = kp_machine_now();
+        kp_time_t now = kp_x86_clock_now();
         if (deadline <= now) {
             woken = false;
         } else {
@@ -430,16 +446,16 @@ static void pull(kp_machine_thread_t *thread)
     kp_spin_unlock(&home->lock);
 }
 
-bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline)
+/* What remains when the switch cannot go straight over. The lock is held and released. */
+static __attribute__((noinline)) bool handoff_slowly(kp_thread_t *to, kp_time_t deadline)
 {
     kp_machine_thread_t *next = &to->machine;
+    own_unlock();
     if (atomic_load_explicit(&next->cpu, memory_order_relaxed) != kp_machine_cpu_current())
         pull(next);
     kp_x86_cpu_t *cpu = own_lock();
     kp_machine_thread_t *current = cpu->current;
-    kp_time_t now = kp_machine_now();
-    KP_ASSERT(cpu->lock_depth == 1 && current != cpu->idle);
-    /* Straight over, past the queue, when `to` waits here and nothing else is due. */
+    kp_time_t now = kp_x86_clock_now();
     if (atomic_load_explicit(&next->cpu, memory_order_relaxed) != cpu->number ||
         next->state != STATE_PARKED || current->token || is_killed(current) || deadline <= now ||
         atomic_load_explicit(&cpu->reschedule, memory_order_relaxed) ||
@@ -456,10 +472,32 @@ bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline)
         timer_add(cpu, current, deadline);
     kp_sched_hand_off(&cpu->queue, &next->entity, now);
     publish(cpu);
-    if (deadline < cpu->timer_armed || next->entity.cap || next->entity.band == KP_BAND_DEADLINE)
-        timer_program(cpu, now);
+    timer_program(cpu, now);
     switch_to(cpu, current, next);
     return park_end(current, !current->timed_out || current->token);
+}
+
+bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline)
+{
+    kp_machine_thread_t *next = &to->machine;
+    kp_x86_cpu_t *cpu = own_lock();
+    kp_machine_thread_t *current = cpu->current;
+    KP_ASSERT(current != cpu->idle);
+    /* Straight over, past the queue, when `to` waits here, without a deadline, and nothing else is due. */
+    if (atomic_load_explicit(&next->cpu, memory_order_relaxed) != cpu->number ||
+        next->state != STATE_PARKED || next->timer_armed || deadline != KP_TIME_INFINITE ||
+        current->token || is_killed(current) ||
+        atomic_load_explicit(&cpu->reschedule, memory_order_relaxed) ||
+        !kp_sched_hand_off_usual(&cpu->queue, &next->entity, kp_x86_clock_now()))
+        return handoff_slowly(to, deadline);
+    next->token = true;
+    current->state = STATE_PARKED;
+    current->timed_out = false;
+    publish(cpu);
+    switch_to(cpu, current, next);
+    current->token = false;
+    own_unlock();
+    return true;
 }
 
 /* The result: the other CPU that runs the thread; -1: none. */
@@ -674,7 +712,7 @@ void kp_x86_thread_exit(void)
     kp_machine_thread_unpark(&reaper);
     kp_x86_cpu_t *cpu = own_lock();
     KP_ASSERT(cpu->lock_depth == 1);
-    kp_time_t now = kp_machine_now();
+    kp_time_t now = kp_x86_clock_now();
     current->state = STATE_DEAD;
     if (cpu->fpu_owner == current)
         cpu->fpu_owner = NULL;

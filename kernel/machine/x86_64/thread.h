@@ -21,7 +21,4 @@ _Noreturn void kp_x86_thread_exit(void);
 /* Switches between threads so far, on all CPUs. Self-test. */
 uint64_t kp_x86_thread_switches(void);
 
-/* With another lock held (so interrupts are off): takes the lock if it is free. */
-bool kp_x86_spin_try(kp_spinlock_t *spin);
-
 #endif

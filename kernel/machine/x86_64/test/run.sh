@@ -63,7 +63,7 @@ text provoke write of 0xffffffff801.*, not allowed
 alias provoke write of 0xffff8000001.*, not allowed
 execute [a-z_]* execution of 0xffff8000.*, not allowed
 check provoke check failed: what
-lock spin_wait spin lock .* taken twice
+lock kp_x86_spin_wait spin lock .* taken twice
 KINDS
 
 for lacking in "max,-popcnt POPCNT" "max,-nx NX" "pentium3 64-bit"; do

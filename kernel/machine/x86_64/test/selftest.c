@@ -295,6 +295,18 @@ static void bench(void)
     }
     kp_log("bench", KP_LOG_INFO, "unpark, switch and back: %lld ns",
            (long long)(kp_machine_now() - start) / SWITCHES);
+    static pair_t server;
+    server.first = pair.first;
+    KP_CHECK(kp_thread_create("answer", answer_handoff, &server, &other) == KP_OK);
+    kp_machine_thread_park(kp_machine_now() + KP_NS_PER_MS);
+    start = kp_machine_now();
+    for (unsigned i = 0; i < SWITCHES; i++) {
+        atomic_fetch_add(&server.turns, 1);
+        while (atomic_load(&server.turns) % 2 == 1)
+            kp_machine_thread_handoff(other, KP_TIME_INFINITE);
+    }
+    kp_log("bench", KP_LOG_INFO, "hand-off and back: %lld ns",
+           (long long)(kp_machine_now() - start) / SWITCHES);
     start = kp_machine_now();
     for (unsigned i = 0; i < 10000; i++)
         kp_kfree(kp_kalloc(100));
