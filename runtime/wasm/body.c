@@ -215,6 +215,16 @@ INLINE bool run(kp_wasm_state_t *state, const bool deliver)
             LOAD();
             break;
         }
+        case KP_WASM_IMMEDIATE_BLOCK:
+        case KP_WASM_IMMEDIATE_FUNCTION:
+        case KP_WASM_IMMEDIATE_INDIRECT:
+        case KP_WASM_IMMEDIATE_BR_TABLE:
+        control_rule:
+            STORE();
+            if (!kp_wasm_state_control(state, &instruction))
+                return false;
+            LOAD();
+            break;
         case KP_WASM_IMMEDIATE_NONE:
             if (KP_WASM_LIKELY(info->simple)) {
             table_rule:;
@@ -233,6 +243,8 @@ INLINE bool run(kp_wasm_state_t *state, const bool deliver)
                 top += info->push != KP_WASM_TYPE_NIL;
                 break;
             }
+            if (opcode == KP_WASM_OP_END)
+                goto control_rule;
             if (KP_WASM_UNLIKELY(!info->valid)) {
                 STORE();
                 return fail_opcode(state);

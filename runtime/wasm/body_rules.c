@@ -339,11 +339,7 @@ bool kp_wasm_state_rule(state_t *state, const kp_wasm_opcode_info_t *info,
     switch ((kp_wasm_immediate_t)info->immediate) {
     case KP_WASM_IMMEDIATE_NONE:
         return rule_plain(state, instruction);
-    case KP_WASM_IMMEDIATE_BLOCK:
     case KP_WASM_IMMEDIATE_TRY_TABLE:
-    case KP_WASM_IMMEDIATE_BR_TABLE:
-    case KP_WASM_IMMEDIATE_FUNCTION:
-    case KP_WASM_IMMEDIATE_INDIRECT:
     case KP_WASM_IMMEDIATE_TAG:
         return kp_wasm_state_control(state, instruction);
     case KP_WASM_IMMEDIATE_SELECT:
@@ -385,6 +381,10 @@ bool kp_wasm_state_rule(state_t *state, const kp_wasm_opcode_info_t *info,
             return false;
         return zero == 0 || kp_wasm_state_fail(state, KP_WASM_ERROR_MALFORMED, state->at - 1,
                                                "zero byte expected");
+    case KP_WASM_IMMEDIATE_BLOCK:
+    case KP_WASM_IMMEDIATE_BR_TABLE:
+    case KP_WASM_IMMEDIATE_FUNCTION:
+    case KP_WASM_IMMEDIATE_INDIRECT:
     case KP_WASM_IMMEDIATE_LABEL:
     case KP_WASM_IMMEDIATE_LOCAL:
     case KP_WASM_IMMEDIATE_MEMARG:

@@ -18,3 +18,7 @@ wasm_limits_TEST_SRC = $(addprefix runtime/wasm/test/,limits.c everything.c) $(R
 FUZZ_TARGETS += wasm_validate
 wasm_validate_FUZZ_SRC = runtime/wasm/fuzz/validate.c $(RUNTIME_WASM_SRC)
 wasm_validate_FUZZ_CORPUS := runtime/wasm/fuzz/seeds
+
+# wasm-verdict: many verdicts in one run, for test/compare-v8
+HOST_TOOLS += wasm-verdict
+wasm-verdict_HOST_SRC = runtime/wasm/tool/verdict.c $(RUNTIME_WASM_SRC)
