@@ -36,6 +36,8 @@
 #define KP_CALL_RIGHTS_OF_HANDLE(name, type, rights) (rights)
 #define KP_CALL_TYPE_OF_VOID(...) -1
 #define KP_CALL_RIGHTS_OF_VOID(...) 0
+#define KP_CALL_TYPE_OF_HANDLE_TO_CLOSE(...) -1
+#define KP_CALL_RIGHTS_OF_HANDLE_TO_CLOSE(...) 0
 #define KP_CALL_TYPE_OF_IN_BYTES(...) -1
 #define KP_CALL_RIGHTS_OF_IN_BYTES(...) 0
 #define KP_CALL_TYPE_OF_OUT_BYTES(...) -1

@@ -13,6 +13,7 @@ typedef enum kp_argument_kind {
     KP_ARGUMENT_VOID = 0, /* no more arguments */
     KP_ARGUMENT_HANDLE,
     KP_ARGUMENT_HANDLE_OR_NONE,
+    KP_ARGUMENT_HANDLE_TO_CLOSE,
     KP_ARGUMENT_IN_BYTES,
     KP_ARGUMENT_OUT_BYTES,
     KP_ARGUMENT_IN,
@@ -78,6 +79,7 @@ typedef struct kp_call_field {
     .type = KP_TYPE_##handle_type, .rights = (kp_rights_t)(handle_rights), \
     .type_name = #handle_type, .rights_name = #handle_rights
 #define KP_TABLE_HANDLE_OR_NONE KP_TABLE_HANDLE
+#define KP_TABLE_HANDLE_TO_CLOSE(handle_name) KP_TABLE_HANDLE(handle_name, ANY, 0)
 #define KP_TABLE_IN_BYTES(memory, memory_count) \
     .name = #memory, .c_type = "void", .element_size = 1, .count = #memory_count
 #define KP_TABLE_OUT_BYTES KP_TABLE_IN_BYTES

@@ -96,6 +96,9 @@ static void print_argument_text(const kp_argument_t *argument)
         print_handle(argument);
         printf(", or 0");
         break;
+    case KP_ARGUMENT_HANDLE_TO_CLOSE:
+        printf("any handle, also a revoked one");
+        break;
     case KP_ARGUMENT_IN_BYTES:
         printf("reads ");
         print_count(argument, "bytes");

@@ -1,30 +1,16 @@
 #include "kernel/object/handle.h"
 
+#include "kernel/object/derivation.h"
 #include "kernel/object/wait.h"
 
-#define VALUE_BITS 30u
-#define VALUE_MASK ((1u << VALUE_BITS) - 1)
-#define INDEX_MASK ((1u << KP_HANDLE_INDEX_BITS) - 1)
-#define GENERATION_MASK ((1u << (VALUE_BITS - KP_HANDLE_INDEX_BITS)) - 1)
+#define GENERATION_MASK ((1u << (KP_HANDLE_VALUE_BITS - KP_HANDLE_INDEX_BITS)) - 1)
 #define NO_SLOT UINT32_MAX
+#define STATE_MASK 3u
 
-enum { SLOT_FREE = 0, SLOT_RESERVED = 1, SLOT_OPEN = 2 };
-
-struct kp_handle_slot {
-    kp_object_t *object; /* OPEN only: one reference, one capability */
-    kp_rights_t rights;
-    uint32_t next_free; /* FREE only */
-    uint16_t generation;
-    uint8_t state;
-};
-
-/* ---- Values: generation and index, multiplied by an odd secret modulo 2^30 (a bijection), masked
-   by another secret, and made odd so that no handle is 0. ---- */
-
-static kp_handle_t value_encode(const kp_handle_table_t *table, uint32_t index, uint32_t generation)
+static kp_handle_t value_encode(const kp_handle_table_t *table, uint32_t index, uint32_t tag)
 {
-    uint32_t plain = (generation << KP_HANDLE_INDEX_BITS | index) & VALUE_MASK;
-    uint32_t mixed = ((plain * table->multiplier) & VALUE_MASK) ^ table->mask;
+    uint32_t plain = ((tag >> 2) << KP_HANDLE_INDEX_BITS | index) & KP_HANDLE_VALUE_MASK;
+    uint32_t mixed = ((plain * table->multiplier) & KP_HANDLE_VALUE_MASK) ^ table->mask;
     return mixed << 1 | 1;
 }
 
@@ -33,30 +19,87 @@ static kp_handle_slot_t *slot_at(kp_handle_table_t *table, uint32_t index)
     return &table->chunks[index / KP_HANDLE_CHUNK][index % KP_HANDLE_CHUNK];
 }
 
-/* The slot in the given state that the value names, or NULL. Lock held. */
-static kp_handle_slot_t *slot_find(kp_handle_table_t *table, kp_handle_t handle, int state,
+static uint32_t slot_state(const kp_handle_slot_t *slot)
+{
+    return slot->tag & STATE_MASK;
+}
+
+static void slot_set_state(kp_handle_slot_t *slot, uint32_t state)
+{
+    slot->tag = (slot->tag & ~STATE_MASK) | state;
+}
+
+/* The slot that the value names, in whatever state; NULL: none, or another generation. Lock held. */
+static kp_handle_slot_t *slot_find(kp_handle_table_t *table, kp_handle_t handle,
                                    uint32_t *index_out)
 {
-    if (!(handle & 1) || handle >> (VALUE_BITS + 1))
+    if (!(handle & 1) || handle >> (KP_HANDLE_VALUE_BITS + 1))
         return NULL;
-    uint32_t plain = (((handle >> 1) ^ table->mask) * table->inverse) & VALUE_MASK;
-    uint32_t index = plain & INDEX_MASK;
-    if (index >= table->chunk_count * KP_HANDLE_CHUNK)
+    uint32_t plain = (((handle >> 1) ^ table->mask) * table->inverse) & KP_HANDLE_VALUE_MASK;
+    uint32_t index = plain & KP_HANDLE_INDEX_MASK;
+    if (index >= table->slot_count)
         return NULL;
     kp_handle_slot_t *slot = slot_at(table, index);
-    if (slot->state != state || slot->generation != plain >> KP_HANDLE_INDEX_BITS)
+    if (slot->tag >> 2 != plain >> KP_HANDLE_INDEX_BITS)
         return NULL;
     if (index_out)
         *index_out = index;
     return slot;
 }
 
+static kp_handle_slot_t *slot_find_open(kp_handle_table_t *table, kp_handle_t handle,
+                                        uint32_t *index_out)
+{
+    kp_handle_slot_t *slot = slot_find(table, handle, index_out);
+    return slot && slot_state(slot) >= KP_HANDLE_OPEN ? slot : NULL;
+}
+
+static kp_handle_slot_t *slot_find_reserved(kp_handle_table_t *table, kp_handle_t handle,
+                                            uint32_t *index_out)
+{
+    kp_handle_slot_t *slot = slot_find(table, handle, index_out);
+    return slot && slot_state(slot) == KP_HANDLE_RESERVED ? slot : NULL;
+}
+
+/* The object of an open slot, referenced; NULL: revoked. */
+static kp_object_t *slot_acquire(const kp_handle_slot_t *slot)
+{
+    if (slot_state(slot) == KP_HANDLE_DERIVED)
+        return kp_derivation_object(slot->derivation);
+    return kp_object_acquire(slot->object);
+}
+
+/* What is in an open slot, which is RESERVED then. */
+static kp_capability_t slot_take(kp_handle_slot_t *slot)
+{
+    kp_capability_t capability = {.rights = slot->rights};
+    if (slot_state(slot) == KP_HANDLE_DERIVED)
+        capability.derivation = slot->derivation;
+    else
+        capability.object = slot->object;
+    slot->object = NULL;
+    slot_set_state(slot, KP_HANDLE_RESERVED);
+    return capability;
+}
+
+/* Opens a RESERVED slot. */
+static void slot_put(kp_handle_slot_t *slot, kp_capability_t capability)
+{
+    slot->rights = capability.rights;
+    if (capability.derivation) {
+        slot->derivation = capability.derivation;
+        slot_set_state(slot, KP_HANDLE_DERIVED);
+    } else {
+        slot->object = capability.object;
+        slot_set_state(slot, KP_HANDLE_OPEN);
+    }
+}
+
 static void slot_free(kp_handle_table_t *table, kp_handle_slot_t *slot, uint32_t index)
 {
     slot->object = NULL;
     slot->rights = 0;
-    slot->state = SLOT_FREE;
-    slot->generation = (slot->generation + 1) & GENERATION_MASK;
+    slot->tag = (((slot->tag >> 2) + 1) & GENERATION_MASK) << 2 | KP_HANDLE_FREE;
     slot->next_free = NO_SLOT;
     if (table->free_last == NO_SLOT)
         table->free_first = index;
@@ -70,15 +113,16 @@ static void slot_free(kp_handle_table_t *table, kp_handle_slot_t *slot, uint32_t
 /* Adds a chunk of free slots. Lock held (kp_kalloc does not block). */
 static kp_status_t table_grow(kp_handle_table_t *table)
 {
-    if ((table->chunk_count + 1) * KP_HANDLE_CHUNK > INDEX_MASK + 1)
+    uint32_t first = table->slot_count, chunk_count = first / KP_HANDLE_CHUNK;
+    if (first + KP_HANDLE_CHUNK > KP_HANDLE_INDEX_MASK + 1)
         return KP_ERR_QUOTA;
-    if (table->chunk_count == table->chunk_capacity) {
+    if (chunk_count == table->chunk_capacity) {
         uint32_t capacity = KP_MAX(4u, table->chunk_capacity * 2);
         kp_handle_slot_t **chunks = kp_kalloc(capacity * sizeof(*chunks));
         if (!chunks)
             return KP_ERR_NO_MEMORY;
-        if (table->chunk_count)
-            memcpy(chunks, table->chunks, table->chunk_count * sizeof(*chunks));
+        if (chunk_count)
+            memcpy(chunks, table->chunks, chunk_count * sizeof(*chunks));
         kp_kfree(table->chunks);
         table->chunks = chunks;
         table->chunk_capacity = capacity;
@@ -86,10 +130,10 @@ static kp_status_t table_grow(kp_handle_table_t *table)
     kp_handle_slot_t *chunk = kp_kalloc(KP_HANDLE_CHUNK * sizeof(*chunk));
     if (!chunk)
         return KP_ERR_NO_MEMORY;
-    uint32_t first = table->chunk_count * KP_HANDLE_CHUNK;
-    table->chunks[table->chunk_count++] = chunk;
     for (uint32_t i = 0; i < KP_HANDLE_CHUNK; i++)
         chunk[i].next_free = i + 1 < KP_HANDLE_CHUNK ? first + i + 1 : NO_SLOT;
+    table->chunks[chunk_count] = chunk;
+    table->slot_count = first + KP_HANDLE_CHUNK;
     if (table->free_last == NO_SLOT)
         table->free_first = first;
     else
@@ -107,38 +151,55 @@ void kp_handle_table_init(kp_handle_table_t *table, kp_quota_t *quota)
     uint32_t secrets[2] = {0};
     /* Without entropy handles are guessable, not unsafe: each process has its own table. */
     (void)kp_machine_random(secrets, sizeof(secrets));
-    table->multiplier = (secrets[0] & VALUE_MASK) | 1;
-    table->mask = secrets[1] & VALUE_MASK;
+    table->multiplier = (secrets[0] & KP_HANDLE_VALUE_MASK) | 1;
+    table->mask = secrets[1] & KP_HANDLE_VALUE_MASK;
     /* Newton's iteration doubles the correct low bits each time: 3, 6, 12, 24, 48. */
     uint32_t inverse = table->multiplier;
     for (int i = 0; i < 4; i++)
         inverse *= 2 - table->multiplier * inverse;
-    table->inverse = inverse & VALUE_MASK;
+    table->inverse = inverse & KP_HANDLE_VALUE_MASK;
+}
+
+void kp_handle_table_share(kp_handle_table_t *table)
+{
+    kp_spin_lock(&table->lock);
+    table->shared = true;
+    kp_spin_unlock(&table->lock);
+}
+
+/* Ends the waits by a capability that has left its slot, and closes it. */
+static void capability_drop(const kp_handle_table_t *table, kp_handle_t handle,
+                            kp_capability_t capability)
+{
+    kp_object_t *object = kp_capability_acquire(&capability);
+    if (object)
+        kp_wait_cancel(object, table, handle);
+    kp_object_release(object);
+    kp_capability_close(&capability);
 }
 
 void kp_handle_table_clear(kp_handle_table_t *table)
 {
     kp_spin_lock(&table->lock);
     table->closed = true;
-    for (uint32_t index = 0; index < table->chunk_count * KP_HANDLE_CHUNK; index++) {
+    for (uint32_t index = 0; index < table->slot_count; index++) {
         kp_handle_slot_t *slot = slot_at(table, index);
-        if (slot->state != SLOT_OPEN)
+        if (slot_state(slot) < KP_HANDLE_OPEN)
             continue;
-        kp_capability_t capability = {slot->object, slot->rights};
-        kp_handle_t handle = value_encode(table, index, slot->generation);
+        kp_handle_t handle = value_encode(table, index, slot->tag);
+        kp_capability_t capability = slot_take(slot);
         slot_free(table, slot, index);
         kp_spin_unlock(&table->lock);
-        kp_wait_cancel(capability.object, table, handle);
-        kp_capability_close(&capability);
+        capability_drop(table, handle, capability);
         kp_spin_lock(&table->lock);
     }
     kp_handle_slot_t **chunks = table->chunks;
-    uint32_t chunk_count = table->chunk_count;
+    uint32_t chunk_count = table->slot_count / KP_HANDLE_CHUNK;
     /* Slots that a call still has reserved: fill, drop and unreserve see `closed`. */
     kp_quota_refund(table->quota, KP_QUOTA_HANDLES, table->open_count);
     table->open_count = 0;
     table->chunks = NULL;
-    table->chunk_count = table->chunk_capacity = 0;
+    table->slot_count = table->chunk_capacity = 0;
     table->free_first = table->free_last = NO_SLOT;
     kp_spin_unlock(&table->lock);
     for (uint32_t i = 0; i < chunk_count; i++)
@@ -146,44 +207,137 @@ void kp_handle_table_clear(kp_handle_table_t *table)
     kp_kfree(chunks);
 }
 
+/* ---- Finding ---- */
+
+kp_status_t kp_handle_use_held(kp_handle_table_t *table, kp_handle_t handle, kp_handle_use_t *use)
+{
+    use->held = true;
+    return kp_handle_lookup(table, handle, &use->object, &use->rights);
+}
+
 kp_status_t kp_handle_lookup(kp_handle_table_t *table, kp_handle_t handle, kp_object_t **object,
                              kp_rights_t *rights)
 {
-    kp_spin_lock(&table->lock);
-    kp_handle_slot_t *slot = slot_find(table, handle, SLOT_OPEN, NULL);
-    if (slot) {
-        *object = kp_object_acquire(slot->object);
-        *rights = slot->rights;
-    }
-    kp_spin_unlock(&table->lock);
-    return slot ? KP_OK : KP_ERR_BAD_HANDLE;
-}
-
-kp_status_t kp_handle_lookup_typed(kp_handle_table_t *table, kp_handle_t handle, uint32_t type,
-                                   kp_rights_t need, kp_object_t **object)
-{
     kp_status_t status = KP_ERR_BAD_HANDLE;
     kp_spin_lock(&table->lock);
-    kp_handle_slot_t *slot = slot_find(table, handle, SLOT_OPEN, NULL);
+    const kp_handle_slot_t *slot = slot_find_open(table, handle, NULL);
     if (slot) {
-        if (type && slot->object->type != type)
-            status = KP_ERR_WRONG_TYPE;
-        else if ((slot->rights & need) != need)
-            status = KP_ERR_ACCESS_DENIED;
-        else
-            status = KP_OK;
-        if (status == KP_OK)
-            *object = kp_object_acquire(slot->object);
+        *object = slot_acquire(slot);
+        *rights = slot->rights;
+        status = *object ? KP_OK : KP_ERR_REVOKED;
     }
     kp_spin_unlock(&table->lock);
     return status;
 }
 
+kp_status_t kp_handle_lookup_typed(kp_handle_table_t *table, kp_handle_t handle, uint32_t type,
+                                   kp_rights_t need, kp_object_t **object)
+{
+    kp_object_t *found;
+    kp_rights_t rights;
+    kp_status_t status = kp_handle_lookup(table, handle, &found, &rights);
+    if (status != KP_OK)
+        return status;
+    if (type && found->type != type)
+        status = KP_ERR_WRONG_TYPE;
+    else if ((rights & need) != need)
+        status = KP_ERR_ACCESS_DENIED;
+    if (status == KP_OK)
+        *object = found;
+    else
+        kp_object_release(found);
+    return status;
+}
+
+/* ---- Derivation ---- */
+
+/* The capability of an open slot has a node from now on. Lock held. */
+static kp_status_t slot_make_derived(const kp_handle_table_t *table, kp_handle_slot_t *slot,
+                                     kp_handle_t handle)
+{
+    if (slot_state(slot) == KP_HANDLE_DERIVED)
+        return KP_OK;
+    kp_derivation_t *node = kp_derivation_create(slot->object);
+    if (!node)
+        return KP_ERR_NO_MEMORY;
+    kp_derivation_place(node, table, handle);
+    slot->derivation = node;
+    slot_set_state(slot, KP_HANDLE_DERIVED);
+    return KP_OK;
+}
+
+/* ERR_SHOULD_WAIT: until *busy, which is acquired then, lets it. Lock held. */
+static kp_status_t duplicate_locked(kp_handle_table_t *table, kp_handle_t handle, uint64_t asked,
+                                    kp_capability_t *capability, kp_derivation_t **busy)
+{
+    kp_handle_slot_t *slot = slot_find_open(table, handle, NULL);
+    if (!slot)
+        return KP_ERR_BAD_HANDLE;
+    /* Every end of a channel has one holder: see kernel/ipc/channel.h. */
+    if (!(slot->rights & KP_RIGHT_DUPLICATE) ||
+        (slot_state(slot) == KP_HANDLE_OPEN && slot->object->type == KP_TYPE_CHANNEL))
+        return KP_ERR_ACCESS_DENIED;
+    if (asked == KP_RIGHTS_SAME)
+        asked = slot->rights;
+    if (asked & ~(uint64_t)slot->rights)
+        return KP_ERR_INVALID_ARGUMENT;
+    kp_status_t status = slot_make_derived(table, slot, handle);
+    if (status == KP_OK)
+        status = kp_derivation_derive(slot->derivation, &capability->derivation);
+    if (status == KP_ERR_SHOULD_WAIT)
+        *busy = kp_derivation_acquire(slot->derivation);
+    capability->rights = (kp_rights_t)asked;
+    return status;
+}
+
+kp_status_t kp_handle_duplicate(kp_handle_table_t *table, kp_handle_t handle, uint64_t rights,
+                                kp_handle_t *duplicate)
+{
+    kp_status_t status = kp_handle_reserve(table, 1, duplicate);
+    if (status != KP_OK)
+        return status;
+    kp_capability_t capability = {0};
+    for (;;) {
+        kp_derivation_t *busy = NULL;
+        kp_spin_lock(&table->lock);
+        status = duplicate_locked(table, handle, rights, &capability, &busy);
+        kp_spin_unlock(&table->lock);
+        if (status != KP_ERR_SHOULD_WAIT)
+            break;
+        kp_derivation_wait(busy);
+        kp_derivation_release(busy);
+    }
+    if (status == KP_OK)
+        kp_handle_fill(table, *duplicate, capability);
+    else
+        kp_handle_unreserve(table, 1, duplicate);
+    return status;
+}
+
+kp_status_t kp_handle_revoke(kp_handle_table_t *table, kp_handle_t handle)
+{
+    kp_derivation_t *node = NULL;
+    kp_spin_lock(&table->lock);
+    const kp_handle_slot_t *slot = slot_find_open(table, handle, NULL);
+    if (slot && slot_state(slot) == KP_HANDLE_DERIVED)
+        node = kp_derivation_acquire(slot->derivation);
+    kp_spin_unlock(&table->lock);
+    if (!slot)
+        return KP_ERR_BAD_HANDLE;
+    if (node) {
+        kp_derivation_revoke(node);
+        kp_derivation_release(node);
+    }
+    return KP_OK;
+}
+
+/* ---- Adding and closing ---- */
+
 static void unreserve_locked(kp_handle_table_t *table, uint32_t count, const kp_handle_t *handles)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t index;
-        kp_handle_slot_t *slot = slot_find(table, handles[i], SLOT_RESERVED, &index);
+        kp_handle_slot_t *slot = slot_find_reserved(table, handles[i], &index);
         KP_CHECK(slot);
         slot_free(table, slot, index);
     }
@@ -211,9 +365,10 @@ kp_status_t kp_handle_reserve(kp_handle_table_t *table, uint32_t count, kp_handl
         table->free_first = slot->next_free;
         if (table->free_first == NO_SLOT)
             table->free_last = NO_SLOT;
-        slot->state = SLOT_RESERVED;
+        slot->object = NULL;
+        slot_set_state(slot, KP_HANDLE_RESERVED);
         table->open_count++;
-        handles[taken++] = value_encode(table, index, slot->generation);
+        handles[taken++] = value_encode(table, index, slot->tag);
     }
     if (status != KP_OK)
         unreserve_locked(table, taken, handles);
@@ -223,14 +378,15 @@ kp_status_t kp_handle_reserve(kp_handle_table_t *table, uint32_t count, kp_handl
 
 void kp_handle_fill(kp_handle_table_t *table, kp_handle_t handle, kp_capability_t capability)
 {
+    KP_CHECK(!kp_capability_is_empty(&capability));
     kp_spin_lock(&table->lock);
     bool closed = table->closed;
     if (!closed) {
-        kp_handle_slot_t *slot = slot_find(table, handle, SLOT_RESERVED, NULL);
-        KP_CHECK(slot && capability.object);
-        slot->object = capability.object;
-        slot->rights = capability.rights;
-        slot->state = SLOT_OPEN;
+        kp_handle_slot_t *slot = slot_find_reserved(table, handle, NULL);
+        KP_CHECK(slot);
+        slot_put(slot, capability);
+        if (capability.derivation)
+            kp_derivation_place(capability.derivation, table, handle);
     }
     kp_spin_unlock(&table->lock);
     if (closed)
@@ -258,17 +414,28 @@ kp_status_t kp_handle_close(kp_handle_table_t *table, kp_handle_t handle)
     kp_capability_t capability = {0};
     kp_spin_lock(&table->lock);
     uint32_t index;
-    kp_handle_slot_t *slot = slot_find(table, handle, SLOT_OPEN, &index);
+    kp_handle_slot_t *slot = slot_find_open(table, handle, &index);
     if (slot) {
-        capability = (kp_capability_t){slot->object, slot->rights};
+        capability = slot_take(slot);
         slot_free(table, slot, index);
     }
     kp_spin_unlock(&table->lock);
     if (!slot)
         return KP_ERR_BAD_HANDLE;
-    kp_wait_cancel(capability.object, table, handle);
-    kp_capability_close(&capability);
+    capability_drop(table, handle, capability);
     return KP_OK;
+}
+
+/* ---- Moving ---- */
+
+/* May the capability in this slot leave it? A handle named twice is RESERVED the second time. */
+static kp_status_t lift_check(const kp_handle_slot_t *slot, kp_rights_t need)
+{
+    if (!slot)
+        return KP_ERR_BAD_HANDLE;
+    if (slot_state(slot) == KP_HANDLE_DERIVED && kp_derivation_is_revoked(slot->derivation))
+        return KP_ERR_REVOKED;
+    return (slot->rights & need) == need ? KP_OK : KP_ERR_ACCESS_DENIED;
 }
 
 kp_status_t kp_handle_lift(kp_handle_table_t *table, uint32_t count, const kp_handle_t *handles,
@@ -278,24 +445,16 @@ kp_status_t kp_handle_lift(kp_handle_table_t *table, uint32_t count, const kp_ha
     uint32_t lifted = 0;
     kp_spin_lock(&table->lock);
     for (; lifted < count; lifted++) {
-        /* A handle named twice is RESERVED the second time: BAD_HANDLE. */
-        kp_handle_slot_t *slot = slot_find(table, handles[lifted], SLOT_OPEN, NULL);
-        if (!slot)
-            status = KP_ERR_BAD_HANDLE;
-        else if ((slot->rights & need) != need)
-            status = KP_ERR_ACCESS_DENIED;
+        kp_handle_slot_t *slot = slot_find_open(table, handles[lifted], NULL);
+        status = lift_check(slot, need);
         if (status != KP_OK)
             break;
-        capabilities[lifted] = (kp_capability_t){slot->object, slot->rights};
-        slot->object = NULL;
-        slot->state = SLOT_RESERVED;
+        capabilities[lifted] = slot_take(slot);
     }
     if (status != KP_OK) {
         while (lifted > 0) {
             kp_capability_t back = kp_capability_take(&capabilities[--lifted]);
-            kp_handle_slot_t *slot = slot_find(table, handles[lifted], SLOT_RESERVED, NULL);
-            slot->object = back.object;
-            slot->state = SLOT_OPEN;
+            slot_put(slot_find_reserved(table, handles[lifted], NULL), back);
         }
     }
     kp_spin_unlock(&table->lock);

@@ -1,5 +1,6 @@
 #include "kernel/object/object.h"
 
+#include "kernel/object/derivation.h"
 #include "kernel/object/quota.h"
 #include "kernel/object/wait.h"
 
@@ -89,9 +90,19 @@ kp_capability_t kp_capability_create(kp_object_t *object, kp_rights_t rights)
     return (kp_capability_t){.object = object, .rights = rights};
 }
 
+kp_object_t *kp_capability_acquire(const kp_capability_t *capability)
+{
+    if (capability->derivation)
+        return kp_derivation_object(capability->derivation);
+    return capability->object ? kp_object_acquire(capability->object) : NULL;
+}
+
 void kp_capability_close(kp_capability_t *capability)
 {
-    kp_object_t *object = kp_capability_take(capability).object;
+    kp_capability_t taken = kp_capability_take(capability);
+    if (taken.derivation)
+        kp_derivation_close(taken.derivation);
+    kp_object_t *object = taken.object;
     if (!object)
         return;
     unsigned before = atomic_fetch_sub_explicit(&object->capabilities, 1, memory_order_acq_rel);

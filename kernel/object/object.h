@@ -15,7 +15,8 @@
 #include "kernel/machine/machine.h"
 
 typedef struct kp_object kp_object_t;
-typedef struct kp_quota kp_quota_t; /* kernel/object/quota.h */
+typedef struct kp_derivation kp_derivation_t; /* kernel/object/derivation.h */
+typedef struct kp_quota kp_quota_t;           /* kernel/object/quota.h */
 
 typedef struct kp_object_ops {
     void (*abandoned)(kp_object_t *object); /* optional: the last capability is gone */
@@ -61,14 +62,26 @@ void kp_object_signal_locked(kp_object_t *object, kp_signals_t clear, kp_signals
 uint64_t kp_object_count(uint32_t type);
 #define KP_OBJECT_TYPE_LIMIT 16u
 
-/* ---- Capabilities: an object with rights, owned by a handle, a message or kernel code ---- */
+/* ---- Capabilities: an object with rights, owned by a handle, a message or kernel code ----
+   One that was duplicated, or is a duplicate, has a node in a tree of derivations, and the node has the
+   object: it may be revoked at any moment. Others have the object themselves. */
 typedef struct kp_capability {
-    kp_object_t *object; /* one reference and one capability count; NULL: none */
+    kp_object_t
+        *object; /* one reference and one capability count; NULL: none, or the node has them */
     kp_rights_t rights;
+    kp_derivation_t *derivation; /* NULL: it has no relatives */
 } kp_capability_t;
 
-/* A new capability to the object (adds to both counts). */
+static inline bool kp_capability_is_empty(const kp_capability_t *capability)
+{
+    return !capability->object && !capability->derivation;
+}
+
+/* A new capability to the object (adds to both counts), without relatives. */
 kp_capability_t kp_capability_create(kp_object_t *object, kp_rights_t rights);
+/* Its object, with a reference for the caller; NULL: empty, or revoked. Kernel code that is sent
+   capabilities by programs must ask here, for they may have relatives. */
+kp_object_t *kp_capability_acquire(const kp_capability_t *capability);
 /* Gives the capability up. Empty ones are ignored. Thread context, no locks held. */
 void kp_capability_close(kp_capability_t *capability);
 /* Takes the object out for a call that consumes: the source becomes empty. */

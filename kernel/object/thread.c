@@ -30,6 +30,8 @@ kp_thread_t *kp_thread_alloc(const char *name, kp_process_t *process)
     thread->process = process;
     if (process)
         kp_object_acquire(&process->object);
+    if (process && process->thread) /* a second one */
+        kp_handle_table_share(&process->handles);
     kp_trace_thread(thread->object.koid, process ? process->object.koid : 0, thread->name);
     return thread;
 }

@@ -9,7 +9,7 @@
 typedef struct kp_call {
     kp_process_t *process;
     const uint64_t *arguments;
-    kp_object_t *object; /* what argument 0 names, referenced for the call; NULL when none */
+    kp_object_t *object; /* what argument 0 names, valid for the call; NULL when none */
     kp_rights_t rights;  /* of that handle */
 } kp_call_t;
 

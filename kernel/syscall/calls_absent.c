@@ -8,8 +8,6 @@
         (void)call;                         \
         return KP_ERR_NOT_IMPLEMENTED;      \
     }
-/* handles */
-ABSENT(handle_revoke)
 /* waiting */
 ABSENT(futex_wait)
 ABSENT(futex_wake)

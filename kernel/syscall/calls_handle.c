@@ -23,11 +23,11 @@ static kp_status_t rights_shrink(kp_rights_t have, uint64_t asked, kp_rights_t *
 
 int64_t kp_call_handle_duplicate(kp_call_t *call)
 {
-    kp_rights_t rights;
-    kp_status_t status = rights_shrink(call->rights, call->arguments[1], &rights);
-    if (status != KP_OK)
-        return status;
-    return kp_call_result_handle(call, kp_capability_create(call->object, rights));
+    kp_handle_t duplicate;
+    kp_status_t status =
+        kp_handle_duplicate(&call->process->handles, kp_call_handle(call->arguments[0]),
+                            call->arguments[1], &duplicate);
+    return status == KP_OK ? (int64_t)duplicate : status;
 }
 
 int64_t kp_call_handle_replace(kp_call_t *call)
@@ -47,11 +47,16 @@ int64_t kp_call_handle_replace(kp_call_t *call)
         kp_handle_unreserve(table, 1, &new);
         return status;
     }
-    kp_wait_cancel(capability.object, table, old);
+    kp_wait_cancel(call->object, table, old);
     kp_handle_unreserve(table, 1, &old);
-    capability.rights = rights;
+    capability.rights &= rights;
     kp_handle_fill(table, new, capability);
     return new;
+}
+
+int64_t kp_call_handle_revoke(kp_call_t *call)
+{
+    return kp_handle_revoke(&call->process->handles, kp_call_handle(call->arguments[0]));
 }
 
 int64_t kp_call_object_info(kp_call_t *call)

@@ -22,19 +22,21 @@ static int64_t call_perform(const call_entry_t *entry, kp_call_t *call)
 {
     if (entry->type < 0)
         return entry->fn(call);
-    kp_handle_t handle = kp_call_handle(call->arguments[0]);
+    kp_handle_use_t use;
     kp_status_t status =
-        kp_handle_lookup(&call->process->handles, handle, &call->object, &call->rights);
+        kp_handle_use(&call->process->handles, kp_call_handle(call->arguments[0]), &use);
     if (status != KP_OK)
         return status;
+    call->object = use.object;
+    call->rights = use.rights;
     int64_t result;
-    if (entry->type != KP_TYPE_ANY && call->object->type != (uint32_t)entry->type)
+    if (entry->type != KP_TYPE_ANY && use.object->type != (uint32_t)entry->type)
         result = KP_ERR_WRONG_TYPE;
-    else if ((call->rights & entry->rights) != entry->rights)
+    else if ((use.rights & entry->rights) != entry->rights)
         result = KP_ERR_ACCESS_DENIED;
     else
         result = entry->fn(call);
-    kp_object_release(call->object);
+    kp_handle_unuse(&use);
     return result;
 }
 

@@ -24,7 +24,7 @@ kp_status_t kp_call_sending_begin(kp_call_t *call, const kp_call_message_t *from
         return status;
     }
     for (uint32_t i = 0; i < count; i++)
-        sending->moved[i] = kp_object_acquire(message->capabilities[i].object);
+        sending->moved[i] = kp_capability_acquire(&message->capabilities[i]);
     sending->message = message;
     sending->count = count;
     return KP_OK;
@@ -35,8 +35,10 @@ void kp_call_sending_end(kp_call_t *call, kp_call_sending_t *sending, kp_status_
     kp_handle_table_t *table = &call->process->handles;
     uint32_t count = sending->count;
     if (status == KP_OK) {
-        for (uint32_t i = 0; i < count; i++)
-            kp_wait_cancel(sending->moved[i], table, sending->handles[i]);
+        for (uint32_t i = 0; i < count; i++) {
+            if (sending->moved[i])
+                kp_wait_cancel(sending->moved[i], table, sending->handles[i]);
+        }
         if (count)
             kp_handle_unreserve(table, count, sending->handles);
         atomic_fetch_add_explicit(&call->process->messages_sent, 1, memory_order_relaxed);

@@ -18,7 +18,8 @@ typedef struct kp_call_sending {
     kp_message_t *message;
     uint32_t count; /* of handles */
     kp_handle_t handles[KP_CHANNEL_HANDLES_MAX];
-    /* After the sending the message is the receiver's: waits are cancelled through references. */
+    /* After the sending the message is the receiver's: waits are cancelled through references.
+       NULL: it was revoked just now. */
     kp_object_t *moved[KP_CHANNEL_HANDLES_MAX];
 } kp_call_sending_t;
 

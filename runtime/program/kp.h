@@ -42,6 +42,7 @@ static inline uint64_t kp_mem(const void *pointer)
 #define KP_STUB_PARAMETER_VOID(...) void
 #define KP_STUB_PARAMETER_HANDLE(name, ...) kp_handle_t name
 #define KP_STUB_PARAMETER_HANDLE_OR_NONE(name, ...) kp_handle_t name
+#define KP_STUB_PARAMETER_HANDLE_TO_CLOSE(name) kp_handle_t name
 #define KP_STUB_PARAMETER_IN_BYTES(name, ...) const void *name
 #define KP_STUB_PARAMETER_OUT_BYTES(name, ...) void *name
 #define KP_STUB_PARAMETER_IN(name, type, ...) const type *name
@@ -64,6 +65,7 @@ static inline uint64_t kp_mem(const void *pointer)
 #define KP_STUB_VALUE_VOID(...) 0
 #define KP_STUB_VALUE_HANDLE(name, ...) name
 #define KP_STUB_VALUE_HANDLE_OR_NONE(name, ...) name
+#define KP_STUB_VALUE_HANDLE_TO_CLOSE(name) name
 #define KP_STUB_VALUE_IN_BYTES(name, ...) kp_mem(name)
 #define KP_STUB_VALUE_OUT_BYTES(name, ...) kp_mem(name)
 #define KP_STUB_VALUE_IN(name, ...) kp_mem(name)

@@ -390,7 +390,8 @@ kp_status_t kp_session_capture(kp_session_t *session, uint32_t width, uint32_t h
     if (message->byte_count >= sizeof captured)
         memcpy(&captured, message->bytes, sizeof captured);
     status = captured.status;
-    kp_object_t *object = message->capability_count ? message->capabilities[0].object : NULL;
+    kp_object_t *object =
+        message->capability_count ? kp_capability_acquire(&message->capabilities[0]) : NULL;
     uint64_t bytes = (uint64_t)captured.stride * height;
     if (status == KP_OK && (!object || object->type != KP_TYPE_VMO || captured.width != width ||
                             captured.height != height || captured.stride < width * 4ull ||
@@ -403,6 +404,7 @@ kp_status_t kp_session_capture(kp_session_t *session, uint32_t width, uint32_t h
                      ? kp_vmo_read(kp_vmo_from_object(object), 0, session->pixels, (size_t)bytes)
                      : KP_ERR_NO_MEMORY;
     }
+    kp_object_release(object);
     kp_message_destroy(message);
     if (status != KP_OK)
         return fail(session, status, "the page could not be painted");
@@ -424,7 +426,8 @@ kp_status_t kp_session_dump(kp_session_t *session, uint32_t format, uint8_t **by
     if (message->byte_count >= sizeof dumped)
         memcpy(&dumped, message->bytes, sizeof dumped);
     status = dumped.status;
-    kp_object_t *object = message->capability_count ? message->capabilities[0].object : NULL;
+    kp_object_t *object =
+        message->capability_count ? kp_capability_acquire(&message->capabilities[0]) : NULL;
     if (status == KP_OK && dumped.size > 0 &&
         (!object || object->type != KP_TYPE_VMO || dumped.size > DUMP_MAX ||
          dumped.size > kp_vmo_size(kp_vmo_from_object(object))))
@@ -436,6 +439,7 @@ kp_status_t kp_session_dump(kp_session_t *session, uint32_t format, uint8_t **by
     }
     if (status == KP_OK && *size > 0)
         status = kp_vmo_read(kp_vmo_from_object(object), 0, *bytes, *size);
+    kp_object_release(object);
     kp_message_destroy(message);
     if (status != KP_OK)
         return fail(session, status, "the page could not be dumped");

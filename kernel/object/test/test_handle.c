@@ -34,7 +34,7 @@ KP_TEST(handles_are_found_and_go_stale)
         KP_EXPECT(other != handle);
         KP_EXPECT_INT(kp_handle_close(&table, other), KP_OK);
     }
-    KP_EXPECT_INT(table.chunk_count, 1);
+    KP_EXPECT_INT(table.slot_count, KP_HANDLE_CHUNK);
     kp_handle_table_clear(&table);
 }
 
