@@ -31,6 +31,9 @@ kp_process_t *kp_test_process_limited(uint32_t initial_pages, uint32_t maximum_p
 /* A process in this job. */
 kp_process_t *kp_test_process_in(kp_job_t *job, uint32_t initial_pages, uint32_t maximum_pages,
                                  kp_capability_t *startup);
+/* Test processes count as having several threads, for a test may call from any. From now on calls for
+   this one come from one host thread at a time, as from a program with one thread. */
+void kp_test_process_alone(kp_process_t *process);
 /* Kills it, waits for its end, drops the reference. */
 void kp_test_process_end(kp_process_t *process);
 

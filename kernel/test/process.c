@@ -62,6 +62,8 @@ kp_process_t *kp_test_process_in(kp_job_t *job, uint32_t initial_pages, uint32_t
     if (startup)
         *startup = options.startup;
     free(image); /* the test machine does not look at it again */
+    if (status == KP_OK)
+        kp_handle_table_share(&process->handles);
     return status == KP_OK ? process : NULL;
 }
 
@@ -91,6 +93,11 @@ kp_process_t *kp_test_process(uint32_t initial_pages, uint32_t maximum_pages,
                                   .processes = 2000,
                                   .objects = 50000};
     return process_in_new_job(initial_pages, maximum_pages, &wide, startup);
+}
+
+void kp_test_process_alone(kp_process_t *process)
+{
+    process->handles.shared = false;
 }
 
 void kp_test_process_end(kp_process_t *process)

@@ -504,7 +504,6 @@ KP_TEST(a_client_ends_while_it_waits)
 {
     for (int way = 0; way < 6; way++) {
         KP_REQUIRE(set_up());
-        kp_handle_table_share(&client->handles); /* we act as its other thread */
         player_t caller = {.process = client, .handle = client_end};
         put_call(client, 64, 0);
         run(&caller, call_main);

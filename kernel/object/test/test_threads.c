@@ -151,7 +151,6 @@ KP_TEST(waits_end_when_the_handle_goes)
         kp_capability_t events[2], ends[2];
         KP_REQUIRE(player.process && kp_event_create(&events[0]) == KP_OK &&
                    kp_event_create(&events[1]) == KP_OK && kp_channel_create(ends) == KP_OK);
-        kp_handle_table_share(&player.process->handles); /* we act as its other thread */
         kp_object_t *object = kp_object_acquire(events[1].object);
         player.handles[0] = give(player.process, events[0]);
         player.handles[1] = give(player.process, events[1]);

@@ -153,6 +153,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kp_process_t *victim = kp_test_process_limited(1, 2, &limits);
     if (!process || !victim)
         abort();
+    if (size % 2) /* both ways of finding handles */
+        kp_test_process_alone(process);
     memset(seen, 0, sizeof(seen));
     seen_count = 0;
     kp_capability_t ends[2], event;

@@ -13,6 +13,8 @@ static bool set_up(void)
     objects_before = kp_object_count(KP_TYPE_NONE);
     allocations_before = kp_test_allocations();
     process = kp_test_process(PAGES, 8, NULL);
+    if (process)
+        kp_test_process_alone(process);
     return process != NULL;
 }
 

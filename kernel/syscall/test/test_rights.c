@@ -82,6 +82,7 @@ static void set_up(void)
 {
     kp_test_attach("test");
     process = kp_test_process(1, 2, NULL);
+    kp_test_process_alone(process);
     victim = kp_test_process(1, 2, NULL);
 }
 
