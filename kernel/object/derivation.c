@@ -193,7 +193,7 @@ static void node_strip(kp_derivation_t *node, kp_status_t reason)
     node->table = NULL;
     kp_spin_unlock(&node->lock);
     if (capability.object && table && reason != KP_OK)
-        kp_wait_cancel(capability.object, table, handle);
+        kp_wait_end(capability.object, table, handle, reason);
     kp_capability_close(&capability);
 }
 

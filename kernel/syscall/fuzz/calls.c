@@ -13,6 +13,7 @@
 #include "kernel/ipc/services.h"
 #include "kernel/test/machine.h"
 #include "kernel/init/files.h"
+#include "kernel/object/timer.h"
 
 #define SEEN_MAX 128u
 #define CALLS_MAX 400u
@@ -132,8 +133,8 @@ static void set_up(void)
     memcpy(archive + sizeof(header), &entry, sizeof(entry));
     kp_service_t *http;
     if (kp_files_open(archive, sizeof(archive)) != KP_OK || kp_coordinator_init() != KP_OK ||
-        kp_device_register(&device) != KP_OK || kp_service_find("fuzz", &service) != KP_OK ||
-        kp_service_find("http", &http) != KP_OK)
+        kp_timers_start() != KP_OK || kp_device_register(&device) != KP_OK ||
+        kp_service_find("fuzz", &service) != KP_OK || kp_service_find("http", &http) != KP_OK)
         abort();
     kp_capability_t channel, process;
     if (kp_coordinator_tab_create(&channel, &process) != KP_OK) /* parses the image, for ever */
