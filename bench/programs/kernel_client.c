@@ -97,13 +97,26 @@ static void measure_memcpy(void)
     result("memcpy_64k_instructions", start, ROUNDS);
 }
 
+/* Argument loop=call or loop=null: only that, without end, for bench/kernel-trace. */
+static bool is_loop(const char *what)
+{
+    const char *argument;
+    for (size_t i = 1; (argument = kp_startup_argument(i)) != NULL; i++) {
+        if (strncmp(argument, "loop=", 5) == 0 && strcmp(argument + 5, what) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void measure_ipc(void)
 {
     kp_tab_created_t tab = server_start();
     kp_handle_t ends[2];
     check(kp_channel_create(ends) == KP_OK, "channel_create");
     check(kp_channel_write(tab.channel, NULL, 0, &ends[1], 1) == KP_OK, "role");
-    measure_calls("ipc_call_reply_64b_instructions", ends[0], 5000, SMALL, SMALL);
+    do {
+        measure_calls("ipc_call_reply_64b_instructions", ends[0], 5000, SMALL, SMALL);
+    } while (is_loop("call"));
     measure_calls("ipc_call_reply_4b_instructions", ends[0], 5000, 4, 4);
     measure_calls("ipc_call_reply_4k_instructions", ends[0], 500, 4096, 4096);
     measure_calls("ipc_call_64k_instructions", ends[0], 200, BIG, 0);
@@ -220,7 +233,9 @@ int main(void)
     (void)kp_boot_mark_text("toolbar"); /* the kernel reports its memory here */
     if (!coordinator)
         return 1;
-    measure_null();
+    do {
+        measure_null();
+    } while (is_loop("null"));
     measure_ipc();
     measure_memcpy();
     measure_queue("channel_write_read_64b_instructions", 5000, SMALL);
