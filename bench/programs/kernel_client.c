@@ -47,13 +47,12 @@ static void tab_close(kp_tab_created_t *tab)
     (void)kp_handle_close(tab->process);
 }
 
-static void measure_null(void)
+static void measure_null(const char *name, uint32_t rounds)
 {
-    enum { ROUNDS = 20000 };
     kp_time_t start = kp_now();
-    for (uint32_t i = 0; i < ROUNDS; i++)
+    for (uint32_t i = 0; i < rounds; i++)
         (void)kp_null();
-    result("null_call_instructions", start, ROUNDS);
+    result(name, start, rounds);
 }
 
 /* ---- Calls ---- */
@@ -114,9 +113,9 @@ static void measure_ipc(void)
     kp_handle_t ends[2];
     check(kp_channel_create(ends) == KP_OK, "channel_create");
     check(kp_channel_write(tab.channel, NULL, 0, &ends[1], 1) == KP_OK, "role");
-    do {
-        measure_calls("ipc_call_reply_64b_instructions", ends[0], 5000, SMALL, SMALL);
-    } while (is_loop("call"));
+    while (is_loop("call"))
+        measure_calls("loop", ends[0], 100, SMALL, SMALL);
+    measure_calls("ipc_call_reply_64b_instructions", ends[0], 5000, SMALL, SMALL);
     measure_calls("ipc_call_reply_4b_instructions", ends[0], 5000, 4, 4);
     measure_calls("ipc_call_reply_4k_instructions", ends[0], 500, 4096, 4096);
     measure_calls("ipc_call_64k_instructions", ends[0], 200, BIG, 0);
@@ -233,9 +232,10 @@ int main(void)
     (void)kp_boot_mark_text("toolbar"); /* the kernel reports its memory here */
     if (!coordinator)
         return 1;
-    do {
-        measure_null();
-    } while (is_loop("null"));
+    while (is_loop("null"))
+        measure_null("loop", 100);
+    if (!is_loop("call"))
+        measure_null("null_call_instructions", 20000);
     measure_ipc();
     measure_memcpy();
     measure_queue("channel_write_read_64b_instructions", 5000, SMALL);

@@ -96,6 +96,12 @@ static kp_status_t wait_fill(kp_channel_wait_t *wait, const kp_channel_bytes_t *
         return from->count
                    ? kp_machine_space_copy_in(from->space, wait->bytes, from->at, from->count)
                    : KP_OK;
+    kp_status_t across = kp_machine_space_copy_across(from->space, from->at, wait->room.space,
+                                                      wait->room.at, from->count);
+    if (across != KP_ERR_NOT_SUPPORTED) {
+        wait->status = across;
+        return KP_OK;
+    }
     for (uint32_t done = 0; done < from->count && wait->status == KP_OK;) {
         uint32_t part = KP_MIN(from->count - done, KP_CHANNEL_INLINE_MAX);
         kp_status_t status =

@@ -93,6 +93,11 @@ kp_status_t kp_machine_space_copy_in(kp_machine_space_t *space, void *to, uint32
                                      size_t count);
 kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t address, const void *from,
                                       size_t count);
+/* From the memory of the running thread's process to that of another, with one copy. Both ranges are
+   checked. KP_ERR_NOT_SUPPORTED: not at once, copy by way of the kernel (some bytes may have been
+   written). Other errors are copy_out's. Also under locks, for at most KP_CHANNEL_BYTES_MAX. */
+kp_status_t kp_machine_space_copy_across(kp_machine_space_t *from, uint32_t from_address,
+                                         kp_machine_space_t *to, uint32_t address, size_t count);
 /* Committed bytes that only this space holds, and resident shared bytes. */
 void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,
                             uint64_t *shared_bytes);

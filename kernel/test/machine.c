@@ -627,6 +627,16 @@ kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t addres
     return KP_OK;
 }
 
+kp_status_t kp_machine_space_copy_across(kp_machine_space_t *from, uint32_t from_address,
+                                         kp_machine_space_t *to, uint32_t address, size_t count)
+{
+    /* Sometimes not, as a machine may: by the address, so that it is the same in every run. */
+    if (from_address / 64 % 4 == 0)
+        return KP_ERR_NOT_SUPPORTED;
+    assert(from_address + (uint64_t)count <= from->size);
+    return kp_machine_space_copy_out(to, address, from->memory + from_address, count);
+}
+
 void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,
                             uint64_t *shared_bytes)
 {

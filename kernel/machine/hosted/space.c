@@ -211,6 +211,12 @@ kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t addres
     return KP_OK;
 }
 
+kp_status_t kp_machine_space_copy_across(kp_machine_space_t *from, uint32_t from_address,
+                                         kp_machine_space_t *to, uint32_t address, size_t count)
+{
+    return kp_machine_space_copy_out(to, address, from->window + from_address, count);
+}
+
 /* ---- statistics ---- */
 
 /* Resident pages of the process: all, and those of files and shared memory. */

@@ -9,6 +9,7 @@
 #include "kernel/machine/x86_64/smp.h"
 #include "kernel/machine/x86_64/thread.h"
 #include "kernel/machine/x86_64/trap.h"
+#include "kernel/machine/x86_64/user_copy.h"
 #include "kernel/machine/x86_64/vmo.h"
 #include "kernel/object/image.h"
 #include "kernel/object/vmo.h"
@@ -617,17 +618,22 @@ typedef struct transfer {
     uint64_t offset;
     size_t count; /* inside one page */
     bool is_write;
+    bool from_user; /* `kernel` is memory of the running process instead */
 } transfer_t;
 
-static void transfer_bytes(const transfer_t *at, char *page)
+static kp_status_t transfer_bytes(const transfer_t *at, char *page)
 {
     size_t within = at->offset % KP_PAGE_SIZE;
+    if (at->from_user) /* interrupts are off: a lock is held */
+        return kp_x86_user_copy(page + within, at->kernel, at->count) ? KP_OK
+                                                                      : KP_ERR_NOT_SUPPORTED;
     if (at->is_write)
         memcpy(page + within, at->kernel, at->count);
     else if (page)
         memcpy(at->kernel, page + within, at->count);
     else
         memset(at->kernel, 0, at->count); /* what was never written */
+    return KP_OK;
 }
 
 /* Part of a page that no VMO shows. lock is held. */
@@ -643,8 +649,7 @@ static kp_status_t copy_private(kp_machine_space_t *space, const transfer_t *at)
         entry = kp_x86_paging_entry(space->root, address, false, NULL);
         present = true;
     }
-    transfer_bytes(at, present ? kp_x86_direct(*entry & KP_X86_PTE_ADDRESS) : NULL);
-    return KP_OK;
+    return transfer_bytes(at, present ? kp_x86_direct(*entry & KP_X86_PTE_ADDRESS) : NULL);
 }
 
 /* Part of a page of a VMO, straight in the VMO; nothing happens when it was unmapped meanwhile. */
@@ -665,17 +670,17 @@ static kp_status_t copy_shared(kp_machine_space_t *space, kp_vmo_t *vmo, const t
                                      mapping->offset,
                                  at->is_write, !at->is_write, &page, &exclusive);
     if (mapping && status == KP_OK)
-        transfer_bytes(at, page);
+        status = transfer_bytes(at, page);
     kp_spin_unlock(&vmo->machine.lock);
     return status == KP_ERR_OUT_OF_RANGE ? KP_ERR_BAD_ADDRESS : status;
 }
 
 static kp_status_t copy(kp_machine_space_t *space, uint64_t offset, char *kernel, size_t count,
-                        bool write)
+                        bool write, bool from_user)
 {
     while (count > 0) {
         size_t part = KP_MIN(count, KP_PAGE_SIZE - offset % KP_PAGE_SIZE);
-        const transfer_t at = {kernel, offset, part, write};
+        const transfer_t at = {kernel, offset, part, write, from_user};
         kp_status_t status = KP_OK;
         bool is_done = true;
         /* The lock is dropped between pages, so that interrupts get in. */
@@ -701,16 +706,49 @@ static kp_status_t copy(kp_machine_space_t *space, uint64_t offset, char *kernel
     return KP_OK;
 }
 
+/* The usual case: the caller's own memory, where its pages are. In parts, so that interrupts get in
+   (unless they are off anyway). */
+static bool copy_own(const kp_machine_space_t *space, char *to, const char *from, size_t count)
+{
+    if (!kp_x86_user_copy_is_possible(space))
+        return false;
+    bool interrupts = kp_x86_flags() & KP_X86_FLAG_INTERRUPT;
+    bool good = true;
+    while (count > 0 && good) {
+        size_t part = KP_MIN(count, (size_t)KP_PAGE_SIZE);
+        kp_x86_interrupts_off();
+        good = kp_x86_user_copy(to, from, part);
+        if (interrupts)
+            kp_x86_interrupts_on();
+        to += part;
+        from += part;
+        count -= part;
+    }
+    return good;
+}
+
 kp_status_t kp_machine_space_copy_in(kp_machine_space_t *space, void *to, uint32_t address,
                                      size_t count)
 {
-    return copy(space, address, to, count, false);
+    if (copy_own(space, to, kp_x86_user_pointer(address), count))
+        return KP_OK;
+    return copy(space, address, to, count, false, false);
 }
 
 kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t address, const void *from,
                                       size_t count)
 {
-    return copy(space, address, (char *)from, count, true);
+    if (copy_own(space, kp_x86_user_pointer(address), from, count))
+        return KP_OK;
+    return copy(space, address, (char *)from, count, true, false);
+}
+
+kp_status_t kp_machine_space_copy_across(kp_machine_space_t *from, uint32_t from_address,
+                                         kp_machine_space_t *to, uint32_t address, size_t count)
+{
+    if (!kp_x86_user_copy_is_possible(from))
+        return KP_ERR_NOT_SUPPORTED;
+    return copy(to, address, kp_x86_user_pointer(from_address), count, true, true);
 }
 
 void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,

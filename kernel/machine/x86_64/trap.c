@@ -9,6 +9,7 @@
 #include "kernel/machine/x86_64/smp.h"
 #include "kernel/machine/x86_64/space.h"
 #include "kernel/machine/x86_64/thread.h"
+#include "kernel/machine/x86_64/user_copy.h"
 #include "kernel/machine/x86_64/user_trace.h"
 #include "kernel/trace/trace.h"
 
@@ -51,7 +52,9 @@ static const char *const exception_names[EXCEPTIONS] = {
     [17] = "alignment",          [18] = "machine check", [19] = "SIMD",
 };
 
-extern uint8_t kp_x86_clac_site[];
+extern uint8_t kp_x86_clac_site[], kp_x86_clac_site_1[], kp_x86_clac_site_2[], kp_x86_clac_site_3[],
+    kp_x86_clac_site_4[];
+extern uint8_t kp_x86_stac_site_0[], kp_x86_stac_site_1[], kp_x86_stac_site_2[];
 
 /* All legacy interrupts go to unused vectors and are masked: KPIO uses MSI and the LAPIC. */
 static void pic_silence(void)
@@ -100,9 +103,14 @@ void kp_x86_trap_load(void)
 
 void kp_x86_trap_patch(void)
 {
-    static const uint8_t clac[3] = {0x0f, 0x01, 0xca};
-    if (kp_x86_features.smap)
-        memcpy(kp_x86_clac_site, clac, sizeof(clac));
+    static const uint8_t clac[3] = {0x0f, 0x01, 0xca}, stac[3] = {0x0f, 0x01, 0xcb};
+    uint8_t *const clacs[] = {kp_x86_clac_site, kp_x86_clac_site_1, kp_x86_clac_site_2,
+                              kp_x86_clac_site_3, kp_x86_clac_site_4};
+    uint8_t *const stacs[] = {kp_x86_stac_site_0, kp_x86_stac_site_1, kp_x86_stac_site_2};
+    for (size_t i = 0; kp_x86_features.smap && i < KP_ARRAY_COUNT(clacs); i++)
+        memcpy(clacs[i], clac, sizeof(clac));
+    for (size_t i = 0; kp_x86_features.smap && i < KP_ARRAY_COUNT(stacs); i++)
+        memcpy(stacs[i], stac, sizeof(stac));
 }
 
 kp_status_t kp_x86_interrupt_allocate(void (*handler)(void *), void *argument, uint8_t *vector)
@@ -222,6 +230,12 @@ void kp_x86_trap(kp_x86_frame_t *frame)
         user_exception(frame, fault_address);
         return;
     }
+    if (frame->vector == KP_X86_VECTOR_PAGE_FAULT &&
+        frame->rip >= (uint64_t)kp_x86_user_copy_begin &&
+        frame->rip < (uint64_t)kp_x86_user_copy_end && fault_address < KP_X86_USER_END) {
+        frame->rip = (uint64_t)kp_x86_user_copy_fault;
+        return;
+    }
     const char *name = exception_names[frame->vector] ? exception_names[frame->vector] : "reserved";
     if (frame->vector == DOUBLE_FAULT) {
         __asm__ volatile("movq %%cr2, %0" : "=r"(fault_address));
@@ -237,6 +251,25 @@ void kp_x86_trap(kp_x86_frame_t *frame)
                            frame->error & ERROR_PRESENT ? "not allowed" : "not mapped");
     kp_x86_panic_frame(frame, "%s in the kernel, error code 0x%llx", name,
                        (unsigned long long)frame->error);
+}
+
+_Static_assert(KP_CALL_channel_reply_receive == 16, "entry.S: LEAN_CALL_LAST");
+/* Calls that take so little time that interrupts stay off. */
+#define CALLS_SHORT                                                                    \
+    (1u << KP_CALL_null | 1u << KP_CALL_channel_call | 1u << KP_CALL_channel_receive | \
+     1u << KP_CALL_channel_reply | 1u << KP_CALL_channel_reply_receive)
+
+int64_t kp_x86_syscall_lean(uint32_t number, const uint64_t arguments[6])
+{
+    kp_machine_thread_t *thread = kp_x86_current();
+    thread->in_call = true;
+    if (!(CALLS_SHORT >> number & 1))
+        kp_x86_interrupts_on();
+    int64_t result = kp_syscall_dispatch(number, arguments);
+    kp_x86_interrupts_off();
+    kp_x86_user_return();
+    thread->in_call = false;
+    return result;
 }
 
 void kp_x86_syscall(kp_x86_frame_t *frame)

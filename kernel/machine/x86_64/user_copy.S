@@ -1,0 +1,118 @@
+/* Copies between the kernel and the memory of the running thread's process, straight through the
+   process's own page tables. A page that is not there, or not writable, ends the copy: the trap
+   handler continues at kp_x86_user_copy_fault, so nothing here may use the stack. user_copy.h says
+   what callers must know. */
+    .text
+    .global kp_x86_user_copy_begin
+kp_x86_user_copy_begin:
+
+/* bool kp_x86_user_copy(void *to, const void *from, size_t count) */
+    .global kp_x86_user_copy
+    .balign 16
+kp_x86_user_copy:
+    .global kp_x86_stac_site_0
+kp_x86_stac_site_0:
+    .byte 0x0f, 0x1f, 0x00 /* becomes stac where the CPU has SMAP */
+    subq $64, %rdx
+    jb 2f
+1:  movups (%rsi), %xmm0
+    movups 16(%rsi), %xmm1
+    movups 32(%rsi), %xmm2
+    movups 48(%rsi), %xmm3
+    movups %xmm0, (%rdi)
+    movups %xmm1, 16(%rdi)
+    movups %xmm2, 32(%rdi)
+    movups %xmm3, 48(%rdi)
+    addq $64, %rsi
+    addq $64, %rdi
+    subq $64, %rdx
+    jae 1b
+2:  testb $63, %dl
+    jz 9f
+    testb $32, %dl
+    jz 3f
+    movups (%rsi), %xmm0
+    movups 16(%rsi), %xmm1
+    movups %xmm0, (%rdi)
+    movups %xmm1, 16(%rdi)
+    addq $32, %rsi
+    addq $32, %rdi
+3:  testb $16, %dl
+    jz 4f
+    movups (%rsi), %xmm0
+    movups %xmm0, (%rdi)
+    addq $16, %rsi
+    addq $16, %rdi
+4:  testb $8, %dl
+    jz 5f
+    movq (%rsi), %rax
+    movq %rax, (%rdi)
+    addq $8, %rsi
+    addq $8, %rdi
+5:  testb $4, %dl
+    jz 6f
+    movl (%rsi), %eax
+    movl %eax, (%rdi)
+    addq $4, %rsi
+    addq $4, %rdi
+6:  andl $3, %edx
+    jz 9f
+7:  movb (%rsi), %al
+    movb %al, (%rdi)
+    incq %rsi
+    incq %rdi
+    decl %edx
+    jnz 7b
+9:  movl $1, %eax
+    .global kp_x86_clac_site_1
+kp_x86_clac_site_1:
+    .byte 0x0f, 0x1f, 0x00
+    ret
+
+/* The sizes of kp_channel_message_t and kp_channel_call_t: bool (void *to, const void *from). */
+    .global kp_x86_user_copy_20
+    .balign 16
+kp_x86_user_copy_20:
+    .global kp_x86_stac_site_1
+kp_x86_stac_site_1:
+    .byte 0x0f, 0x1f, 0x00
+    movups (%rsi), %xmm0
+    movl 16(%rsi), %eax
+    movups %xmm0, (%rdi)
+    movl %eax, 16(%rdi)
+    movl $1, %eax
+    .global kp_x86_clac_site_2
+kp_x86_clac_site_2:
+    .byte 0x0f, 0x1f, 0x00
+    ret
+
+    .global kp_x86_user_copy_40
+    .balign 16
+kp_x86_user_copy_40:
+    .global kp_x86_stac_site_2
+kp_x86_stac_site_2:
+    .byte 0x0f, 0x1f, 0x00
+    movups (%rsi), %xmm0
+    movups 16(%rsi), %xmm1
+    movq 32(%rsi), %rax
+    movups %xmm0, (%rdi)
+    movups %xmm1, 16(%rdi)
+    movq %rax, 32(%rdi)
+    movl $1, %eax
+    .global kp_x86_clac_site_3
+kp_x86_clac_site_3:
+    .byte 0x0f, 0x1f, 0x00
+    ret
+
+    .global kp_x86_user_copy_end
+kp_x86_user_copy_end:
+
+    .global kp_x86_user_copy_fault
+kp_x86_user_copy_fault:
+    xorl %eax, %eax
+    .global kp_x86_clac_site_4
+kp_x86_clac_site_4:
+    .byte 0x0f, 0x1f, 0x00
+    ret
+
+    .section .note.GNU-stack, "", @progbits
