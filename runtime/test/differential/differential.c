@@ -1,0 +1,298 @@
+#include "runtime/test/differential/differential.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/test/differential/generator.h"
+#include "runtime/wasm/module.h"
+
+#define MOST_ENGINES 4
+
+typedef struct call_result {
+    kp_spec_outcome_t outcome;
+    kp_spec_value_t values[KP_SPEC_VALUES];
+    size_t count;
+    kp_spec_message_t message;
+    uint64_t checksum;
+} call_result_t;
+
+typedef struct differential {
+    const kp_spec_engine_t *const *engines;
+    unsigned engine_count;
+    kp_wasm_features_t features;
+    bool trace;
+    const char *keep;
+    uint64_t differ, calls, returned;
+    /* The current module. */
+    uint64_t number;
+    void *stores[MOST_ENGINES];
+    void *instances[MOST_ENGINES];
+} differential_t;
+
+static void *resize(void *context, void *old, size_t old_size, size_t size)
+{
+    (void)context;
+    (void)old_size;
+    if (size == 0) {
+        free(old);
+        return NULL;
+    }
+    return realloc(old, size);
+}
+
+/* The argument for a parameter: the same in trace-v8. */
+static kp_spec_value_t argument(uint64_t number, uint32_t function, uint32_t parameter,
+                                kp_wasm_type_t type)
+{
+    uint64_t z = (number * 64 + function) * 16 + parameter + 1;
+    z *= 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z ^= z >> 27;
+    kp_spec_value_t value = {.type = type};
+    int16_t small = (int16_t)z;
+    switch (type) {
+    case KP_WASM_TYPE_I32:
+        value.bits[0] = z & 0x100000000 ? (uint32_t)z & 0xff : (uint32_t)z;
+        break;
+    case KP_WASM_TYPE_I64:
+        value.bits[0] = z;
+        break;
+    case KP_WASM_TYPE_F32: {
+        float real = (float)small / 16;
+        memcpy(&value.bits[0], &real, sizeof(real));
+        break;
+    }
+    case KP_WASM_TYPE_F64: {
+        double real = (double)small / 16;
+        memcpy(&value.bits[0], &real, sizeof(real));
+        break;
+    }
+    case KP_WASM_TYPE_V128:
+        value.bits[0] = z;
+        value.bits[1] = ~z * 3;
+        break;
+    default:
+        value.bits[0] = KP_SPEC_NULL;
+        break;
+    }
+    return value;
+}
+
+static void invoke(differential_t *state, unsigned engine, const char *name,
+                   const kp_spec_value_t *arguments, size_t count, call_result_t *result)
+{
+    result->count = 0;
+    result->message.text[0] = '\0';
+    result->outcome = state->engines[engine]->invoke(
+        state->stores[engine], state->instances[engine], name, strlen(name), arguments, count,
+        result->values, &result->count, &result->message);
+}
+
+/* reset, the function, checksum */
+static void run_call(differential_t *state, unsigned engine, const char *name,
+                     const kp_spec_value_t *arguments, size_t count, call_result_t *result)
+{
+    static call_result_t other;
+    invoke(state, engine, "reset", NULL, 0, &other);
+    invoke(state, engine, name, arguments, count, result);
+    invoke(state, engine, "checksum", NULL, 0, &other);
+    result->checksum =
+        other.outcome == KP_SPEC_OK && other.count == 1 ? other.values[0].bits[0] : UINT64_MAX;
+}
+
+static bool same_value(const kp_spec_value_t *a, const kp_spec_value_t *b)
+{
+    if (a->type != b->type)
+        return false;
+    if (kp_wasm_type_is_reference(a->type))
+        return (a->bits[0] == KP_SPEC_NULL) == (b->bits[0] == KP_SPEC_NULL);
+    return a->bits[0] == b->bits[0] && (a->type != KP_WASM_TYPE_V128 || a->bits[1] == b->bits[1]);
+}
+
+static const char *difference(const call_result_t *a, const call_result_t *b)
+{
+    if (a->outcome != b->outcome)
+        return "outcome";
+    if (a->outcome == KP_SPEC_TRAP && strcmp(a->message.text, b->message.text) != 0)
+        return "trap";
+    if (a->count != b->count)
+        return "number of results";
+    for (size_t i = 0; a->outcome == KP_SPEC_OK && i < a->count; i++) {
+        if (!same_value(&a->values[i], &b->values[i]))
+            return "result";
+    }
+    return a->checksum != b->checksum ? "checksum" : NULL;
+}
+
+static void print_value(const kp_spec_value_t *value)
+{
+    uint64_t bits = value->bits[0];
+    bool nan = (value->type == KP_WASM_TYPE_F32 && (bits & 0x7fffffff) > 0x7f800000) ||
+               (value->type == KP_WASM_TYPE_F64 && (bits & INT64_MAX) > 0x7ff0000000000000);
+    if (nan)
+        printf(" nan");
+    else if (kp_wasm_type_is_reference(value->type))
+        printf(" %s", bits == KP_SPEC_NULL ? "null" : "ref");
+    else
+        printf(" %" PRIx64, bits);
+}
+
+static void print_trace(const differential_t *state, const char *name, const call_result_t *result)
+{
+    printf("%" PRIu64 " %s %s", state->number, name,
+           result->outcome == KP_SPEC_OK          ? "ok"
+           : result->outcome == KP_SPEC_EXCEPTION ? "exception"
+           : result->outcome == KP_SPEC_TRAP      ? "trap"
+                                                  : result->message.text);
+    for (size_t i = 0; result->outcome == KP_SPEC_OK && i < result->count; i++)
+        print_value(&result->values[i]);
+    printf(" = %" PRIx64 "\n", result->checksum);
+}
+
+static void print_outcome(const differential_t *state, unsigned engine, const call_result_t *result)
+{
+    printf("#   %s: outcome %d %s, checksum %" PRIx64 ", results", state->engines[engine]->name,
+           (int)result->outcome, result->message.text, result->checksum);
+    for (size_t i = 0; i < result->count; i++)
+        print_value(&result->values[i]);
+    printf("\n");
+}
+
+static bool has_vector(const kp_wasm_functype_t *type)
+{
+    for (uint32_t i = 0; i < type->parameter_count + type->result_count; i++) {
+        if (type->types[i] == KP_WASM_TYPE_V128)
+            return true;
+    }
+    return false;
+}
+
+/* False: they differ, which has been said. */
+static bool compare_function(differential_t *state, const kp_wasm_module_t *module,
+                             uint32_t function)
+{
+    static call_result_t results[MOST_ENGINES];
+    const kp_wasm_functype_t *type = kp_wasm_module_function_type(module, function);
+    kp_spec_value_t arguments[16];
+    char name[16];
+    if (state->trace && has_vector(type))
+        return true;
+    snprintf(name, sizeof(name), "f%" PRIu32, function);
+    for (uint32_t i = 0; i < type->parameter_count; i++)
+        arguments[i] = argument(state->number, function, i, type->types[i]);
+    for (unsigned i = 0; i < state->engine_count; i++)
+        run_call(state, i, name, arguments, type->parameter_count, &results[i]);
+    state->calls++;
+    state->returned += results[0].outcome == KP_SPEC_OK;
+    if (state->trace)
+        print_trace(state, name, &results[0]);
+    for (unsigned i = 1; i < state->engine_count; i++) {
+        const char *what = difference(&results[0], &results[i]);
+        if (!what)
+            continue;
+        printf("# differ: module %" PRIu64 " function %s: %s\n", state->number, name, what);
+        print_outcome(state, 0, &results[0]);
+        print_outcome(state, i, &results[i]);
+        return false;
+    }
+    return true;
+}
+
+/* The module's functions f0, f1, ... come first; the last two are reset and checksum. */
+static bool compare_module(differential_t *state, const uint8_t *bytes, size_t size)
+{
+    kp_wasm_options_t options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
+    options.features = state->features;
+    kp_wasm_module_t *module;
+    kp_wasm_error_t error;
+    if (kp_wasm_module_decode(bytes, size, &options, &module, &error) != KP_OK) {
+        printf("# module %" PRIu64 " is invalid: %s\n", state->number, error.reason);
+        return false;
+    }
+    bool good = true;
+    for (unsigned i = 0; i < state->engine_count && good; i++) {
+        kp_spec_message_t message = {""};
+        state->stores[i] = state->engines[i]->open(state->features);
+        good = state->stores[i] &&
+               state->engines[i]->instantiate(state->stores[i], bytes, size, &state->instances[i],
+                                              &message) == KP_SPEC_OK;
+        if (!good)
+            printf("# module %" PRIu64 ": %s does not instantiate it: %s\n", state->number,
+                   state->engines[i]->name, message.text);
+    }
+    for (uint32_t i = 0; i + 2 < module->function_count && good; i++)
+        good = compare_function(state, module, i);
+    for (unsigned i = 0; i < state->engine_count; i++) {
+        if (state->stores[i])
+            state->engines[i]->close(state->stores[i]);
+        state->stores[i] = NULL;
+    }
+    kp_wasm_module_destroy(module);
+    return good;
+}
+
+static void keep_module(const differential_t *state, const uint8_t *bytes, size_t size)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/%" PRIu64 ".wasm", state->keep, state->number);
+    FILE *file = fopen(path, "wb");
+    bool good = file && fwrite(bytes, 1, size, file) == size;
+    if (file && fclose(file) != 0)
+        good = false;
+    printf("#   %s %s\n", good ? "kept as" : "cannot write", path);
+}
+
+static int usage(const char *program)
+{
+    fprintf(stderr, "usage: %s [--features N] [--trace] [--keep DIRECTORY] FIRST COUNT\n", program);
+    return 2;
+}
+
+int kp_differential_main(int argc, char **argv, const kp_spec_engine_t *const *engines,
+                         unsigned engine_count)
+{
+    differential_t state = {
+        .engines = engines,
+        .engine_count = engine_count < MOST_ENGINES ? engine_count : MOST_ENGINES,
+        .features = KP_WASM_FEATURES_ALL,
+    };
+    uint64_t numbers[2] = {0, 0};
+    unsigned given = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--trace") == 0)
+            state.trace = true;
+        else if (strcmp(argv[i], "--features") == 0 && i + 1 < argc)
+            state.features = (kp_wasm_features_t)strtoul(argv[++i], NULL, 0);
+        else if (strcmp(argv[i], "--keep") == 0 && i + 1 < argc)
+            state.keep = argv[++i];
+        else if (argv[i][0] != '-' && given < 2)
+            numbers[given++] = strtoull(argv[i], NULL, 10);
+        else
+            return usage(argv[0]);
+    }
+    if (given != 2)
+        return usage(argv[0]);
+    for (uint64_t i = 0; i < numbers[1]; i++) {
+        uint8_t *bytes;
+        state.number = numbers[0] + i;
+        size_t size = kp_generate(state.number, state.features, &bytes);
+        if (size == 0) {
+            fprintf(stderr, "out of memory\n");
+            return 1;
+        }
+        if (!compare_module(&state, bytes, size)) {
+            state.differ++;
+            if (state.keep)
+                keep_module(&state, bytes, size);
+        }
+        free(bytes);
+    }
+    if (!state.trace)
+        printf("%s %" PRIu64 " generated modules from number %" PRIu64 ": %" PRIu64
+               " calls, %" PRIu64 " returned, %" PRIu64 " modules differ\n",
+               state.differ ? "not ok" : "ok", numbers[1], numbers[0], state.calls, state.returned,
+               state.differ);
+    return state.differ != 0;
+}

@@ -1,0 +1,21 @@
+/* Generates valid WebAssembly modules from numbers, for comparing tiers with each other.
+
+   A module exports its functions "f0", "f1", ...; "reset" (no parameters), to be called before each of
+   them: it refills the fuel that every function entry and loop head burns, so that everything ends; and
+   "checksum" (-> i64), over memories, globals and tables. It imports nothing. Results are the same in
+   every correct engine: NaN results of arithmetic are made canonical, nothing grows without a maximum
+   (an engine must grant it: at most 16 pages and 64 table elements). Calls nest at most KP_GENERATOR_FUEL
+   deep. */
+#ifndef KP_RUNTIME_TEST_DIFFERENTIAL_GENERATOR_H
+#define KP_RUNTIME_TEST_DIFFERENTIAL_GENERATOR_H
+
+#include "runtime/wasm/types.h"
+
+#define KP_GENERATOR_FUEL 200
+
+/* Writes the module for `seed` and `features` (unused ones may be chosen away by the seed); the same
+   bytes for the same arguments, on every machine. Returns its size, 0 when there is no memory. The
+   bytes are the caller's, to free(). */
+size_t kp_generate(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes);
+
+#endif
