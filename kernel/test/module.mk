@@ -1,6 +1,6 @@
 # Unit tests and fuzz targets of the portable core, over the test machine (machine.h).
 CORE_TEST_SRC = kernel/base/tree.c $(wildcard $(addsuffix /*.c,$(addprefix kernel/,object ipc init browser syscall time trace))) \
-    kernel/test/machine.c kernel/test/process.c
+    kernel/test/machine.c kernel/test/objects.c kernel/test/process.c
 CORE_TEST_CFLAGS := -Ikernel/test
 
 # $(call CORE_TEST,name,test file)
