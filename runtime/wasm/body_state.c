@@ -100,7 +100,7 @@ bool kp_wasm_state_pop_row(kp_wasm_state_t *state, const kp_wasm_type_t *types, 
 
 bool kp_wasm_state_push_row(kp_wasm_state_t *state, const kp_wasm_type_t *types, uint32_t count)
 {
-    if (count > state->limit - state->top && !kp_wasm_state_reserve(state, count))
+    if (count > (size_t)(state->limit - state->top) && !kp_wasm_state_reserve(state, count))
         return false;
     memcpy(state->top, types, count);
     state->top += count;
