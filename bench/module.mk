@@ -27,3 +27,9 @@ $(eval $(call BENCH_BUNDLE,hosted,$(BUILD)/bench/kernel-hosted.bundle))
 bench-kernel: $(BUILD)/x86_64/kpio.elf $(BUILD)/bench/kernel.bundle $(BUILD)/kpio \
     $(BUILD)/bench/kernel-hosted.bundle | $(SYSTEM_RUN_READY)
 	$(Q)bench/kernel
+
+# The hosted machine's part of it: bench/kernel.d/hosted.sh.
+HOST_TOOLS += bench_hosted
+bench_hosted_HOST_SRC = bench/hosted.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
+bench_hosted_HOST_CFLAGS := -Ikernel/machine/hosted
+bench_hosted_HOST_LDFLAGS := -pthread -ldl

@@ -15,13 +15,19 @@ static kp_channel_wait_t *call_find(kp_channel_t *end, kp_transaction_t transact
     return call;
 }
 
-static void call_insert(kp_channel_t *end, kp_channel_wait_t *call)
+/* An id that no call waits under, and no lane makes. */
+static kp_transaction_t call_id(kp_channel_t *end)
 {
     do {
-        if (++end->last_transaction == KP_TRANSACTION_NONE)
+        if (++end->last_transaction == KP_CHANNEL_LANE_TRANSACTION)
             end->last_transaction = 1;
     } while (end->calls && call_find(end, end->last_transaction));
-    call->transaction = end->last_transaction;
+    return end->last_transaction;
+}
+
+/* Under call->transaction. */
+static void call_insert(kp_channel_t *end, kp_channel_wait_t *call)
+{
     kp_channel_wait_t **place = &end->calls;
     for (uint32_t bits = call->transaction; *place; bits >>= 1)
         place = &(*place)->child[bits & 1];
@@ -135,11 +141,23 @@ static kp_status_t wait_broken(const kp_channel_t *end, const kp_channel_wait_t 
     return KP_OK;
 }
 
+/* Counts, and whether they fit. */
+static bool reply_fits(kp_channel_wait_t *call, uint32_t byte_count, uint32_t handle_count)
+{
+    call->byte_count = byte_count;
+    call->handle_count = handle_count;
+    if (byte_count <= call->room.count && handle_count <= call->handle_room)
+        return true;
+    call->status = KP_ERR_BUFFER_TOO_SMALL;
+    return false;
+}
+
 /* ---- Calls ---- */
 
 /* Before the request can be seen: the reply may come at once. The lock is held. */
 static void call_register(kp_channel_t *end, kp_channel_wait_t *wait)
 {
+    wait->transaction = call_id(end);
     call_insert(end, wait);
     wait_link(end, wait, KP_SIGNAL_PEER_CLOSED);
 }
@@ -205,9 +223,44 @@ kp_status_t kp_channel_call_push(kp_channel_t *end, kp_channel_wait_t *wait, kp_
     return status;
 }
 
+kp_status_t kp_channel_call_adopt(kp_channel_t *end, kp_channel_wait_t *wait,
+                                  kp_transaction_t transaction)
+{
+    kp_status_t status = KP_OK;
+    kp_spin_lock(end->object.lock);
+    kp_message_t *early = end->early_reply;
+    if (early && early->transaction == transaction) {
+        end->early_reply = NULL;
+        if (reply_fits(wait, early->byte_count, early->capability_count))
+            wait->message = early;
+        atomic_store_explicit(&wait->done, true, memory_order_relaxed);
+        wait->transaction = transaction;
+    } else {
+        early = NULL;
+        status = end->closed         ? KP_ERR_CANCELLED
+                 : end->peer->closed ? KP_ERR_PEER_CLOSED
+                 : !(transaction & KP_CHANNEL_LANE_TRANSACTION) || call_find(end, transaction)
+                     ? KP_ERR_BAD_STATE
+                     : KP_OK;
+        if (status == KP_OK) {
+            wait->transaction = transaction;
+            call_insert(end, wait);
+            wait_link(end, wait, KP_SIGNAL_PEER_CLOSED);
+        }
+    }
+    kp_spin_unlock(end->object.lock);
+    if (early)
+        kp_message_containers_clear(early);
+    if (early && !wait->message)
+        kp_message_destroy(early);
+    return status;
+}
+
 kp_status_t kp_channel_call_wait(kp_channel_t *end, kp_channel_wait_t *wait, kp_thread_t *receiver,
                                  kp_time_t deadline)
 {
+    if (!receiver && atomic_load_explicit(&wait->done, memory_order_acquire))
+        return wait->status;
     for (;;) {
         bool in_time = wait_park(receiver, deadline);
         receiver = NULL;
@@ -237,17 +290,6 @@ kp_status_t kp_channel_call_wait(kp_channel_t *end, kp_channel_wait_t *wait, kp_
 
 /* ---- Replies ---- */
 
-/* Counts, and whether they fit. */
-static bool reply_fits(kp_channel_wait_t *call, uint32_t byte_count, uint32_t handle_count)
-{
-    call->byte_count = byte_count;
-    call->handle_count = handle_count;
-    if (byte_count <= call->room.count && handle_count <= call->handle_room)
-        return true;
-    call->status = KP_ERR_BUFFER_TOO_SMALL;
-    return false;
-}
-
 kp_status_t kp_channel_reply(kp_channel_t *end, kp_transaction_t transaction,
                              const kp_channel_bytes_t *reply, kp_thread_t **caller)
 {
@@ -266,6 +308,48 @@ kp_status_t kp_channel_reply(kp_channel_t *end, kp_transaction_t transaction,
     return status;
 }
 
+/* Gives the call its reply. True: the message is its, else it did not fit. The lock is held. */
+static bool reply_finish(kp_channel_wait_t *call, kp_message_t *message, kp_thread_t **caller)
+{
+    bool fits = reply_fits(call, message->byte_count, message->capability_count);
+    if (fits)
+        call->message = message;
+    call_remove(call);
+    *caller = wait_finish(call);
+    kp_trace(KP_TRACE_SEND, call->waiter.object->koid, message->byte_count,
+             message->capability_count);
+    return fits;
+}
+
+/* Its caller is on his way from a lane, or has come just now. */
+static kp_status_t reply_keep(kp_channel_t *end, kp_transaction_t transaction,
+                              kp_message_t *message, kp_thread_t **caller)
+{
+    kp_channel_t *to = end->peer;
+    kp_status_t status = kp_message_containers_enter(message, to);
+    if (status != KP_OK)
+        return status == KP_ERR_PEER_CLOSED ? KP_ERR_NOT_FOUND : status;
+    kp_message_t *garbage = NULL;
+    kp_spin_lock(end->object.lock);
+    kp_channel_wait_t *call = call_find(to, transaction);
+    if (call) {
+        if (!reply_finish(call, message, caller))
+            garbage = message;
+    } else if (!to->had_lane || to->closed) {
+        status = KP_ERR_NOT_FOUND;
+    } else {
+        garbage = to->early_reply;
+        to->early_reply = message;
+        message->transaction = transaction;
+    }
+    kp_spin_unlock(end->object.lock);
+    if (call || status != KP_OK)
+        kp_message_containers_clear(message);
+    if (garbage)
+        kp_message_destroy(garbage);
+    return status;
+}
+
 kp_status_t kp_channel_reply_message(kp_channel_t *end, kp_transaction_t transaction,
                                      kp_message_t *message, kp_thread_t **caller)
 {
@@ -277,18 +361,13 @@ kp_status_t kp_channel_reply_message(kp_channel_t *end, kp_transaction_t transac
     bool fits = false;
     kp_spin_lock(end->object.lock);
     kp_channel_wait_t *call = call_find(end->peer, transaction);
-    if (call) {
-        fits = reply_fits(call, message->byte_count, message->capability_count);
-        if (fits)
-            call->message = message;
-        call_remove(call);
-        *caller = wait_finish(call);
-        kp_trace(KP_TRACE_SEND, end->peer->object.koid, message->byte_count,
-                 message->capability_count);
-    }
+    if (call)
+        fits = reply_finish(call, message, caller);
     kp_spin_unlock(end->object.lock);
     if (!call)
-        return KP_ERR_NOT_FOUND;
+        return transaction & KP_CHANNEL_LANE_TRANSACTION
+                   ? reply_keep(end, transaction, message, caller)
+                   : KP_ERR_NOT_FOUND;
     if (!fits)
         kp_message_destroy(message);
     return KP_OK;

@@ -65,11 +65,17 @@ kp_status_t kp_channel_call_push(kp_channel_t *end, kp_channel_wait_t *wait, kp_
 kp_status_t kp_channel_call_wait(kp_channel_t *end, kp_channel_wait_t *wait, kp_thread_t *receiver,
                                  kp_time_t deadline);
 
+/* Begins to wait for the reply to a request that went by a lane (channel.h), under its own id; go on with
+   kp_channel_call_wait. ERR_BAD_STATE: another call waits under it. */
+kp_status_t kp_channel_call_adopt(kp_channel_t *end, kp_channel_wait_t *wait,
+                                  kp_transaction_t transaction);
+
 /* Answers a call that was made on the other end. KP_OK: *caller is its thread, referenced: unpark it.
    ERR_NOT_FOUND: nobody waits under that id. Errors of the replier's memory: the call waits on. */
 kp_status_t kp_channel_reply(kp_channel_t *end, kp_transaction_t transaction,
                              const kp_channel_bytes_t *reply, kp_thread_t **caller);
-/* The message is taken on success. ERR_INVALID_ARGUMENT: `end` itself is in it. */
+/* The same; the message is taken on success. *caller is NULL when it was kept for a caller who is on
+   his way here from a lane: one of those has room. ERR_INVALID_ARGUMENT: `end` itself is in it. */
 kp_status_t kp_channel_reply_message(kp_channel_t *end, kp_transaction_t transaction,
                                      kp_message_t *message, kp_thread_t **caller);
 

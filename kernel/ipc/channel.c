@@ -131,6 +131,27 @@ static kp_status_t message_nesting_check(const kp_message_t *message, kp_channel
     return KP_OK;
 }
 
+kp_status_t kp_message_containers_enter(kp_message_t *message, kp_channel_t *receiver)
+{
+    if (!message_has_channels(message))
+        return KP_OK;
+    /* A closed end's memory is still the pair's, but it may not be referenced any more. */
+    kp_spin_lock(receiver->object.lock);
+    bool closed = receiver->closed;
+    if (!closed)
+        kp_object_acquire(&receiver->object);
+    kp_spin_unlock(receiver->object.lock);
+    if (closed)
+        return KP_ERR_PEER_CLOSED;
+    kp_spin_lock(&transit);
+    kp_status_t status = message_nesting_check(message, receiver);
+    if (status == KP_OK)
+        message_containers_set(message, receiver);
+    kp_spin_unlock(&transit);
+    kp_object_release(&receiver->object);
+    return status;
+}
+
 /* ---- Closing ---- */
 
 /* Marks the end closed, tells the peer, and hands its queue over to be destroyed. */
@@ -144,6 +165,9 @@ static void channel_close(kp_channel_t *end, kp_list_t *garbage)
         kp_list_remove(link);
         kp_list_append(garbage, link);
     }
+    if (end->early_reply)
+        kp_list_append(garbage, &end->early_reply->link);
+    end->early_reply = NULL;
     end->queued_bytes = 0;
     end->queued_count = 0;
     kp_object_signal_locked(&end->object, KP_SIGNAL_READABLE | KP_SIGNAL_WRITABLE, 0);
@@ -155,6 +179,7 @@ static void channel_close(kp_channel_t *end, kp_list_t *garbage)
 /* The last capability of the end has gone. */
 static void channel_abandon(kp_channel_t *end, kp_list_t *garbage)
 {
+    kp_channel_lane_detach(end);
     if (end->abandoned)
         end->abandoned(
             kp_capability_create(&end->object, kp_object_default_rights(KP_TYPE_CHANNEL)),
@@ -281,6 +306,8 @@ static kp_status_t channel_enqueue(kp_channel_t *end, kp_message_t *message)
         receiver->queued_bytes += message->byte_count;
         kp_trace(KP_TRACE_SEND, receiver->object.koid, message->byte_count,
                  message->capability_count);
+        if (receiver->lane)
+            receiver->lane->ops->queued(receiver->lane, receiver);
         kp_object_signal_locked(&receiver->object, 0, KP_SIGNAL_READABLE);
         if (channel_is_full(receiver))
             kp_object_signal_locked(&end->object, KP_SIGNAL_WRITABLE, 0);
@@ -397,6 +424,57 @@ void kp_channel_unpop(kp_channel_t *end, kp_message_t *message)
         kp_spin_unlock(&transit);
     if (!back)
         kp_message_destroy(message);
+}
+
+/* ---- Lanes ---- */
+
+kp_channel_t *kp_channel_peer(kp_channel_t *end)
+{
+    return end->peer;
+}
+
+bool kp_channel_lane_attach(kp_channel_t *end, kp_channel_lane_t *lane)
+{
+    kp_spin_lock(end->object.lock);
+    bool attached = !end->lane && !end->closed && !end->peer->closed;
+    if (attached) {
+        lane->ops->acquire(lane);
+        end->lane = end->peer->lane = lane;
+        end->had_lane = end->peer->had_lane = true;
+    }
+    kp_spin_unlock(end->object.lock);
+    return attached;
+}
+
+kp_channel_lane_t *kp_channel_lane_get(kp_channel_t *end)
+{
+    kp_spin_lock(end->object.lock);
+    kp_channel_lane_t *lane = end->lane;
+    if (lane)
+        lane->ops->acquire(lane);
+    kp_spin_unlock(end->object.lock);
+    return lane;
+}
+
+bool kp_channel_lane_arm(kp_channel_t *end)
+{
+    kp_spin_lock(end->object.lock);
+    bool armed = end->lane && !end->closed && !end->peer->closed && kp_list_is_empty(&end->queue) &&
+                 kp_list_is_empty(&end->receivers) && end->lane->ops->arm(end->lane);
+    kp_spin_unlock(end->object.lock);
+    return armed;
+}
+
+void kp_channel_lane_detach(kp_channel_t *end)
+{
+    kp_spin_lock(end->object.lock);
+    kp_channel_lane_t *lane = end->lane;
+    end->lane = end->peer->lane = NULL;
+    if (lane)
+        lane->ops->withdraw(lane);
+    kp_spin_unlock(end->object.lock);
+    if (lane)
+        lane->ops->release(lane);
 }
 
 /* ---- For kernel code ---- */

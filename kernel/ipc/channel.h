@@ -68,4 +68,35 @@ void kp_channel_unpop(kp_channel_t *end, kp_message_t *message);
 void kp_channel_set_abandoned(kp_channel_t *end, void (*fn)(kp_capability_t end, void *context),
                               void *context);
 
+/* ---- Lanes: a machine may let the two holders of a channel go past the kernel ----
+   A machine hangs a lane on the channel (machine/hosted/lane.h). The channel tells it when a message
+   is queued, and takes it off when an end closes or changes its holder. */
+typedef struct kp_channel_lane kp_channel_lane_t;
+
+typedef struct kp_channel_lane_ops {
+    void (*acquire)(kp_channel_lane_t *lane);
+    void (*release)(kp_channel_lane_t *lane); /* no lock held */
+    /* These with the channel's lock held; they may not block. */
+    bool (*arm)(kp_channel_lane_t *lane); /* nothing is queued for whom it serves */
+    void (*queued)(kp_channel_lane_t *lane, const kp_channel_t *receiver);
+    void (*withdraw)(kp_channel_lane_t *lane); /* for ever */
+} kp_channel_lane_ops_t;
+
+struct kp_channel_lane {
+    const kp_channel_lane_ops_t *ops;
+};
+
+/* Transactions with this bit are the lane's: the kernel makes none. */
+#define KP_CHANNEL_LANE_TRANSACTION 0x80000000u
+
+kp_channel_t *kp_channel_peer(kp_channel_t *end);
+/* Takes a reference. False: the channel has a lane, or an end is closed. */
+bool kp_channel_lane_attach(kp_channel_t *end, kp_channel_lane_t *lane);
+/* Referenced; NULL: none. */
+kp_channel_lane_t *kp_channel_lane_get(kp_channel_t *end);
+/* Has the lane armed if nothing is queued at `end`, nobody else waits there and both ends are open. */
+bool kp_channel_lane_arm(kp_channel_t *end);
+/* The end changes its holder, or the holder's rights. */
+void kp_channel_lane_detach(kp_channel_t *end);
+
 #endif

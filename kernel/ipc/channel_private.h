@@ -16,7 +16,11 @@ struct kp_channel {
     bool closed;
     kp_transaction_t last_transaction; /* of the calls made here */
     kp_channel_wait_t *calls;          /* made here and not answered, by transaction (call.c) */
-    kp_list_t receivers; /* kp_channel_wait_t.link: threads that wait here, in order */
+    kp_list_t receivers;     /* kp_channel_wait_t.link: threads that wait here, in order */
+    kp_channel_lane_t *lane; /* of both ends; NULL: none */
+    kp_message_t
+        *early_reply; /* to a call by a lane, whose caller has not come here yet (call.c) */
+    bool had_lane;
     /* The end in whose queue this end lies, referenced; guarded by: transit lock. */
     kp_channel_t *container;
     void (*abandoned)(kp_capability_t end, void *context); /* set once, before it is shared */
@@ -30,5 +34,8 @@ kp_status_t kp_channel_pop_locked(kp_channel_t *end, size_t byte_capacity,
                                   size_t capability_capacity, uint32_t counts[2],
                                   kp_message_t **message);
 void kp_message_containers_clear(kp_message_t *message);
+/* Puts the message's channels into their container `receiver`, if that is no cycle and the end is
+   open; clear them when the message is read. */
+kp_status_t kp_message_containers_enter(kp_message_t *message, kp_channel_t *receiver);
 
 #endif

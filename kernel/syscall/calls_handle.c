@@ -1,4 +1,5 @@
 /* Handles, signals, waiting. */
+#include "kernel/ipc/channel.h"
 #include "kernel/object/event.h"
 #include "kernel/object/wait.h"
 #include "kernel/syscall/call.h"
@@ -48,6 +49,8 @@ int64_t kp_call_handle_replace(kp_call_t *call)
         return status;
     }
     kp_wait_cancel(call->object, table, old);
+    if (call->object->type == KP_TYPE_CHANNEL)
+        kp_channel_lane_detach(kp_channel_from_object(call->object));
     kp_handle_unreserve(table, 1, &old);
     capability.rights &= rights;
     kp_handle_fill(table, new, capability);

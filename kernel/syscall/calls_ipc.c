@@ -3,6 +3,7 @@
 #include "abi/ipc.h"
 #include "kernel/ipc/call.h"
 #include "kernel/object/thread.h"
+#include "kernel/syscall/adopt.h"
 #include "kernel/syscall/message.h"
 
 static kp_call_message_t message_of(const kp_channel_message_t *message)
@@ -83,6 +84,19 @@ static kp_status_t call_queue(kp_call_t *call, kp_channel_wait_t *wait,
     return status;
 }
 
+/* The rest of a call whose request is on its way. room: of the reply, as read from the caller. */
+static kp_status_t call_finish(kp_call_t *call, kp_channel_wait_t *wait, kp_thread_t *receiver,
+                               const kp_channel_message_t *room)
+{
+    kp_status_t status = kp_channel_call_wait(kp_channel_from_object(call->object), wait, receiver,
+                                              (kp_time_t)call->arguments[2]);
+    status = wait_deliver(call, wait, status, room,
+                          call->arguments[1] + offsetof(kp_channel_call_t, reply));
+    if (wait->message)
+        kp_message_destroy(wait->message);
+    return status;
+}
+
 int64_t kp_call_channel_call(kp_call_t *call)
 {
     kp_channel_t *channel = kp_channel_from_object(call->object);
@@ -112,10 +126,31 @@ int64_t kp_call_channel_call(kp_call_t *call)
     if (status != KP_OK)
         return status;
 
-    status = kp_channel_call_wait(channel, &wait, receiver, (kp_time_t)call->arguments[2]);
-    status = wait_deliver(call, &wait, status, &io.reply, at + offsetof(kp_channel_call_t, reply));
-    if (wait.message)
-        kp_message_destroy(wait.message);
+    return call_finish(call, &wait, receiver, &io.reply);
+}
+
+int64_t kp_syscall_adopt(const uint64_t arguments[6], kp_transaction_t transaction)
+{
+    kp_process_t *process = kp_machine_thread_current()->process;
+    kp_call_t call = {.process = process, .arguments = arguments};
+    kp_status_t status =
+        kp_handle_lookup_typed(&process->handles, kp_call_handle(arguments[0]), KP_TYPE_CHANNEL,
+                               KP_RIGHT_READ | KP_RIGHT_WRITE, &call.object);
+    if (status != KP_OK)
+        return status;
+    kp_channel_call_t io;
+    status = kp_user_read(process, &io, arguments[1], sizeof(io));
+    const kp_call_message_t room = message_of(&io.reply);
+    if (status == KP_OK)
+        status = kp_call_room_check(&call, &room);
+    kp_channel_wait_t wait;
+    if (status == KP_OK) {
+        wait_init(&call, &wait, &io.reply);
+        status = kp_channel_call_adopt(kp_channel_from_object(call.object), &wait, transaction);
+    }
+    if (status == KP_OK)
+        status = call_finish(&call, &wait, NULL, &io.reply);
+    kp_object_release(call.object);
     return status;
 }
 
@@ -169,7 +204,9 @@ static kp_status_t reply_send(kp_call_t *call, const kp_channel_message_t *reply
         status = kp_channel_reply(channel, reply->transaction, &bytes, caller);
         if (status == KP_OK)
             message_sent(call);
-        return status;
+        /* The caller may be on his way here from a lane; then a message waits for him. */
+        if (status != KP_ERR_NOT_FOUND || !(reply->transaction & KP_CHANNEL_LANE_TRANSACTION))
+            return status;
     }
     const kp_call_message_t from = message_of(reply);
     kp_call_sending_t sending;

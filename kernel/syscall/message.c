@@ -23,8 +23,12 @@ kp_status_t kp_call_sending_begin(kp_call_t *call, const kp_call_message_t *from
         kp_message_destroy(message);
         return status;
     }
-    for (uint32_t i = 0; i < count; i++)
-        sending->moved[i] = kp_capability_acquire(&message->capabilities[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        kp_object_t *object = kp_capability_acquire(&message->capabilities[i]);
+        sending->moved[i] = object;
+        if (object && object->type == KP_TYPE_CHANNEL)
+            kp_channel_lane_detach(kp_channel_from_object(object));
+    }
     sending->message = message;
     sending->count = count;
     return KP_OK;

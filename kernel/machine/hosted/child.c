@@ -15,6 +15,9 @@
 
 #include "kernel/machine/hosted/hosted_internal.h"
 
+/* Lanes that one process may map in its life. It could keep each one's memory, and no more. */
+#define LANE_BUDGET 256u
+
 static struct {
     int socket;
     int pid;
@@ -246,6 +249,7 @@ kp_status_t kp_hosted_child_create(const kp_image_t *image, int memory_fd, uint3
         return KP_ERR_NO_MEMORY;
     atomic_init(&child->references, 1);
     child->control_fd = child->pid_fd = -1;
+    child->lane_budget = LANE_BUDGET;
     kp_list_init(&child->link);
     kp_spin_init(&child->lock);
     kp_spin_lock(&zygote.lock);
@@ -256,6 +260,8 @@ kp_status_t kp_hosted_child_create(const kp_image_t *image, int memory_fd, uint3
     if (status == KP_OK) {
         child->page->memory_bytes = (uint64_t)initial_pages * KP_WASM_PAGE_SIZE;
         child->page->boot_ns = kp_hosted_boot_ns();
+        atomic_init(&child->page->lane.deadline, INT64_MAX);
+        atomic_init(&child->page->lane.alarm, INT64_MAX);
         status = ask(child, image, memory_fd, page_fd, initial_pages);
     }
     if (page_fd >= 0)
@@ -268,15 +274,10 @@ kp_status_t kp_hosted_child_create(const kp_image_t *image, int memory_fd, uint3
     return KP_OK;
 }
 
-kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint32_t length, int fd,
-                                uint64_t offset, bool is_writable)
+/* Has the process do what the page's fields say, with the file if fd >= 0. */
+static kp_status_t act(kp_hosted_child_t *child, int fd)
 {
     kp_call_page_t *page = child->page;
-    page->action = fd >= 0 ? KP_PAGE_ACTION_FILE : KP_PAGE_ACTION_MEMORY;
-    page->action_address = address;
-    page->action_length = length;
-    page->action_offset = offset;
-    page->action_is_writable = is_writable;
     if (fd >= 0 && kp_hosted_send(child->control_fd, "f", 1, &fd, 1) != 1)
         return KP_ERR_PROCESS_DEAD;
     if (atomic_load(&child->is_dead) || atomic_load(&child->is_killed))
@@ -298,6 +299,37 @@ kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint
         kp_page_wait(page, KP_PAGE_ACTION, KP_PAGE_ACTION, &child->is_dead, &child->is_killed);
     }
     return page->action_result == KP_OK ? KP_OK : KP_ERR_NO_MEMORY;
+}
+
+kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint32_t length, int fd,
+                                uint64_t offset, bool is_writable)
+{
+    kp_call_page_t *page = child->page;
+    page->action = fd >= 0 ? KP_PAGE_ACTION_FILE : KP_PAGE_ACTION_MEMORY;
+    page->action_address = address;
+    page->action_length = length;
+    page->action_offset = offset;
+    page->action_is_writable = is_writable;
+    kp_status_t status = act(child, fd);
+    if (status == KP_OK && !is_writable) {
+        /* It only grows: good enough to keep what the sandbox writes itself away from them. */
+        uint64_t first = address, end = first + length;
+        bool is_first = page->read_only_first >= page->read_only_end;
+        page->read_only_first = is_first ? first : KP_MIN(page->read_only_first, first);
+        page->read_only_end = KP_MAX(page->read_only_end, end);
+    }
+    return status;
+}
+
+kp_status_t kp_hosted_child_map_lane(kp_hosted_child_t *child, uint32_t slot, kp_handle_t handle,
+                                     bool is_server, int fd)
+{
+    kp_call_page_t *page = child->page;
+    page->action = KP_PAGE_ACTION_LANE;
+    page->action_address = slot;
+    page->action_length = handle;
+    page->action_is_writable = is_server;
+    return act(child, fd);
 }
 
 uint64_t kp_hosted_child_cpu_time(kp_hosted_child_t *child)

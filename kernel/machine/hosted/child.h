@@ -22,6 +22,11 @@ typedef struct kp_hosted_child {
     atomic_bool is_killed; /* we want it dead */
     bool is_stopped;       /* we want it stopped; guarded by: lock */
     kp_spinlock_t lock;
+    /* Of the thread that serves it alone: */
+    struct kp_channel_lane *lanes[KP_LANE_SLOTS]; /* referenced */
+    uint32_t lane_budget; /* lanes it may still map: it could keep the memory of all */
+    kp_handle_t called;   /* by which it made call_count channel calls one after the other */
+    uint32_t call_count;
 } kp_hosted_child_t;
 
 /* ---- zygote.c ---- */
@@ -84,8 +89,26 @@ void kp_hosted_child_continue(kp_hosted_child_t *child);
    ERR_PROCESS_DEAD, ERR_NO_MEMORY. */
 kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint32_t length, int fd,
                                 uint64_t offset, bool is_writable);
+/* The same for a lane (lane.h): from now on the handle's calls may go by it. */
+kp_status_t kp_hosted_child_map_lane(kp_hosted_child_t *child, uint32_t slot, kp_handle_t handle,
+                                     bool is_server, int fd);
 /* Processor time it used, ns. */
 uint64_t kp_hosted_child_cpu_time(kp_hosted_child_t *child);
+
+/* ---- lane.c; all on the thread that serves the process ---- */
+/* After a channel_call by the handle: gives the channel a lane if it is worth one. */
+void kp_hosted_lane_offer(kp_hosted_child_t *child, kp_process_t *process, kp_handle_t handle);
+/* Could a receive by the handle stand? A look; kp_hosted_lane_stand decides. */
+bool kp_hosted_lane_may_stand(kp_process_t *process, kp_handle_t handle);
+/* Nothing is there to receive: answers the process by KP_PAGE_LANE and stands by until it calls or
+   must call again; true. False: nothing happened. */
+bool kp_hosted_lane_stand(kp_hosted_child_t *child, kp_process_t *process, kp_handle_t handle,
+                          kp_time_t deadline);
+/* Kicks the process out of a lane where it must not sleep any more. Returns when (CLOCK_MONOTONIC
+   in ns) to look again; INT64_MAX: when poked. */
+int64_t kp_hosted_lanes_tend(kp_hosted_child_t *child);
+/* The process has ended. */
+void kp_hosted_lanes_clear(kp_hosted_child_t *child);
 
 /* base.c: CLOCK_MONOTONIC in ns at the system's time 0. */
 int64_t kp_hosted_boot_ns(void);

@@ -43,6 +43,10 @@ typedef struct kp_hosted_options {
 kp_status_t kp_hosted_run(const kp_hosted_options_t *options, int (*fn)(void *context),
                           void *context, int *result);
 
+/* Whether channels get lanes (kernel/machine/hosted/lane.h) from now on; those that have one keep it.
+   They get them unless told otherwise. Without lanes every message passes through the kernel. */
+void kp_hosted_lanes_set(bool on);
+
 /* The screen's pixels now, B G R X, rows of width * 4 bytes; the caller frees it. NULL: there is no
    screen, nothing was shown yet, or memory is short. Kernel threads only. */
 uint8_t *kp_hosted_screen_copy(uint32_t *width, uint32_t *height);

@@ -3,11 +3,14 @@ HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/base.c \
     kernel/machine/hosted/child.c \
     kernel/machine/hosted/devices.c \
+    kernel/machine/hosted/lane.c \
+    kernel/machine/hosted/lane_side.c \
     kernel/machine/hosted/lock.c \
     kernel/machine/hosted/main.c \
     kernel/machine/hosted/net_service.c \
     kernel/machine/hosted/net_socket.c \
     kernel/machine/hosted/sandbox.c \
+    kernel/machine/hosted/sandbox_lane.c \
     kernel/machine/hosted/screen.c \
     kernel/machine/hosted/slirp.c \
     kernel/machine/hosted/space.c \
@@ -17,3 +20,21 @@ HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/window.c \
     kernel/machine/hosted/zygote.c
 HOSTED_SRC += $(HOSTED_MACHINE_SRC)
+
+# Calls between two processes, for the test and for bench/hosted.c.
+calls_SRC := kernel/machine/hosted/test/calls_program.c
+calls_MEMORY := 16
+calls_SPLIT := 2
+OTHER_PROGRAMS += calls
+
+CALLS_BUNDLE := $(BUILD)/test/calls.bundle
+$(CALLS_BUNDLE): $(BUILD)/tools/bundle $(BUILD)/image/hosted/calls.kpi
+	$(call say,BUNDLE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/tools/bundle $@ programs/calls.kpi=$(BUILD)/image/hosted/calls.kpi
+
+UNIT_TESTS += hosted_calls
+hosted_calls_TEST_SRC = kernel/machine/hosted/test/calls.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
+hosted_calls_TEST_CFLAGS := -Ikernel/machine/hosted
+hosted_calls_TEST_LDFLAGS := -pthread -ldl
+hosted_calls_TEST_DEPS = $(CALLS_BUNDLE)

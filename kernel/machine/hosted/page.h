@@ -8,7 +8,11 @@
      FAULT  the process faulted and will do nothing more
      ENDED  written by the kernel to wake its own thread: the process is dead or being killed
 
-   A side that goes to sleep sets the bit SLEEPING; whoever changes the state then wakes it. */
+     LANE   as RUN; besides, the process's receive stands: it may go on by the lane `lane_slot`
+            (lane.h), and the kernel waits for the rest of what would end it
+
+   A side that goes to sleep sets the bit SLEEPING; whoever changes the state then wakes it. The bits
+   POKE are a count that changes to have the kernel look around while the turn stays where it is. */
 #ifndef KP_HOSTED_PAGE_H
 #define KP_HOSTED_PAGE_H
 
@@ -18,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 enum {
     KP_PAGE_RUN = 0,
@@ -26,13 +31,38 @@ enum {
     KP_PAGE_ACTED = 3,
     KP_PAGE_FAULT = 4,
     KP_PAGE_ENDED = 5,
+    KP_PAGE_LANE = 6,
 };
+#define KP_PAGE_STATE 0xfu
+#define KP_PAGE_POKE 0x10u
+#define KP_PAGE_POKES 0x7ffffff0u
 #define KP_PAGE_SLEEPING 0x80000000u
+
+/* Numbers beyond those of abi/calls.def, of calls that only the sandbox makes. */
+enum {
+    KP_PAGE_CALL_ADOPT = 0x10000, /* channel_call whose request went by a lane; argument 3: the
+                                     transaction */
+};
 
 enum {
     KP_PAGE_ACTION_MEMORY = 1, /* map linear memory's own pages again */
     KP_PAGE_ACTION_FILE = 2,   /* map the file that comes over the control socket */
+    KP_PAGE_ACTION_LANE = 3,   /* map that file as lane number action_address, which from now on
+                                  serves calls by the handle action_length */
 };
+
+#define KP_LANE_SLOTS 16u /* lanes of one process */
+
+/* What the kernel and its process tell each other about lanes (lane.h). Of the process's words the
+   kernel believes none about others. */
+typedef struct kp_lane_control {
+    _Atomic uint32_t attention; /* kernel: the receive that stands must be made again */
+    _Atomic uint32_t withdrawn; /* kernel: bit per slot */
+    _Atomic uint32_t waiting;   /* process: 1 + the slot of the lane it sleeps in, or 0 */
+    _Atomic int64_t deadline;   /* process: until when; host's CLOCK_MONOTONIC in ns */
+    _Atomic int64_t alarm;      /* kernel: when it will look at that; INT64_MAX: not */
+    _Atomic uint64_t messages;  /* process: sent by lanes, for its own statistics */
+} kp_lane_control_t;
 
 #define KP_PAGE_BACKTRACE_MAX 24u
 
@@ -58,8 +88,11 @@ typedef struct kp_call_page {
     uint64_t backtrace[KP_PAGE_BACKTRACE_MAX]; /* return addresses as fault_instruction, innermost
                                                   first */
 
-    uint64_t memory_bytes; /* size of linear memory; written by the kernel */
-    int64_t boot_ns;       /* CLOCK_MONOTONIC at the system's time 0; written by the kernel */
+    uint64_t memory_bytes;                   /* size of linear memory; written by the kernel */
+    uint64_t read_only_first, read_only_end; /* a range with all read-only mappings; likewise */
+    uint32_t lane_slot;                      /* of the receive that stands; likewise */
+    kp_lane_control_t lane;
+    int64_t boot_ns; /* CLOCK_MONOTONIC at the system's time 0; written by the kernel */
 } kp_call_page_t;
 
 /* A system call without errno: the process side may not even rely on libc. */
@@ -78,7 +111,7 @@ static inline long kp_raw_syscall(long number, long a, long b, long c, long d, l
 
 static inline uint32_t kp_page_state(kp_call_page_t *page)
 {
-    return atomic_load_explicit(&page->state, memory_order_acquire) & ~KP_PAGE_SLEEPING;
+    return atomic_load_explicit(&page->state, memory_order_acquire) & KP_PAGE_STATE;
 }
 
 /* Gives the turn to the other side. */
@@ -89,26 +122,44 @@ static inline void kp_page_publish(kp_call_page_t *page, uint32_t state)
         kp_raw_syscall(SYS_futex, (long)&page->state, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
+/* Has the other side look around, whoever's turn it is. */
+static inline void kp_page_poke(kp_call_page_t *page)
+{
+    uint32_t old = atomic_load(&page->state);
+    while (!atomic_compare_exchange_weak(
+        &page->state, &old, (old & ~KP_PAGE_POKES) | ((old + KP_PAGE_POKE) & KP_PAGE_POKES)))
+        ;
+    if (old & KP_PAGE_SLEEPING)
+        kp_raw_syscall(SYS_futex, (long)&page->state, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
+/* Waits until the word is another than `seen`, at most until the host's CLOCK_MONOTONIC reaches
+   `until` (NULL: without end); may return early. The caller has loaded `seen` first and then looked
+   at everything else that it is woken for. */
+static inline void kp_page_sleep(kp_call_page_t *page, uint32_t seen, const struct timespec *until)
+{
+    uint32_t asleep = seen | KP_PAGE_SLEEPING;
+    if (seen != asleep && !atomic_compare_exchange_strong(&page->state, &seen, asleep))
+        return;
+    if (until)
+        kp_raw_syscall(SYS_futex, (long)&page->state, FUTEX_WAIT_BITSET, (long)asleep, (long)until,
+                       0, (long)FUTEX_BITSET_MATCH_ANY);
+    else
+        kp_raw_syscall(SYS_futex, (long)&page->state, FUTEX_WAIT, (long)asleep, 0, 0, 0);
+}
+
 /* Waits until the state is another than mine and than also_mine, or one of the flags (may be NULL)
-   is set by somebody who then changes the state; may return early. */
+   is set by somebody who then changes the word; may return early. */
 static inline void kp_page_wait(kp_call_page_t *page, uint32_t mine, uint32_t also_mine,
                                 atomic_bool *flag, atomic_bool *other_flag)
 {
-    /* No spinning first: measured on two processors, it made a round trip between two processes
-       slower (105 us against 76), for the other side needs the processor that would spin. */
-    uint32_t state = atomic_load_explicit(&page->state, memory_order_acquire);
-    uint32_t plain = state & ~KP_PAGE_SLEEPING;
-    if (plain != mine && plain != also_mine)
+    uint32_t seen = atomic_load(&page->state), state = seen & KP_PAGE_STATE;
+    if (state != mine && state != also_mine)
         return;
-    if (!(state & KP_PAGE_SLEEPING) &&
-        !atomic_compare_exchange_strong_explicit(&page->state, &state, plain | KP_PAGE_SLEEPING,
-                                                 memory_order_acq_rel, memory_order_acquire))
-        return;
-    /* Only now: a flag set earlier is seen here, one set later changes the futex's value. */
+    /* A flag set earlier is seen here, one set later changes the word. */
     if ((flag && atomic_load(flag)) || (other_flag && atomic_load(other_flag)))
         return;
-    kp_raw_syscall(SYS_futex, (long)&page->state, FUTEX_WAIT, (long)(plain | KP_PAGE_SLEEPING), 0,
-                   0, 0);
+    kp_page_sleep(page, seen, NULL);
 }
 
 #endif

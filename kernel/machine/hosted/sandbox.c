@@ -24,6 +24,7 @@
 
 #include "abi/calls.h"
 #include "kernel/machine/hosted/child.h"
+#include "kernel/machine/hosted/sandbox_lane.h"
 #include "runtime/image/image.h"
 
 /* The only files that the process keeps. */
@@ -93,18 +94,32 @@ static int receive_file(void)
     return file;
 }
 
+static bool map_shared(void *at, uint64_t length, bool is_writable, int file, uint64_t offset)
+{
+    int protection = is_writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    long result = kp_raw_syscall(SYS_mmap, (long)at, (long)length, protection,
+                                 MAP_SHARED | MAP_FIXED, file, (long)offset);
+    return result >= 0 || result <= -4096;
+}
+
 static int32_t act(const kp_call_page_t *page)
 {
-    int file = page->action == KP_PAGE_ACTION_FILE ? receive_file() : MEMORY_FILE;
+    int file = page->action == KP_PAGE_ACTION_MEMORY ? MEMORY_FILE : receive_file();
     if (file < 0)
         return KP_ERR_NO_MEMORY;
-    long result =
-        kp_raw_syscall(SYS_mmap, (long)(inside.memory + page->action_address), page->action_length,
-                       page->action_is_writable ? PROT_READ | PROT_WRITE : PROT_READ,
-                       MAP_SHARED | MAP_FIXED, file, (long)page->action_offset);
+    bool is_mapped;
+    if (page->action == KP_PAGE_ACTION_LANE) {
+        void *place = kp_sandbox_lane_place(page);
+        is_mapped = place && map_shared(place, KP_LANE_SIZE, true, file, 0);
+        if (is_mapped)
+            kp_sandbox_lane_open(page);
+    } else {
+        is_mapped = map_shared(inside.memory + page->action_address, page->action_length,
+                               page->action_is_writable, file, page->action_offset);
+    }
     if (file != MEMORY_FILE)
         close_file(file);
-    return result < 0 && result > -4096 ? KP_ERR_NO_MEMORY : KP_OK;
+    return is_mapped ? KP_OK : KP_ERR_NO_MEMORY;
 }
 
 /* The clock is read so often that it is answered here. False: let the kernel say what is wrong. */
@@ -122,27 +137,46 @@ static bool clock_get_here(const uint64_t arguments[6])
     return true;
 }
 
-static int64_t make_call(uint32_t number, const uint64_t arguments[6])
+/* One call in the kernel. True: it is done, *result; false: the receive stands (KP_PAGE_LANE). */
+static bool ask_kernel(uint32_t number, const uint64_t arguments[6], int64_t *result)
 {
     kp_call_page_t *page = inside.page;
-    if (number == KP_CALL_clock_get && clock_get_here(arguments))
-        return KP_OK;
-    if (number == KP_CALL_process_trap)
-        record_backtrace((uint64_t)__builtin_frame_address(0));
     page->number = number;
     for (int i = 0; i < 6; i++)
         page->arguments[i] = arguments[i];
     kp_page_publish(page, KP_PAGE_CALL);
     for (;;) {
         uint32_t state = kp_page_state(page);
-        if (state == KP_PAGE_RUN)
-            return page->result;
+        if (state == KP_PAGE_RUN) {
+            *result = page->result;
+            return true;
+        }
+        if (state == KP_PAGE_LANE)
+            return false;
         if (state == KP_PAGE_ACTION) {
             page->action_result = act(page);
             kp_page_publish(page, KP_PAGE_ACTED);
         } else {
             kp_page_wait(page, KP_PAGE_CALL, KP_PAGE_ACTED, NULL, NULL);
         }
+    }
+}
+
+static int64_t make_call(uint32_t number, const uint64_t given[6])
+{
+    if (number == KP_CALL_clock_get && clock_get_here(given))
+        return KP_OK;
+    if (number == KP_CALL_process_trap)
+        record_backtrace((uint64_t)__builtin_frame_address(0));
+    uint64_t arguments[6];
+    memcpy(arguments, given, sizeof(arguments));
+    int64_t result;
+    if (kp_sandbox_lane_try(&number, arguments, &result))
+        return result;
+    for (;;) {
+        if (ask_kernel(number, arguments, &result) ||
+            kp_sandbox_lane_stand(&number, arguments, &result))
+            return result;
     }
 }
 
@@ -238,6 +272,10 @@ static bool load(const kp_zygote_request_t *request, const int files[KP_ZYGOTE_F
     if (mprotect(inside.stack, KP_IMAGE_STACK_SIZE, PROT_READ | PROT_WRITE) != 0)
         return false;
     inside.memory = reserve(KP_IMAGE_MEMORY_RESERVE);
+    uint8_t *lanes = reserve(KP_SANDBOX_LANES_SIZE);
+    if (!lanes)
+        return false;
+    kp_sandbox_lanes_init(inside.page, inside.memory, lanes);
     /* All 4 GiB are mapped, yet only what the file has can be touched: growing the file is all
        that memory.grow needs, and touching what lies beyond its end is a fault. */
     return inside.memory && mmap(inside.memory, (uint64_t)1 << 32, PROT_READ | PROT_WRITE,
@@ -262,16 +300,16 @@ static bool filter_calls(void)
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
         RETURN(SECCOMP_RET_KILL_PROCESS),
         LOAD_FIELD(nr), /* numbers of the x32 interface equal none of these */
-        ALLOW_CALL(SYS_close),
-        ALLOW_CALL(SYS_clock_gettime),
-        ALLOW_CALL(SYS_exit_group),
-        /* futex: wait and wake, nothing cleverer */
+        /* futex: wait and wake, nothing cleverer; first, for it is most of what is called */
         UNLESS_EQUAL(SYS_futex, 5),
         LOAD_ARGUMENT(1),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAIT, 1, 0),
         UNLESS_EQUAL(FUTEX_WAKE, 1),
         RETURN(SECCOMP_RET_ALLOW),
         RETURN(SECCOMP_RET_KILL_PROCESS),
+        ALLOW_CALL(SYS_close),
+        ALLOW_CALL(SYS_clock_gettime),
+        ALLOW_CALL(SYS_exit_group),
         /* recvmsg: on the control socket */
         UNLESS_EQUAL(SYS_recvmsg, 4),
         LOAD_ARGUMENT(0),

@@ -11,11 +11,12 @@ typedef struct kp_spinlock {
 } kp_spinlock_t;
 
 typedef struct kp_machine_thread {
-    _Atomic uint32_t token;   /* futex: 0 nothing, 1 unparked, 2 sleeping */
+    _Atomic uint32_t token;   /* futex: thread.c */
     void (*function)(void *); /* kernel threads */
     void *argument;
     struct kp_process *process;    /* user threads */
     struct kp_hosted_child *child; /* its Linux process; see child.h. NULL: kernel thread */
+    struct kp_waiter *standing;    /* the wait for which its process's receive stands; its own */
     uint32_t calls;
 } kp_machine_thread_t;
 

@@ -12,6 +12,8 @@
 #include "kernel/machine/hosted/hosted_internal.h"
 #include "kernel/object/process.h"
 #include "kernel/object/thread.h"
+#include "kernel/object/wait.h"
+#include "kernel/syscall/adopt.h"
 
 /* Address space only. getaddrinfo and SDL run on some of these. */
 #define STACK_SIZE ((size_t)1 << 20)
@@ -25,7 +27,57 @@ kp_thread_t *kp_machine_thread_current(void)
 
 /* ---- park and unpark ---- */
 
-enum { EMPTY = 0, TOKEN = 1, SLEEPING = 2 };
+/* A thread's token: nothing; unparked; it sleeps on the token; it sleeps on its call page. */
+enum { EMPTY = 0, TOKEN = 1, SLEEPING = 2, ON_PAGE = 3 };
+
+static kp_spinlock_t child_lock; /* guards machine.child of all threads; zero is free */
+
+static struct timespec timespec_of(int64_t ns)
+{
+    return (struct timespec){.tv_sec = ns / KP_NS_PER_S, .tv_nsec = ns % KP_NS_PER_S};
+}
+
+/* Sleeps on the call page, for what its process does or the kernel pokes, and looks after the lanes
+   on the way. The caller has loaded `seen` and looked around since. */
+static void sleep_on_page(kp_hosted_child_t *child, uint32_t seen, int64_t host_deadline)
+{
+    int64_t until = KP_MIN(kp_hosted_lanes_tend(child), host_deadline);
+    struct timespec time = timespec_of(until);
+    kp_page_sleep(child->page, seen, until == INT64_MAX ? NULL : &time);
+}
+
+/* While a receive stands (lane.c) its process may call at any moment, which ends the wait. */
+static bool park_standing(int64_t host_deadline)
+{
+    _Atomic uint32_t *token = &current->machine.token;
+    kp_hosted_child_t *child = current->machine.child;
+    for (;;) {
+        if (atomic_exchange(token, EMPTY) == TOKEN)
+            return true;
+        uint32_t seen = atomic_load(&child->page->state), empty = EMPTY;
+        if ((seen & KP_PAGE_STATE) != KP_PAGE_LANE || atomic_load(&child->is_dead)) {
+            atomic_store(&current->machine.standing->wait->cancelled, KP_ERR_CANCELLED);
+            return true;
+        }
+        if (host_deadline != INT64_MAX && kp_machine_now() + kp_hosted_boot_ns() >= host_deadline)
+            return false;
+        if (!atomic_compare_exchange_strong(token, &empty, ON_PAGE))
+            continue;
+        sleep_on_page(child, seen, host_deadline);
+        uint32_t on_page = ON_PAGE;
+        atomic_compare_exchange_strong(token, &on_page, EMPTY);
+    }
+}
+
+/* Wakes it out of sleep_on_page; the thread may be ending and give up its child. */
+static void poke(kp_thread_t *thread)
+{
+    kp_spin_lock(&child_lock);
+    kp_hosted_child_t *child = thread->machine.child;
+    if (child)
+        kp_page_poke(child->page);
+    kp_spin_unlock(&child_lock);
+}
 
 bool kp_machine_thread_park(kp_time_t deadline)
 {
@@ -33,8 +85,9 @@ bool kp_machine_thread_park(kp_time_t deadline)
     int64_t host_deadline = 0;
     bool is_timed = deadline != KP_TIME_INFINITE &&
                     !__builtin_add_overflow(deadline, kp_hosted_boot_ns(), &host_deadline);
-    struct timespec time = {.tv_sec = host_deadline / KP_NS_PER_S,
-                            .tv_nsec = host_deadline % KP_NS_PER_S};
+    if (current->machine.standing)
+        return park_standing(is_timed ? host_deadline : INT64_MAX);
+    struct timespec time = timespec_of(host_deadline);
     for (;;) {
         uint32_t state = EMPTY;
         if (!atomic_compare_exchange_strong(token, &state, SLEEPING) && state == TOKEN) {
@@ -55,8 +108,11 @@ bool kp_machine_thread_park(kp_time_t deadline)
 void kp_machine_thread_unpark(kp_thread_t *thread)
 {
     _Atomic uint32_t *token = &thread->machine.token;
-    if (atomic_exchange(token, TOKEN) == SLEEPING)
+    uint32_t old = atomic_exchange(token, TOKEN);
+    if (old == SLEEPING)
         kp_raw_syscall(SYS_futex, (long)token, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+    else if (old == ON_PAGE)
+        poke(thread);
 }
 
 bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline)
@@ -115,8 +171,6 @@ void kp_hosted_thread_attach(kp_thread_t *thread)
 
 /* ---- user threads ---- */
 
-static kp_spinlock_t child_lock; /* guards machine.child of all threads; zero is free */
-
 static void log_place(const kp_process_t *process, int index, uint64_t address)
 {
     char text[160];
@@ -158,20 +212,63 @@ static void report_death(kp_process_t *process, kp_hosted_child_t *child, bool h
     }
 }
 
-/* One call: copies it out of the shared page once, dispatches, answers. */
-static void serve_call(kp_call_page_t *page)
+/* What its messages by lanes add to its own statistics. */
+static void count_lane_messages(kp_hosted_child_t *child)
 {
+    uint64_t sent = atomic_exchange(&child->page->lane.messages, 0);
+    atomic_fetch_add(&current->machine.process->messages_sent, sent);
+}
+
+/* A receive, perhaps after a reply. When nothing is there it may stand: true, and the process was
+   answered so; false: *result. */
+static bool serve_receive(uint32_t number, uint64_t arguments[6], int64_t *result)
+{
+    bool has_reply = number == KP_CALL_channel_reply_receive;
+    kp_process_t *process = current->machine.process;
+    kp_handle_t handle = (kp_handle_t)arguments[0];
+    kp_time_t deadline = (kp_time_t)arguments[has_reply ? 3 : 2];
+    if (arguments[0] > UINT32_MAX || deadline <= KP_TIME_POLL ||
+        !kp_hosted_lane_may_stand(process, handle)) {
+        *result = kp_syscall_dispatch(number, arguments);
+        return false;
+    }
+    arguments[has_reply ? 3 : 2] = KP_TIME_POLL;
+    *result = kp_syscall_dispatch(number, arguments);
+    if (*result != KP_ERR_TIMED_OUT)
+        return false;
+    if (kp_hosted_lane_stand(current->machine.child, process, handle, deadline))
+        return true;
+    uint64_t receive[6] = {handle, arguments[has_reply ? 2 : 1], (uint64_t)deadline};
+    *result = kp_syscall_dispatch(KP_CALL_channel_receive, receive);
+    return false;
+}
+
+/* One call: copies it out of the shared page once, dispatches, answers. */
+static void serve_call(kp_hosted_child_t *child)
+{
+    kp_call_page_t *page = child->page;
     uint32_t number = page->number;
     uint64_t arguments[6];
     memcpy(arguments, page->arguments, sizeof(arguments));
     if (number == KP_CALL_process_trap)
         log_backtrace(current->machine.process, page, false);
-    int64_t result = kp_syscall_dispatch(number, arguments);
+    count_lane_messages(child);
+    int64_t result;
+    if (number == KP_CALL_channel_receive || number == KP_CALL_channel_reply_receive) {
+        if (serve_receive(number, arguments, &result))
+            return;
+    } else if (number == KP_PAGE_CALL_ADOPT) {
+        result = kp_syscall_adopt(arguments, (kp_transaction_t)arguments[3]);
+    } else {
+        result = kp_syscall_dispatch(number, arguments);
+    }
     if (kp_thread_is_dying(current))
         return; /* nobody waits for the answer */
+    if (number == KP_CALL_channel_call && result == KP_OK)
+        kp_hosted_lane_offer(child, current->machine.process, (kp_handle_t)arguments[0]);
     /* Now and then, for process_info. */
     if (++current->machine.calls % 64 == 0)
-        current->cpu_time_ns = kp_hosted_child_cpu_time(current->machine.child);
+        current->cpu_time_ns = kp_hosted_child_cpu_time(child);
     page->result = result;
     kp_page_publish(page, KP_PAGE_RUN);
 }
@@ -189,13 +286,14 @@ static void *run_user_thread(void *argument)
             report_death(process, child, has_started);
             break;
         }
-        uint32_t state = kp_page_state(page);
+        uint32_t seen = atomic_load(&page->state), state = seen & KP_PAGE_STATE;
         if (state == KP_PAGE_CALL) {
             has_started = true;
-            serve_call(page);
-        } else if (state == KP_PAGE_RUN || state == KP_PAGE_FAULT) {
+            serve_call(child);
+        } else if (state == KP_PAGE_RUN || state == KP_PAGE_LANE || state == KP_PAGE_FAULT) {
             /* After a fault its death is what we wait for. */
-            kp_page_wait(page, KP_PAGE_RUN, KP_PAGE_FAULT, &child->is_dead, &child->is_killed);
+            if (!atomic_load(&child->is_dead) && !atomic_load(&child->is_killed))
+                sleep_on_page(child, seen, INT64_MAX);
         } else if (atomic_load(&child->is_killed)) {
             kp_page_wait(page, KP_PAGE_ENDED, KP_PAGE_ENDED, &child->is_dead, &current->dying);
         } else {
@@ -206,7 +304,9 @@ static void *run_user_thread(void *argument)
         }
     }
     current->cpu_time_ns = kp_hosted_child_cpu_time(child);
+    count_lane_messages(child);
     kp_hosted_child_kill(child);
+    kp_hosted_lanes_clear(child);
     kp_thread_t *thread = current;
     kp_spin_lock(&child_lock);
     thread->machine.child = NULL;

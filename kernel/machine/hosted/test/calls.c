@@ -1,0 +1,251 @@
+/* Calls and replies between two real processes of the machine hosted, by lanes and by the kernel, with
+   everything that may come between: see calls_program.c. Sanitised. */
+#include <dirent.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "kernel/init/files.h"
+#include "kernel/init/startup.h"
+#include "kernel/kernel.h"
+#include "kernel/machine/hosted/child.h"
+#include "kernel/machine/hosted/hosted.h"
+#include "tests/kp_test.h"
+
+#define BUNDLE "build/test/calls.bundle"
+/* A guard against hanging, not a measure. */
+#define PATIENCE (120 * KP_NS_PER_S)
+
+static kp_process_t *launch(kp_capability_t peer, const char *const *arguments)
+{
+    const kp_image_t *image;
+    if (kp_files_image("calls", &image) != KP_OK)
+        return NULL;
+    kp_startup_t startup;
+    kp_startup_init(&startup);
+    kp_startup_argument(&startup, "calls");
+    for (; *arguments; arguments++)
+        kp_startup_argument(&startup, *arguments);
+    kp_startup_grant(&startup, "peer", peer);
+    kp_process_t *process = NULL;
+    return kp_startup_launch(&startup, "calls", image, kp_job_root(), NULL, &process) == KP_OK
+               ? process
+               : NULL;
+}
+#define ARGUMENTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* Waits for the end, gives the reference back. */
+static kp_process_info_t finish(kp_process_t *process)
+{
+    kp_process_info_t info = {0};
+    if (!process) {
+        KP_FAIL("the process could not be made");
+        return info;
+    }
+    KP_EXPECT_INT(
+        kp_wait_one(&process->object, KP_SIGNAL_TERMINATED, kp_machine_now() + PATIENCE, NULL),
+        KP_OK);
+    kp_process_info(process, &info);
+    kp_object_release(&process->object);
+    return info;
+}
+
+static void expect_exit(const char *who, kp_process_info_t info)
+{
+    if (info.exit_reason != KP_EXIT_NORMAL || info.exit_code != 0)
+        KP_FAIL("%s: reason %u code %d", who, info.exit_reason, info.exit_code);
+}
+
+typedef struct pair {
+    kp_process_t *client, *server;
+} pair_t;
+
+static pair_t start_pair(uint32_t seed, const char *count)
+{
+    char text[2][16];
+    for (int i = 0; i < 2; i++)
+        snprintf(text[i], sizeof(text[i]), "%u", seed * 2 + (uint32_t)i);
+    kp_capability_t ends[2];
+    pair_t pair = {0};
+    if (kp_channel_create(ends) == KP_OK) {
+        pair.server = launch(ends[0], ARGUMENTS("serve-random", text[0]));
+        pair.client = launch(ends[1], ARGUMENTS("order", text[1], count));
+    }
+    return pair;
+}
+
+static size_t open_files(void)
+{
+    size_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    while (folder && readdir(folder))
+        count++;
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
+/* What is there after everything that began in a test has ended. */
+typedef struct census {
+    uint64_t objects;
+    size_t files;
+} census_t;
+
+static census_t count_now(void)
+{
+    return (census_t){kp_object_count(KP_TYPE_NONE), open_files()};
+}
+
+/* When nothing has changed for a while: the last of a process goes a little after its end was told. */
+static census_t take_census(void)
+{
+    census_t last = count_now();
+    for (int calm = 0; calm < 30; calm++) {
+        usleep(1000);
+        census_t now = count_now();
+        if (now.objects != last.objects || now.files != last.files)
+            calm = 0;
+        last = now;
+    }
+    return last;
+}
+
+static void expect_census(census_t before)
+{
+    census_t after = take_census();
+    KP_EXPECT_INT(after.objects, before.objects);
+    KP_EXPECT_INT(after.files, before.files);
+}
+
+KP_TEST(calls_at_random)
+{
+    pair_t first = start_pair(0, "1");
+    (void)finish(first.client);
+    (void)finish(first.server); /* from now on the kernel has all that it keeps */
+    census_t before = take_census();
+    for (uint32_t seed = 1; seed <= 12; seed++) {
+        /* The last ones without lanes: the same program must not notice. */
+        kp_hosted_lanes_set(seed <= 9);
+        pair_t pair = start_pair(seed, "400");
+        kp_process_info_t client = finish(pair.client);
+        expect_exit("client", client);
+        expect_exit("server", finish(pair.server));
+        KP_EXPECT(client.messages_sent >= 400);
+    }
+    kp_hosted_lanes_set(true);
+    expect_census(before);
+}
+
+KP_TEST(lanes_are_made_and_messages_counted)
+{
+    kp_capability_t ends[2];
+    KP_REQUIRE(kp_channel_create(ends) == KP_OK);
+    kp_process_t *server = launch(ends[0], ARGUMENTS("serve"));
+    kp_process_t *client = launch(ends[1], ARGUMENTS("count", "1", "1000"));
+    KP_REQUIRE(server && client);
+    kp_object_acquire(&client->object);
+    kp_process_info_t info = finish(client);
+    expect_exit("client", info);
+    KP_EXPECT_INT(info.messages_sent, 1000);
+    kp_object_release(&client->object);
+    info = finish(server);
+    expect_exit("server", info);
+    KP_EXPECT_INT(info.messages_sent, 1000);
+    /* Most went past the kernel. */
+    KP_EXPECT(info.calls < 200);
+}
+
+static uint32_t random_state = 1;
+static uint32_t random_below(uint32_t limit)
+{
+    random_state = random_state * 1664525 + 1013904223;
+    return (uint32_t)((uint64_t)(random_state >> 8) * limit >> 24);
+}
+
+/* Whichever dies, the other one hears of it and ends by itself. */
+KP_TEST(either_side_killed_at_any_moment)
+{
+    census_t before = take_census();
+    for (uint32_t i = 0; i < 60; i++) {
+        pair_t pair = start_pair(1000 + i, "0");
+        KP_REQUIRE(pair.client && pair.server);
+        usleep(random_below(30000));
+        kp_process_t *victim = i % 2 ? pair.client : pair.server;
+        kp_process_end(victim, KP_EXIT_KILLED, 0, 0);
+        kp_process_info_t client = finish(pair.client), server = finish(pair.server);
+        if (i % 2)
+            expect_exit("server", server);
+        else
+            expect_exit("client", client);
+    }
+    expect_census(before);
+}
+
+/* The same by the host, which tells the kernel nothing before. */
+KP_TEST(either_side_killed_by_the_host)
+{
+    census_t before = take_census();
+    for (uint32_t i = 0; i < 20; i++) {
+        pair_t pair = start_pair(2000 + i, "0");
+        KP_REQUIRE(pair.client && pair.server);
+        usleep(5000 + random_below(20000));
+        kill((i % 2 ? pair.client : pair.server)->space.child->pid, SIGKILL);
+        kp_process_info_t client = finish(pair.client), server = finish(pair.server);
+        if (i % 2)
+            expect_exit("server", server);
+        else
+            expect_exit("client", client);
+    }
+    expect_census(before);
+}
+
+/* Stopped and continued by the host, which is how the machine suspends. */
+KP_TEST(either_side_stopped_for_a_while)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        pair_t pair = start_pair(3000 + i, "300");
+        KP_REQUIRE(pair.client && pair.server);
+        int pid = 0;
+        while ((pid = (i % 2 ? pair.client : pair.server)->space.child->pid) == 0)
+            usleep(1000);
+        for (int stops = 0; stops < 20; stops++) {
+            usleep(random_below(3000));
+            kill(pid, SIGSTOP);
+            usleep(random_below(3000));
+            kill(pid, SIGCONT);
+        }
+        expect_exit("client", finish(pair.client));
+        expect_exit("server", finish(pair.server));
+    }
+}
+
+static int run_tests(void *context)
+{
+    const char *only = context;
+    int failed = 0;
+    for (kp_test_t *test = kp_test_first; test; test = test->next) {
+        if (only && strcmp(only, test->name) != 0)
+            continue;
+        kp_test_failures = 0;
+        test->run();
+        failed += kp_test_failures != 0;
+        printf("%s %s\n", kp_test_failures ? "not ok" : "ok", test->name);
+        fflush(stdout);
+    }
+    return failed;
+}
+
+/* usage: hosted_calls [TEST] */
+int main(int argc, char **argv)
+{
+    kp_hosted_options_t options = {
+        .bundle_path = BUNDLE,
+        .command_line = "shell=off display=off http=off",
+        .log_level = getenv("KPIO_TEST_LOG") ? KP_LOG_DEBUG : -1,
+    };
+    int failed = 1;
+    kp_status_t status = kp_hosted_run(&options, run_tests, argc > 1 ? argv[1] : NULL, &failed);
+    if (status != KP_OK)
+        printf("not ok hosted machine: %s\n", kp_status_name(status));
+    return status != KP_OK || failed != 0;
+}
