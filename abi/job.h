@@ -26,9 +26,10 @@ typedef struct kp_job_limits {
 
 /* Band and cap of the parent bound those of a child. */
 typedef struct kp_job_policy {
-    uint32_t band;      /* KP_BAND_* */
-    uint32_t weight;    /* share inside the band: 1..1000, 100 is usual */
-    uint32_t cpu_cap;   /* percent of one CPU that the subtree may use in 100 ms; 0: no cap */
+    uint32_t band;   /* KP_BAND_* */
+    uint32_t weight; /* share inside the band: 1..1000, 100 is usual */
+    uint32_t
+        cpu_cap; /* percent of one CPU that the subtree may use in 100 ms; 0: no cap of its own */
     uint32_t reserved;  /* 0 */
     uint64_t period_ns; /* KP_BAND_DEADLINE only */
     uint64_t budget_ns; /* KP_BAND_DEADLINE only: at most half the period */

@@ -41,13 +41,14 @@ static void job_destroy(kp_object_t *object)
 
 static const kp_object_ops_t job_ops = {.destroy = job_destroy};
 
-static void job_init(kp_job_t *job, kp_quota_t *quota)
+static void job_init(kp_job_t *job, kp_job_t *parent, kp_quota_t *quota)
 {
     kp_object_init(&job->object, KP_TYPE_JOB, &job_ops);
     job->quota = quota;
     kp_list_init(&job->children);
     kp_list_init(&job->processes);
     kp_list_init(&job->link);
+    kp_sched_cap_init(&job->cap, parent ? &parent->cap : NULL, 0);
 }
 
 kp_job_t *kp_job_root(void)
@@ -57,7 +58,7 @@ kp_job_t *kp_job_root(void)
     kp_spin_lock(&tree);
     if (!atomic_load(&root_ready)) {
         kp_quota_init(&root_quota, NULL, NULL);
-        job_init(&root, &root_quota);
+        job_init(&root, NULL, &root_quota);
         /* The band is a ceiling: children start in NORMAL. */
         root.policy = (kp_job_policy_t){.band = KP_BAND_DEADLINE, .weight = 100};
         atomic_store_explicit(&root_ready, true, memory_order_release);
@@ -87,7 +88,7 @@ kp_status_t kp_job_create(kp_job_t *parent, const kp_job_limits_t *limits, kp_jo
         kp_kfree(job);
         return KP_ERR_NO_MEMORY;
     }
-    job_init(job, quota);
+    job_init(job, parent, quota);
     job->parent = parent;
     job->depth = parent->depth + 1;
     kp_object_acquire(&parent->object);
@@ -99,6 +100,7 @@ kp_status_t kp_job_create(kp_job_t *parent, const kp_job_limits_t *limits, kp_jo
         job->policy = parent->policy;
         job->policy.band = KP_MIN(parent->policy.band, (uint32_t)KP_BAND_NORMAL);
         job->policy.period_ns = job->policy.budget_ns = 0;
+        job->policy.cpu_cap = 0; /* those above hold without it */
         atomic_init(&job->slack_ns, atomic_load(&parent->slack_ns));
         kp_list_append(&parent->children, &job->link);
     }
@@ -149,7 +151,7 @@ static void policy_apply(kp_process_t *process, const kp_job_policy_t *policy)
 {
     kp_spin_lock(process->object.lock);
     if (process->thread)
-        kp_machine_thread_set_policy(process->thread, policy);
+        kp_priority_set_policy(process->thread, policy);
     kp_spin_unlock(process->object.lock);
 }
 
@@ -162,12 +164,12 @@ kp_status_t kp_job_set_policy(kp_job_t *job, const kp_job_policy_t *policy)
     if (job->parent) {
         kp_job_policy_t above;
         policy_effective(job->parent, &above);
-        if (policy->band > above.band ||
-            (above.cpu_cap && (!policy->cpu_cap || policy->cpu_cap > above.cpu_cap)))
+        if (policy->band > above.band || (above.cpu_cap && policy->cpu_cap > above.cpu_cap))
             status = KP_ERR_ACCESS_DENIED;
     }
     if (status == KP_OK) {
         job->policy = *policy;
+        kp_sched_cap_set(&job->cap, policy->cpu_cap);
         for (kp_job_t *each = job; each; each = job_next(job, each)) {
             kp_job_policy_t effective;
             policy_effective(each, &effective);
@@ -185,7 +187,8 @@ void kp_job_thread_start(kp_thread_t *thread)
 {
     kp_job_policy_t policy;
     kp_job_policy(thread->process->job, &policy);
-    kp_machine_thread_set_policy(thread, &policy);
+    kp_priority_set_policy(thread, &policy);
+    kp_machine_thread_set_cap(thread, &thread->process->job->cap);
 }
 
 /* ---- Members ---- */
@@ -295,7 +298,7 @@ void kp_job_info(kp_job_t *job, kp_job_info_t *info)
             kp_spin_lock(process->object.lock);
             info->cpu_time_ns += atomic_load(&process->cpu_time_ns);
             if (process->thread)
-                info->cpu_time_ns += atomic_load(&process->thread->cpu_time_ns);
+                info->cpu_time_ns += kp_machine_thread_cpu_time(process->thread);
             kp_spin_unlock(process->object.lock);
         }
     }

@@ -11,6 +11,7 @@
 
 #include "kernel/object/object.h"
 #include "kernel/object/quota.h"
+#include "kernel/sched/cap.h"
 
 #define KP_JOB_DEPTH_MAX 32u /* the root's is 0; so a job's account and a process's always fit */
 
@@ -30,6 +31,7 @@ struct kp_job {
     uint64_t living;           /* processes of the subtree; guarded by: tree lock */
     kp_job_policy_t policy;    /* as it was set; guarded by: tree lock */
     uint64_t cpu_time_ns;      /* of ended processes and jobs; guarded by: tree lock */
+    kp_sched_cap_t cap;        /* the policy's; charged by all threads of the subtree */
     _Atomic uint64_t slack_ns; /* the policy's as it holds, to be read without the lock */
     kp_list_t children;        /* kp_job_t.link; guarded by: tree lock */
     kp_list_t processes;       /* kp_process_t.membership.link; guarded by: tree lock */

@@ -4,6 +4,7 @@
 #define KP_KERNEL_THREAD_H
 
 #include "kernel/object/object.h"
+#include "kernel/object/priority.h"
 
 struct kp_thread {
     kp_object_t object;
@@ -11,6 +12,7 @@ struct kp_thread {
     kp_process_t *process; /* holds a reference; NULL: a kernel thread */
     char name[32];
     atomic_bool dying;
+    kp_priority_t priority;       /* guarded by its own lock */
     _Atomic uint64_t cpu_time_ns; /* the machine adds to it (x86_64: when it switches away; hosted:
                                      when it is asked, from the host's thread clock) */
 };

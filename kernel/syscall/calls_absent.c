@@ -8,10 +8,6 @@
         (void)call;                         \
         return KP_ERR_NOT_IMPLEMENTED;      \
     }
-/* waiting */
-ABSENT(futex_wait)
-ABSENT(futex_wake)
-ABSENT(futex_requeue)
 /* processes, jobs, threads */
 ABSENT(process_create)
 ABSENT(process_start)

@@ -1,4 +1,5 @@
 /* Timers, ports and futexes. */
+#include "kernel/object/futex.h"
 #include "kernel/object/port.h"
 #include "kernel/object/timer.h"
 #include "kernel/syscall/call.h"
@@ -131,4 +132,95 @@ int64_t kp_call_port_wait(kp_call_t *call)
         status = kp_wait_many(&waiter, 1, deadline);
     }
     return status;
+}
+
+/* ---- Futexes ---- */
+
+/* A place of a word in the caller's memory. */
+static kp_status_t word_check(kp_call_t *call, uint64_t address, uint32_t size)
+{
+    if (address % size)
+        return KP_ERR_INVALID_ARGUMENT;
+    return kp_user_check(call->process, address, size);
+}
+
+/* The thread that a handle names, or NULL for 0; one of the caller's own process. Referenced. */
+static kp_status_t owner_find(kp_call_t *call, uint64_t handle, kp_thread_t **owner)
+{
+    *owner = NULL;
+    if (handle == KP_HANDLE_NONE)
+        return KP_OK;
+    kp_object_t *object;
+    kp_status_t status = kp_handle_lookup_typed(&call->process->handles, kp_call_handle(handle),
+                                                KP_TYPE_THREAD, 0, &object);
+    if (status != KP_OK)
+        return status;
+    kp_thread_t *thread = kp_thread_from_object(object);
+    if (thread->process != call->process) {
+        kp_object_release(object);
+        return KP_ERR_INVALID_ARGUMENT;
+    }
+    *owner = thread;
+    return KP_OK;
+}
+
+static void owner_release(kp_thread_t *owner)
+{
+    if (owner)
+        kp_object_release(&owner->object);
+}
+
+int64_t kp_call_futex_wait(kp_call_t *call)
+{
+    uint64_t address = call->arguments[0], size = call->arguments[2];
+    if (size != 4 && size != 8)
+        return KP_ERR_INVALID_ARGUMENT;
+    kp_status_t status = word_check(call, address, (uint32_t)size);
+    kp_thread_t *owner;
+    if (status == KP_OK)
+        status = owner_find(call, call->arguments[3], &owner);
+    if (status != KP_OK)
+        return status;
+    status = kp_futex_wait(call->process, (uint32_t)address, call->arguments[1], (uint32_t)size,
+                           owner, (kp_time_t)call->arguments[4]);
+    owner_release(owner);
+    return status;
+}
+
+int64_t kp_call_futex_wake(kp_call_t *call)
+{
+    uint64_t count = call->arguments[1];
+    if (count > UINT32_MAX)
+        return KP_ERR_INVALID_ARGUMENT;
+    kp_status_t status = word_check(call, call->arguments[0], 4);
+    kp_thread_t *owner;
+    if (status == KP_OK)
+        status = owner_find(call, call->arguments[2], &owner);
+    if (status != KP_OK)
+        return status;
+    uint32_t woken =
+        kp_futex_wake(call->process, (uint32_t)call->arguments[0], (uint32_t)count, owner);
+    owner_release(owner);
+    return woken;
+}
+
+int64_t kp_call_futex_requeue(kp_call_t *call)
+{
+    const uint64_t *arguments = call->arguments;
+    if (arguments[1] > UINT32_MAX || arguments[2] > UINT32_MAX || arguments[4] > UINT32_MAX)
+        return KP_ERR_INVALID_ARGUMENT;
+    kp_status_t status = word_check(call, arguments[0], 4);
+    if (status == KP_OK)
+        status = word_check(call, arguments[3], 4);
+    kp_thread_t *owner;
+    if (status == KP_OK)
+        status = owner_find(call, arguments[5], &owner);
+    if (status != KP_OK)
+        return status;
+    uint32_t woken;
+    status = kp_futex_requeue(call->process, (uint32_t)arguments[0], (uint32_t)arguments[1],
+                              (uint32_t)arguments[2], (uint32_t)arguments[3],
+                              (uint32_t)arguments[4], owner, &woken);
+    owner_release(owner);
+    return status == KP_OK ? (int64_t)woken : status;
 }

@@ -260,8 +260,7 @@ bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline)
 
 void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *policy)
 {
-    (void)thread;
-    (void)policy;
+    atomic_store(&thread->machine.band, policy->band);
 }
 
 void kp_machine_thread_set_cap(kp_thread_t *thread, kp_sched_cap_t *cap)
@@ -611,7 +610,11 @@ kp_status_t kp_machine_space_copy_in(kp_machine_space_t *space, void *to, uint32
                                      size_t count)
 {
     assert(address + (uint64_t)count <= space->size);
-    memcpy(to, space->memory + address, count);
+    /* A word that the program's threads change meanwhile (a futex): as the processor reads it. */
+    if (count == sizeof(uint32_t) && address % sizeof(uint32_t) == 0)
+        *(uint32_t *)to = atomic_load((_Atomic uint32_t *)(space->memory + address));
+    else
+        memcpy(to, space->memory + address, count);
     return KP_OK;
 }
 

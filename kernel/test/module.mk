@@ -1,5 +1,5 @@
 # Unit tests and fuzz targets of the portable core, over the test machine (machine.h).
-CORE_TEST_SRC = kernel/base/tree.c $(wildcard $(addsuffix /*.c,$(addprefix kernel/,object ipc init browser syscall time trace))) \
+CORE_TEST_SRC = kernel/base/tree.c kernel/sched/cap.c $(wildcard $(addsuffix /*.c,$(addprefix kernel/,object ipc init browser syscall time trace))) \
     kernel/test/machine.c kernel/test/objects.c kernel/test/process.c
 CORE_TEST_CFLAGS := -Ikernel/test
 
@@ -22,6 +22,7 @@ $(eval $(call CORE_TEST,kernel_derivation,kernel/object/test/test_derivation.c))
 $(eval $(call CORE_TEST,kernel_derivation_threads,kernel/object/test/test_derivation_threads.c))
 $(eval $(call CORE_TEST,kernel_job,kernel/object/test/test_job.c))
 $(eval $(call CORE_TEST,kernel_wait,kernel/object/test/test_wait.c))
+$(eval $(call CORE_TEST,kernel_futex,kernel/object/test/test_futex.c))
 $(eval $(call CORE_TEST,kernel_image,kernel/object/test/test_image.c))
 $(eval $(call CORE_TEST,kernel_channel,kernel/ipc/test/test_channel.c))
 $(eval $(call CORE_TEST,kernel_call_reply,kernel/ipc/test/test_call.c))

@@ -15,7 +15,8 @@ typedef struct kp_spinlock {
 typedef struct kp_machine_thread {
     pthread_mutex_t mutex;
     pthread_cond_t condition;
-    bool token;     /* guarded by: mutex */
+    _Atomic uint32_t band; /* of the last set_policy */
+    bool token;            /* guarded by: mutex */
     bool killed;    /* guarded by: mutex */
     bool in_call;   /* guarded by: mutex */
     bool suspended; /* guarded by: mutex */

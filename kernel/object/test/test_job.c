@@ -314,8 +314,9 @@ KP_TEST(policy_is_bounded_by_those_above)
     KP_EXPECT_INT(policy.weight, 200);
     KP_EXPECT_INT(policy.cpu_cap, 10);
     KP_EXPECT_INT(policy.slack_ns, 50000);
-    const kp_job_policy_t uncapped = {.band = KP_BAND_BACKGROUND, .weight = 50};
-    KP_EXPECT_INT(kp_job_set_policy(inner, &uncapped), KP_ERR_ACCESS_DENIED);
+    const kp_job_policy_t wider = {.band = KP_BAND_BACKGROUND, .weight = 50, .cpu_cap = 11};
+    KP_EXPECT_INT(kp_job_set_policy(inner, &wider), KP_ERR_ACCESS_DENIED);
+    KP_EXPECT(inner->cap.parent == &outer->cap);
     /* The ceiling may rise again, and the child's own wish holds once more. */
     KP_EXPECT_INT(kp_job_set_policy(outer, &high), KP_OK);
     kp_job_policy(inner, &policy);

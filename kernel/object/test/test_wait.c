@@ -562,7 +562,8 @@ KP_TEST(ports_under_fire)
     }
     unsigned seed = 5, reports = 0;
     bool bound[EVENTS] = {0};
-    while (!atomic_load(&players[0].stop) || !atomic_load(&players[1].stop)) {
+    for (unsigned step = 0;
+         step < 1000 || !atomic_load(&players[0].stop) || !atomic_load(&players[1].stop); step++) {
         unsigned i = (unsigned)rand_r(&seed) % EVENTS;
         uint32_t flags = rand_r(&seed) % 2 ? KP_PORT_EDGE : KP_PORT_LEVEL;
         if (!bound[i])
