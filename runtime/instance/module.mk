@@ -1,3 +1,3 @@
 # The store: see README.md. Users add $(RUNTIME_INSTANCE_SRC) and runtime/wasm's sources; link with -pthread.
 RUNTIME_INSTANCE_SRC := $(addprefix runtime/instance/,store.c memory.c table.c instance.c call.c code.c \
-    x86_64.c x86_64.S linux.c)
+    x86_64.c x86_64_border.S linux.c)

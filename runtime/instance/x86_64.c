@@ -5,7 +5,7 @@
 
 #if defined(__x86_64__)
 
-/* What x86_64.S loads registers from and stores them to; it knows the offsets. */
+/* What x86_64_border.S loads registers from and stores them to; it knows the offsets. */
 typedef struct kp_wasm_registers {
     uint64_t gpr[6]; /* rdi rsi rdx rcx r8 r9 */
     kp_wasm_funcinst_t *function;
@@ -15,12 +15,12 @@ typedef struct kp_wasm_registers {
     uint64_t stack_count; /* on the way out of the thunk: bytes for the caller's stack to lose */
     uint64_t rax;
 } kp_wasm_registers_t;
-_Static_assert(offsetof(kp_wasm_registers_t, function) == 48, "x86_64.S");
-_Static_assert(offsetof(kp_wasm_registers_t, xmm) == 64, "x86_64.S");
-_Static_assert(offsetof(kp_wasm_registers_t, stack) == 192, "x86_64.S");
-_Static_assert(offsetof(kp_wasm_registers_t, rax) == 208, "x86_64.S");
-_Static_assert(KP_ERR_TRAP == -31 && KP_ERR_EXCEPTION == -32, "x86_64.S");
-_Static_assert(KP_WASM_TRAP_FUEL == 15, "x86_64.S");
+_Static_assert(offsetof(kp_wasm_registers_t, function) == 48, "x86_64_border.S");
+_Static_assert(offsetof(kp_wasm_registers_t, xmm) == 64, "x86_64_border.S");
+_Static_assert(offsetof(kp_wasm_registers_t, stack) == 192, "x86_64_border.S");
+_Static_assert(offsetof(kp_wasm_registers_t, rax) == 208, "x86_64_border.S");
+_Static_assert(KP_ERR_TRAP == -31 && KP_ERR_EXCEPTION == -32, "x86_64_border.S");
+_Static_assert(KP_WASM_TRAP_FUEL == 15, "x86_64_border.S");
 
 /* The frame pointer of kp_wasm_x86_enter, from the entry that it leaves in the store. */
 enum { ENTRY_TO_FRAME = 64 };
@@ -32,7 +32,7 @@ void kp_wasm_x86_check(void);
 void kp_wasm_x86_fuel(void);
 void kp_wasm_x86_throw(void);
 
-/* Called by x86_64.S. */
+/* Called by x86_64_border.S. */
 kp_status_t kp_wasm_x86_thunk_call(kp_wasm_registers_t *registers, kp_wasm_instance_t *caller);
 void kp_wasm_x86_trap_record(uint32_t code, const void *pc, void **frame,
                              kp_wasm_instance_t *instance);
@@ -48,7 +48,7 @@ typedef struct kp_wasm_landing {
 kp_status_t kp_wasm_x86_unwind(kp_wasm_exninst_t *exception, const void *pc, void **frame,
                                kp_wasm_store_t *store, kp_wasm_landing_t *landing);
 
-/* For x86_64.S, which must not count fields of the store by hand. */
+/* For x86_64_border.S, which must not count fields of the store by hand. */
 extern const uint32_t kp_wasm_store_pending_offset;
 const uint32_t kp_wasm_store_pending_offset = offsetof(kp_wasm_store_t, pending);
 

@@ -1,4 +1,4 @@
-/* The border between C and compiled x86-64 code; x86_64.S has the crossing itself.
+/* The border between C and compiled x86-64 code; x86_64_border.S has the crossing itself.
 
    The register convention of compiled code (both sides of every call through a funcinst, and of direct
    calls within a module):

@@ -1,0 +1,431 @@
+/* Calls: of the module's functions, through funcinsts (imports, tables), of helpers, in tail position.
+   The convention is instance/x86_64.h's. */
+#include "runtime/compile/internal.h"
+
+static const uint8_t gpr_order[KP_WASM_X86_GPR_ARGUMENTS] = {RDI, RSI, RDX, RCX, R8, R9};
+
+/* ---- moves ---- */
+
+/* The register that a move reads, as a bit; 0 for constants and memory. */
+static uint32_t source_bit(const kp_compiler_t *c, const kp_value_t *value)
+{
+    if (value->place == PLACE_REGISTER)
+        return kp_reg_bit(value->type, value->reg);
+    if (value->place == PLACE_LOCAL && c->locals[value->local].reg != NO_REG)
+        return kp_reg_bit(value->type, c->locals[value->local].reg);
+    return 0;
+}
+
+static void move_emit(kp_compiler_t *c, const kp_value_t *value, unsigned to)
+{
+    if (kp_type_is_xmm(value->type))
+        kp_value_move_xmm(c, value, to);
+    else
+        kp_value_move_gpr(c, value, to);
+}
+
+void kp_moves_emit(kp_compiler_t *c, const kp_move_t *given, uint32_t count)
+{
+    kp_move_t moves[16];
+    uint32_t pending = 0, sources = 0;
+    /* Locals that calls destroyed are loaded to where they are wanted, below. */
+    for (uint32_t i = 0; i < count; i++) {
+        moves[i] = given[i];
+        kp_value_t *value = &moves[i].value;
+        if (value->place == PLACE_LOCAL && c->locals[value->local].reg != NO_REG) {
+            const kp_local_t *local = &c->locals[value->local];
+            if (c->valid & kp_reg_bit(local->type, local->reg)) {
+                value->place = PLACE_REGISTER;
+                value->reg = local->reg;
+            }
+        }
+        if (source_bit(c, value) && value->place == PLACE_REGISTER)
+            pending |= 1u << i;
+    }
+    uint32_t registers = pending;
+    while (pending) {
+        sources = 0;
+        for (uint32_t left = pending; left; left &= left - 1)
+            sources |= source_bit(c, &moves[__builtin_ctz(left)].value);
+        bool progress = false;
+        for (uint32_t left = pending; left; left &= left - 1) {
+            unsigned i = (unsigned)__builtin_ctz(left);
+            uint32_t to = kp_reg_bit(moves[i].value.type, moves[i].to);
+            uint32_t from = source_bit(c, &moves[i].value);
+            if (to != from && (sources & to))
+                continue;
+            move_emit(c, &moves[i].value, moves[i].to);
+            pending &= ~(1u << i);
+            progress = true;
+            break;
+        }
+        if (progress)
+            continue;
+        /* A ring: one of it steps aside. */
+        kp_value_t *value = &moves[__builtin_ctz(pending)].value;
+        unsigned aside = kp_type_is_xmm(value->type) ? X_SCRATCH : REG_SCRATCH;
+        uint32_t bit = source_bit(c, value);
+        move_emit(c, value, aside);
+        for (uint32_t left = pending; left; left &= left - 1) {
+            kp_value_t *other = &moves[__builtin_ctz(left)].value;
+            if (source_bit(c, other) == bit)
+                other->reg = (uint8_t)aside;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (registers >> i & 1)
+            continue;
+        const kp_value_t *value = &moves[i].value;
+        if (value->place == PLACE_LOCAL && c->locals[value->local].reg != NO_REG) {
+            /* Its register is stale and may be a target: from its home. */
+            kp_value_t home = *value;
+            home.place = PLACE_SLOT;
+            kp_mem_t mem = kp_mem(RBP, c->locals[value->local].home);
+            uint32_t wide = kp_type_wide(home.type);
+            if (!kp_type_is_xmm(home.type))
+                kp_asm_load(&c->code, wide, moves[i].to, mem);
+            else
+                kp_sse_rm(c,
+                          home.type == KP_WASM_TYPE_F32   ? OP_MOVSS_LOAD
+                          : home.type == KP_WASM_TYPE_F64 ? OP_MOVSD_LOAD
+                                                          : OP_MOVUPS_LOAD,
+                          moves[i].to, mem);
+        } else {
+            move_emit(c, value, moves[i].to);
+        }
+    }
+}
+
+/* ---- before and after ---- */
+
+void kp_call_prepare(kp_compiler_t *c, uint32_t arguments)
+{
+    uint32_t below = c->height - arguments;
+    for (uint32_t left = c->temporaries & ~c->free; left; left &= left - 1) {
+        unsigned bit = (unsigned)__builtin_ctz(left);
+        if (c->owner[bit] >= below) /* an argument, or popped */
+            continue;
+        kp_value_t *value = &c->stack[c->owner[bit]];
+        kp_value_store(c, value, kp_slot(c, value->slot));
+        value->place = PLACE_SLOT;
+        c->free |= 1u << bit;
+    }
+    kp_locals_save(c, c->pinned_volatile);
+}
+
+void kp_call_finish(kp_compiler_t *c)
+{
+    c->valid &= ~c->pinned_volatile;
+    if (!(c->options.flags & KP_WASM_COMPILE_GUARDED) && c->module->memory_count) {
+        /* Memory 0 may have moved. */
+        kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
+        kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
+    }
+}
+
+/* ---- arguments ---- */
+
+/* Where each of the top values goes. */
+typedef struct kp_arguments {
+    kp_move_t moves[KP_WASM_X86_GPR_ARGUMENTS + KP_WASM_X86_XMM_ARGUMENTS];
+    uint32_t move_count;
+    uint32_t stack_count;
+} kp_arguments_t;
+
+static void arguments_place(kp_compiler_t *c, const kp_wasm_functype_t *type,
+                            kp_arguments_t *arguments)
+{
+    uint32_t gpr = 0, xmm = 0, base = c->height - type->parameter_count;
+    arguments->move_count = arguments->stack_count = 0;
+    for (uint32_t i = 0; i < type->parameter_count; i++) {
+        bool is_xmm = kp_type_is_xmm(type->types[i]);
+        if (is_xmm && xmm < KP_WASM_X86_XMM_ARGUMENTS)
+            arguments->moves[arguments->move_count++] =
+                (kp_move_t){c->stack[base + i], (uint8_t)xmm++};
+        else if (!is_xmm && gpr < KP_WASM_X86_GPR_ARGUMENTS)
+            arguments->moves[arguments->move_count++] =
+                (kp_move_t){c->stack[base + i], gpr_order[gpr++]};
+        else
+            arguments->stack_count++;
+    }
+}
+
+/* Stores those that go on the stack at [base + disp]. */
+static void arguments_store(kp_compiler_t *c, const kp_wasm_functype_t *type, unsigned base,
+                            int32_t disp)
+{
+    uint32_t gpr = 0, xmm = 0, first = c->height - type->parameter_count;
+    for (uint32_t i = 0; i < type->parameter_count; i++) {
+        bool is_xmm = kp_type_is_xmm(type->types[i]);
+        if ((is_xmm ? xmm++ : gpr++) <
+            (unsigned)(is_xmm ? KP_WASM_X86_XMM_ARGUMENTS : KP_WASM_X86_GPR_ARGUMENTS))
+            continue;
+        c->status = kp_asm_reserve(&c->code, 64);
+        if (c->status != KP_OK)
+            return;
+        kp_value_store(c, &c->stack[first + i], kp_mem(base, disp));
+        disp += 16;
+    }
+}
+
+/* A row on the machine stack for several results, below it the arguments. */
+static void results_reserve(kp_compiler_t *c, uint32_t bytes)
+{
+    if (bytes)
+        kp_asm_alu_imm(&c->code, W, ALU_SUB, RSP, (int32_t)bytes);
+}
+
+static void results_fetch(kp_compiler_t *c, const kp_wasm_functype_t *type, uint32_t row)
+{
+    const kp_wasm_type_t *results = kp_wasm_functype_results(type);
+    if (type->result_count == 1) {
+        if (kp_type_is_xmm(results[0])) {
+            kp_xmm_claim(c, 0);
+        } else {
+            kp_gpr_claim(c, RAX, NULL, NULL);
+        }
+        kp_stack_push_reg(c, results[0], 0);
+        return;
+    }
+    c->status = kp_asm_reserve(&c->code, 64 + 32 * (size_t)type->result_count);
+    if (c->status != KP_OK)
+        return;
+    for (uint32_t i = 0; i < type->result_count; i++) {
+        kp_mem_t from = kp_mem(RSP, 16 * (int32_t)i);
+        kp_stack_push_slot(c, results[i]);
+        kp_mem_t slot = kp_slot(c, c->height - 1);
+        if (results[i] == KP_WASM_TYPE_V128) {
+            kp_sse_rm(c, OP_MOVUPS_LOAD, X_SCRATCH, from);
+            kp_sse_rm(c, OP_MOVUPS_STORE, X_SCRATCH, slot);
+        } else {
+            kp_asm_load(&c->code, W, REG_SCRATCH, from);
+            kp_asm_store(&c->code, W, slot, REG_SCRATCH);
+        }
+    }
+    if (row)
+        kp_asm_alu_imm(&c->code, W, ALU_ADD, RSP, (int32_t)row);
+}
+
+/* ---- funcinsts ---- */
+
+/* rax = the imported function. */
+static void load_import(kp_compiler_t *c, uint32_t index)
+{
+    kp_asm_load(&c->code, W, RAX,
+                kp_mem(REG_INSTANCE, (int32_t)(c->layout.imported_functions + 8 * index)));
+}
+
+/* rax = the function at table[index], of the right type. */
+static void load_indirect(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
+{
+    kp_value_t index = kp_stack_pop(c);
+    kp_value_gpr(c, &index);
+    kp_gpr_claim(c, RAX, &index, NULL);
+    unsigned reg = kp_value_gpr(c, &index);
+    kp_asm_load(&c->code, W, REG_SCRATCH,
+                kp_mem(REG_INSTANCE, (int32_t)(c->layout.tables + 8 * instruction->index2)));
+    kp_asm_alu_mem(&c->code, W, ALU_CMP, reg, kp_mem(REG_SCRATCH, 8));
+    kp_trap_if(c, CC_AE, KP_WASM_TRAP_UNDEFINED_ELEMENT);
+    kp_asm_load(&c->code, W, REG_SCRATCH, kp_mem(REG_SCRATCH, 0));
+    kp_asm_load(&c->code, W, RAX, kp_mem_index(REG_SCRATCH, reg, 3, 0));
+    kp_value_release(c, &index);
+    kp_asm_rr(&c->code, OP_TEST | W, RAX, RAX);
+    kp_trap_if(c, CC_E, KP_WASM_TRAP_UNINITIALIZED_ELEMENT);
+    kp_asm_load(&c->code, W, REG_SCRATCH, kp_mem(REG_INSTANCE, 24));
+    kp_asm_load(&c->code, 0, REG_SCRATCH,
+                kp_mem(REG_SCRATCH, (int32_t)(4 * instruction->signature->canonical)));
+    kp_asm_alu_mem(&c->code, 0, ALU_CMP, REG_SCRATCH, kp_mem(RAX, 16));
+    kp_trap_if(c, CC_NE, KP_WASM_TRAP_INDIRECT_CALL_TYPE);
+}
+
+/* Calls through rax; another instance's functions with its registers. */
+static void call_through(kp_compiler_t *c)
+{
+    kp_asm_load(&c->code, W, REG_SCRATCH, kp_mem(RAX, 8));
+    kp_asm_alu(&c->code, W, ALU_CMP, REG_SCRATCH, REG_INSTANCE);
+    if (!c->has_try) {
+        uint32_t site = kp_asm_jcc(&c->code, CC_NE);
+        kp_asm_call_mem(&c->code, kp_mem(RAX, 0));
+        kp_slow_add(c, SLOW_CALL, site, kp_asm_here(&c->code));
+        return;
+    }
+    /* The return address must lie in the try_table's range: all in line. */
+    kp_asm_mov(&c->code, W, REG_INSTANCE, REG_SCRATCH);
+    kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
+    kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
+    kp_asm_call_mem(&c->code, kp_mem(RAX, 0));
+    kp_asm_load(&c->code, W, REG_INSTANCE, kp_mem(RBP, -8));
+    kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
+    kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
+}
+
+static void call_direct(kp_compiler_t *c, uint32_t index)
+{
+    uint32_t own = index - c->module->imported_function_count;
+    uint32_t site = kp_asm_call(&c->code);
+    if (own <= c->current) {
+        kp_asm_patch(&c->code, site, c->offsets[own]);
+    } else {
+        kp_asm_write(&c->code, site, c->offsets[own]);
+        c->offsets[own] = site;
+    }
+}
+
+static void op_call(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
+{
+    const kp_wasm_functype_t *type = instruction->signature;
+    bool indirect = instruction->opcode == KP_WASM_OP_CALL_INDIRECT;
+    bool import = !indirect && instruction->index < c->module->imported_function_count;
+    kp_call_prepare(c, type->parameter_count + indirect);
+    if (indirect)
+        load_indirect(c, instruction);
+    else if (import)
+        kp_gpr_claim(c, RAX, NULL, NULL);
+
+    kp_arguments_t arguments;
+    arguments_place(c, type, &arguments);
+    uint32_t row = type->result_count > 1 ? 16 * type->result_count : 0;
+    results_reserve(c, row);
+    if (arguments.stack_count) {
+        kp_asm_alu_imm(&c->code, W, ALU_SUB, RSP, 16 * (int32_t)arguments.stack_count);
+        arguments_store(c, type, RSP, 0);
+        if (c->status != KP_OK)
+            return;
+    }
+    kp_moves_emit(c, arguments.moves, arguments.move_count);
+    kp_stack_truncate(c, c->height - type->parameter_count);
+    if (row)
+        kp_asm_rm(&c->code, OP_LEA | W, R10,
+                  kp_mem(RSP, 16 * (int32_t)arguments.stack_count));
+    if (indirect || import) {
+        if (import)
+            load_import(c, instruction->index);
+        call_through(c);
+        kp_gpr_drop(c, RAX);
+    } else {
+        call_direct(c, instruction->index);
+    }
+    kp_call_finish(c);
+    results_fetch(c, type, row);
+}
+
+/* ---- tail calls ---- */
+
+/* Leaves the frame for rsp -> {arguments of `size` bytes}, with them where the callee wants them: it
+   removes them, and the caller of this function then finds its stack as it expects. */
+static void frame_replace(kp_compiler_t *c, uint32_t size)
+{
+    int32_t at = -8;
+    if (size == 0 && c->parameter_bytes == 0) {
+        kp_control_epilogue(c);
+        return;
+    }
+    for (uint32_t left = c->saved; left; left &= left - 1)
+        kp_asm_load(&c->code, W, (unsigned)__builtin_ctz(left), kp_mem(RBP, at -= 8));
+    /* The return address and the caller's frame go with the arguments; the new place may cover the
+       old one, so all is copied from the top down. */
+    kp_asm_rm(&c->code, 0xff, 6, kp_mem(RBP, 8));
+    kp_asm_rm(&c->code, 0xff, 6, kp_mem(RBP, 0));
+    int32_t to = (int32_t)c->parameter_bytes - (int32_t)size;
+    c->status = kp_asm_reserve(&c->code, 64 + 2 * (size_t)size);
+    if (c->status != KP_OK)
+        return;
+    for (int32_t word = (int32_t)size + 8; word >= 0; word -= 8) {
+        kp_asm_load(&c->code, W, REG_SCRATCH, kp_mem(RSP, word));
+        kp_asm_store(&c->code, W, kp_mem(RBP, to + word), REG_SCRATCH);
+    }
+    kp_asm_rm(&c->code, OP_LEA | W, RSP, kp_mem(RBP, to));
+    kp_asm_pop(&c->code, RBP);
+}
+
+static void op_return_call(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
+{
+    const kp_wasm_functype_t *type = instruction->signature;
+    bool indirect = instruction->opcode == KP_WASM_OP_RETURN_CALL_INDIRECT;
+    bool import = !indirect && instruction->index < c->module->imported_function_count;
+    kp_call_prepare(c, type->parameter_count + indirect);
+    if (indirect)
+        load_indirect(c, instruction);
+    else if (import)
+        kp_gpr_claim(c, RAX, NULL, NULL);
+    kp_arguments_t arguments;
+    arguments_place(c, type, &arguments);
+    uint32_t size = 16 * arguments.stack_count;
+    if (size) {
+        kp_asm_alu_imm(&c->code, W, ALU_SUB, RSP, (int32_t)size);
+        arguments_store(c, type, RSP, 0);
+        if (c->status != KP_OK)
+            return;
+    }
+    kp_moves_emit(c, arguments.moves, arguments.move_count);
+    if (c->many_results)
+        kp_asm_load(&c->code, W, R10, kp_mem(RBP, c->results_home));
+    if (indirect || import) {
+        if (import)
+            load_import(c, instruction->index);
+        /* Another instance's registers have to be taken back after it: an ordinary call. */
+        kp_asm_load(&c->code, W, REG_SCRATCH, kp_mem(RAX, 8));
+        kp_asm_alu(&c->code, W, ALU_CMP, REG_SCRATCH, REG_INSTANCE);
+        uint32_t same = kp_asm_jcc(&c->code, CC_E);
+        kp_asm_mov(&c->code, W, REG_INSTANCE, REG_SCRATCH);
+        kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
+        kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
+        kp_asm_call_mem(&c->code, kp_mem(RAX, 0));
+        kp_asm_load(&c->code, W, REG_INSTANCE, kp_mem(RBP, -8));
+        kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
+        kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
+        kp_control_return(c);
+        kp_asm_patch(&c->code, same, kp_asm_here(&c->code));
+        frame_replace(c, size);
+        if (c->status == KP_OK)
+            kp_asm_rm(&c->code, 0xff, 4, kp_mem(RAX, 0));
+        kp_gpr_drop(c, RAX);
+        return;
+    }
+    frame_replace(c, size);
+    if (c->status != KP_OK)
+        return;
+    uint32_t own = instruction->index - c->module->imported_function_count;
+    uint32_t site = kp_asm_jmp(&c->code);
+    if (own <= c->current) {
+        kp_asm_patch(&c->code, site, c->offsets[own]);
+    } else {
+        kp_asm_write(&c->code, site, c->offsets[own]);
+        c->offsets[own] = site;
+    }
+}
+
+void kp_op_call(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
+{
+    if (instruction->opcode == KP_WASM_OP_CALL ||
+        instruction->opcode == KP_WASM_OP_CALL_INDIRECT)
+        op_call(c, instruction);
+    else
+        op_return_call(c, instruction);
+}
+
+/* ---- helpers ---- */
+
+void kp_call_helper(kp_compiler_t *c, kp_wasm_helper_t helper, const uint64_t *extra,
+                    unsigned extra_count, unsigned argument_count)
+{
+    kp_call_prepare(c, argument_count);
+    kp_move_t moves[KP_WASM_X86_GPR_ARGUMENTS];
+    for (unsigned i = 0; i < argument_count; i++)
+        moves[i] = (kp_move_t){c->stack[c->height - argument_count + i],
+                               gpr_order[1 + extra_count + i]};
+    kp_moves_emit(c, moves, argument_count);
+    kp_stack_truncate(c, c->height - argument_count);
+    for (unsigned i = 0; i < extra_count; i++)
+        kp_asm_mov_imm(&c->code, gpr_order[1 + i], extra[i]);
+    kp_asm_mov(&c->code, W, RDI, REG_INSTANCE);
+    kp_asm_load(&c->code, W, REG_SCRATCH, kp_mem(REG_INSTANCE, 8));
+    kp_asm_call_mem(&c->code, kp_mem(REG_SCRATCH, 8 * (int32_t)helper));
+    kp_call_finish(c);
+}
+
+void kp_call_trap_if_eax(kp_compiler_t *c)
+{
+    kp_asm_rr(&c->code, OP_TEST, RAX, RAX);
+    kp_trap_if(c, CC_NE, KP_WASM_TRAP_NONE);
+}

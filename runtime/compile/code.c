@@ -1,0 +1,149 @@
+/* Artefacts become code in memory; the compiled tier. */
+#include "runtime/compile/code.h"
+#include "runtime/instance/platform.h"
+#include "runtime/instance/x86_64.h"
+
+#include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+struct kp_wasm_code {
+    kp_wasm_code_range_t range;
+    kp_wasm_code_header_t header;
+    kp_wasm_allocator_t allocator;
+    uint8_t *mapping; /* of the code alone */
+    size_t allocated;
+    uint32_t tables[]; /* offsets, clause_first, clauses */
+};
+
+uint32_t kp_wasm_cpu_features(void)
+{
+    uint32_t features = 0;
+#if defined(__x86_64__)
+    unsigned a, b, c, d;
+    if (__get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE) && (c & bit_AVX)) {
+        unsigned low, high;
+        __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        if ((low & 6) == 6)
+            features |= KP_WASM_CPU_AVX;
+    }
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+        if (b & bit_BMI)
+            features |= KP_WASM_CPU_TZCNT;
+        /* BMI2's instructions are encoded with VEX, which wants the system's consent to AVX. */
+        if ((b & bit_BMI2) && (features & KP_WASM_CPU_AVX))
+            features |= KP_WASM_CPU_BMI2;
+    }
+    if (__get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LZCNT))
+        features |= KP_WASM_CPU_LZCNT;
+#endif
+    return features;
+}
+
+static bool offsets_valid(const uint32_t *offsets, uint32_t count, uint32_t low, uint32_t high)
+{
+    for (uint32_t i = 0; i <= count; i++) {
+        if (offsets[i] < low || offsets[i] > high)
+            return false;
+        low = offsets[i];
+    }
+    return true;
+}
+
+/* The shape: parts inside, in order, ascending. */
+static bool header_valid(const kp_wasm_code_header_t *header, size_t size,
+                         const kp_wasm_module_t *module)
+{
+    uint64_t tables = ((uint64_t)header->function_count + 1) * 4;
+    if (header->clause_count)
+        tables = tables * 2 + (uint64_t)header->clause_count * sizeof(kp_wasm_code_clause_t);
+    return memcmp(header->magic, KP_WASM_CODE_MAGIC, sizeof header->magic) == 0 &&
+           header->size == size && header->code == KP_WASM_CODE_PAGE &&
+           header->module_size == module->size &&
+           header->function_count == module->function_count - module->imported_function_count &&
+           header->tables % 16 == 0 && header->tables <= size && tables <= size - header->tables &&
+           header->code <= header->tables && header->code_size <= header->tables - header->code;
+}
+
+kp_status_t kp_wasm_code_load(const void *artefact, size_t size, const kp_wasm_module_t *module,
+                              kp_wasm_allocator_t allocator, kp_wasm_code_t **result)
+{
+    const uint8_t *bytes = artefact;
+    kp_wasm_code_header_t header;
+    *result = NULL;
+    if (size < sizeof header)
+        return KP_ERR_BAD_FORMAT;
+    memcpy(&header, bytes, sizeof header);
+    if (header.version != ((uint32_t)KP_WASM_CODE_VERSION << 16 | KP_WASM_LAYOUT_VERSION) ||
+        (header.cpu & ~kp_wasm_cpu_features()))
+        return KP_ERR_NOT_SUPPORTED;
+    if (!header_valid(&header, size, module))
+        return KP_ERR_BAD_FORMAT;
+    size_t table_bytes = size - header.tables, allocated = sizeof(kp_wasm_code_t) + table_bytes;
+    kp_wasm_code_t *code = allocator.resize(allocator.context, NULL, 0, allocated);
+    if (!code)
+        return KP_ERR_NO_MEMORY;
+    memset(code, 0, sizeof *code);
+    code->allocator = allocator;
+    code->allocated = allocated;
+    code->header = header;
+    memcpy(code->tables, bytes + header.tables, table_bytes);
+    kp_wasm_code_range_t *range = &code->range;
+    uint32_t functions = header.function_count;
+    range->offsets = code->tables;
+    bool valid = offsets_valid(range->offsets, functions, header.code, header.code + header.code_size);
+    if (header.clause_count) {
+        range->clause_first = code->tables + functions + 1;
+        range->clauses = (const kp_wasm_code_clause_t *)(range->clause_first + functions + 1);
+        valid = valid && offsets_valid(range->clause_first, functions, 0, header.clause_count);
+    }
+    size_t mapped = header.code_size ? header.code_size : 1;
+    kp_status_t status = valid ? KP_OK : KP_ERR_BAD_FORMAT;
+    if (status == KP_OK) {
+        code->mapping = kp_wasm_platform_code_map(bytes + header.code, mapped);
+        status = code->mapping ? KP_OK : KP_ERR_NO_MEMORY;
+    }
+    if (status != KP_OK) {
+        allocator.resize(allocator.context, code, allocated, 0);
+        return status;
+    }
+    /* Offsets count from the artefact's begin. */
+    range->base = (const uint8_t *)((uintptr_t)code->mapping - header.code);
+    range->size = header.code + header.code_size;
+    range->module = module;
+    range->function_count = functions;
+    kp_wasm_code_register(range);
+    *result = code;
+    return KP_OK;
+}
+
+void kp_wasm_code_unload(kp_wasm_code_t *code)
+{
+    if (!code)
+        return;
+    kp_wasm_code_withdraw(&code->range);
+    kp_wasm_platform_code_unmap(code->mapping, code->header.code_size ? code->header.code_size : 1);
+    code->allocator.resize(code->allocator.context, code, code->allocated, 0);
+}
+
+static kp_status_t attach(kp_wasm_instance_t *instance, void *tier_module)
+{
+    const kp_wasm_code_t *code = tier_module;
+    const kp_wasm_module_t *module = instance->module;
+    if (code->range.module != module)
+        return KP_ERR_INVALID_ARGUMENT;
+    if (code->header.flags & KP_WASM_COMPILE_GUARDED)
+        for (uint32_t i = 0; i < module->memory_count; i++)
+            if (!module->memories[i].size.is_64 &&
+                kp_wasm_instance_memory(instance, i)->kind != KP_WASM_MEMORY_GUARDED)
+                return KP_ERR_BAD_STATE;
+    for (uint32_t i = 0; i < code->header.function_count; i++) {
+        kp_wasm_funcinst_t *function = &instance->functions[i];
+        function->code = (const void *)((uintptr_t)code->range.base + code->range.offsets[i]);
+        function->call = kp_wasm_x86_call;
+    }
+    return KP_OK;
+}
+
+const kp_wasm_tier_t kp_wasm_compiled_tier = {.name = "compiled", .attach = attach};
