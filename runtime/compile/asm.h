@@ -159,8 +159,8 @@ static inline void kp_asm_rr(kp_asm_t *code, uint32_t op, unsigned reg, unsigned
 /* op reg, [mem] */
 static inline void kp_asm_rm(kp_asm_t *code, uint32_t op, unsigned reg, kp_mem_t mem)
 {
-    kp_asm_prefix(code, op, reg, mem.index == NO_REG ? 0 : mem.index, mem.base == NO_REG ? 0 : mem.base,
-                  (op & R8L) && reg >= RSP && reg <= RDI);
+    kp_asm_prefix(code, op, reg, mem.index == NO_REG ? 0 : mem.index,
+                  mem.base == NO_REG ? 0 : mem.base, (op & R8L) && reg >= RSP && reg <= RDI);
     kp_asm_modrm_mem(code, reg, mem);
 }
 
@@ -176,7 +176,8 @@ static inline void kp_asm_vex_prefix(kp_asm_t *code, uint32_t op, unsigned reg, 
         kp_asm_u8(code, (reg & 8 ? 0 : 0x80) | tail);
     } else {
         kp_asm_u8(code, 0xc4);
-        kp_asm_u8(code, (reg & 8 ? 0 : 0x80) | (index & 8 ? 0 : 0x40) | (base & 8 ? 0 : 0x20) | map);
+        kp_asm_u8(code,
+                  (reg & 8 ? 0 : 0x80) | (index & 8 ? 0 : 0x40) | (base & 8 ? 0 : 0x20) | map);
         kp_asm_u8(code, (op & W ? 0x80 : 0) | tail);
     }
     kp_asm_u8(code, op & 0xff);
@@ -238,7 +239,8 @@ static inline void kp_asm_store(kp_asm_t *code, uint32_t wide, kp_mem_t mem, uns
     kp_asm_rm(code, OP_MOV_STORE | wide, from, mem);
 }
 
-static inline void kp_asm_alu(kp_asm_t *code, uint32_t wide, unsigned alu, unsigned to, unsigned from)
+static inline void kp_asm_alu(kp_asm_t *code, uint32_t wide, unsigned alu, unsigned to,
+                              unsigned from)
 {
     kp_asm_rr(code, (alu * 8 + 3) | wide, to, from);
 }

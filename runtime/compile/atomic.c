@@ -121,8 +121,11 @@ static void op_rmw(kp_compiler_t *c, const kp_wasm_instruction_t *instruction, u
     kp_asm_rm(&c->code, loads[log], RAX, mem);
     uint32_t again = kp_asm_here(&c->code);
     kp_asm_mov(&c->code, W, next, RAX);
-    kp_asm_alu(&c->code, W, rmw == RMW_AND ? ALU_AND : rmw == RMW_OR ? ALU_OR : ALU_XOR, next,
-               operand);
+    kp_asm_alu(&c->code, W,
+               rmw == RMW_AND  ? ALU_AND
+               : rmw == RMW_OR ? ALU_OR
+                               : ALU_XOR,
+               next, operand);
     access_emit(c, true, 0xb1u | MAP_0F, log, next, mem);
     kp_asm_jcc_to(&c->code, CC_NE, again);
     narrow(c, log, RAX);

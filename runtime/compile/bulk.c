@@ -12,8 +12,7 @@ static void push_rax(kp_compiler_t *c, kp_wasm_type_t type)
 
 static void op_memory_size(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
 {
-    kp_wasm_type_t type =
-        kp_wasm_size_index_type(&c->module->memories[instruction->index].size);
+    kp_wasm_type_t type = kp_wasm_size_index_type(&c->module->memories[instruction->index].size);
     unsigned to = kp_result_place(c, instruction, type, NULL);
     kp_asm_load(&c->code, W, to,
                 kp_mem(REG_INSTANCE, (int32_t)(c->layout.memories + 8 * instruction->index)));

@@ -295,8 +295,7 @@ static void op_call(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
     kp_moves_emit(c, arguments.moves, arguments.move_count);
     kp_stack_truncate(c, c->height - type->parameter_count);
     if (row)
-        kp_asm_rm(&c->code, OP_LEA | W, R10,
-                  kp_mem(RSP, 16 * (int32_t)arguments.stack_count));
+        kp_asm_rm(&c->code, OP_LEA | W, R10, kp_mem(RSP, 16 * (int32_t)arguments.stack_count));
     if (indirect || import) {
         if (import)
             load_import(c, instruction->index);
@@ -397,8 +396,7 @@ static void op_return_call(kp_compiler_t *c, const kp_wasm_instruction_t *instru
 
 void kp_op_call(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
 {
-    if (instruction->opcode == KP_WASM_OP_CALL ||
-        instruction->opcode == KP_WASM_OP_CALL_INDIRECT)
+    if (instruction->opcode == KP_WASM_OP_CALL || instruction->opcode == KP_WASM_OP_CALL_INDIRECT)
         op_call(c, instruction);
     else
         op_return_call(c, instruction);
@@ -412,8 +410,8 @@ void kp_call_helper(kp_compiler_t *c, kp_wasm_helper_t helper, const uint64_t *e
     kp_call_prepare(c, argument_count);
     kp_move_t moves[KP_WASM_X86_GPR_ARGUMENTS];
     for (unsigned i = 0; i < argument_count; i++)
-        moves[i] = (kp_move_t){c->stack[c->height - argument_count + i],
-                               gpr_order[1 + extra_count + i]};
+        moves[i] =
+            (kp_move_t){c->stack[c->height - argument_count + i], gpr_order[1 + extra_count + i]};
     kp_moves_emit(c, moves, argument_count);
     kp_stack_truncate(c, c->height - argument_count);
     for (unsigned i = 0; i < extra_count; i++)

@@ -92,7 +92,8 @@ kp_status_t kp_wasm_code_load(const void *artefact, size_t size, const kp_wasm_m
     kp_wasm_code_range_t *range = &code->range;
     uint32_t functions = header.function_count;
     range->offsets = code->tables;
-    bool valid = offsets_valid(range->offsets, functions, header.code, header.code + header.code_size);
+    bool valid =
+        offsets_valid(range->offsets, functions, header.code, header.code + header.code_size);
     if (header.clause_count) {
         range->clause_first = code->tables + functions + 1;
         range->clauses = (const kp_wasm_code_clause_t *)(range->clause_first + functions + 1);

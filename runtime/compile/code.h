@@ -40,7 +40,7 @@ typedef struct kp_wasm_code_header {
     uint32_t flags;          /* kp_wasm_compile_flag_t */
     uint32_t function_count; /* the module's own */
     uint32_t clause_count;
-    uint32_t code;           /* KP_WASM_CODE_PAGE */
+    uint32_t code; /* KP_WASM_CODE_PAGE */
     uint32_t code_size;
     uint32_t tables;      /* a multiple of 16 */
     uint32_t size;        /* of it all */

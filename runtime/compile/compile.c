@@ -30,9 +30,8 @@ void kp_slow_add(kp_compiler_t *c, kp_slow_kind_t kind, uint32_t site, uint32_t 
     if (c->slow_count == c->slow_capacity) {
         uint32_t capacity = c->slow_capacity ? c->slow_capacity * 2 : 64;
         kp_wasm_allocator_t *allocator = &c->options.allocator;
-        kp_slow_path_t *slow =
-            allocator->resize(allocator->context, c->slow, c->slow_capacity * sizeof *slow,
-                              capacity * sizeof *slow);
+        kp_slow_path_t *slow = allocator->resize(
+            allocator->context, c->slow, c->slow_capacity * sizeof *slow, capacity * sizeof *slow);
         if (!slow) {
             c->status = KP_ERR_NO_MEMORY;
             return;
@@ -277,7 +276,7 @@ static kp_status_t end(void *context, kp_wasm_visitor_t *visitor)
         uint32_t next = kp_asm_read(&c->code, site);
         /* sub rsp takes it as it is, lea rsp, [rbp + ...] negated. */
         bool subtract = c->code.base[site - 2] == 0x81;
-        kp_asm_write(&c->code, site, subtract ? (uint32_t)frame : (uint32_t) - (int32_t)frame);
+        kp_asm_write(&c->code, site, subtract ? (uint32_t)frame : (uint32_t)-(int32_t)frame);
         site = next;
     }
     kp_status_t status = kp_asm_reserve(&c->code, ROOM);
@@ -357,9 +356,8 @@ static void dispatch(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
 
 static bool takes_flags(kp_wasm_opcode_t opcode)
 {
-    return opcode == KP_WASM_OP_BR_IF || opcode == KP_WASM_OP_IF ||
-           opcode == KP_WASM_OP_I32_EQZ || opcode == KP_WASM_OP_SELECT ||
-           opcode == KP_WASM_OP_SELECT_TYPED;
+    return opcode == KP_WASM_OP_BR_IF || opcode == KP_WASM_OP_IF || opcode == KP_WASM_OP_I32_EQZ ||
+           opcode == KP_WASM_OP_SELECT || opcode == KP_WASM_OP_SELECT_TYPED;
 }
 
 static kp_status_t instruction(void *context, kp_wasm_visitor_t *visitor,
@@ -458,8 +456,8 @@ static kp_status_t artefact_finish(kp_compiler_t *c, uint32_t functions,
 }
 
 kp_status_t kp_wasm_compile(const kp_wasm_module_t *module,
-                            const kp_wasm_compile_options_t *options,
-                            kp_wasm_artefact_t *artefact, kp_wasm_error_t *error)
+                            const kp_wasm_compile_options_t *options, kp_wasm_artefact_t *artefact,
+                            kp_wasm_error_t *error)
 {
     static const kp_wasm_sink_t sink = {.begin = begin, .instruction = instruction, .end = end};
     uint32_t functions = module->function_count - module->imported_function_count;

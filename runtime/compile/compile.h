@@ -29,8 +29,8 @@ typedef struct kp_wasm_artefact {
    body's; KP_ERR_NO_MEMORY; KP_ERR_TOO_LARGE (code_maximum, or a frame above 64 MiB). On an error
    nothing stays allocated. */
 kp_status_t kp_wasm_compile(const kp_wasm_module_t *module,
-                            const kp_wasm_compile_options_t *options,
-                            kp_wasm_artefact_t *artefact, kp_wasm_error_t *error);
+                            const kp_wasm_compile_options_t *options, kp_wasm_artefact_t *artefact,
+                            kp_wasm_error_t *error);
 void kp_wasm_artefact_free(kp_wasm_artefact_t *artefact);
 
 #endif

@@ -12,9 +12,9 @@ kp_control_t *kp_control_push(kp_compiler_t *c, kp_wasm_frame_t *frame)
     if (c->control_count == c->control_capacity) {
         uint32_t capacity = c->control_capacity ? c->control_capacity * 2 : 64;
         kp_wasm_allocator_t *allocator = &c->options.allocator;
-        kp_control_t *controls = allocator->resize(allocator->context, c->controls,
-                                                   c->control_capacity * sizeof *controls,
-                                                   capacity * sizeof *controls);
+        kp_control_t *controls =
+            allocator->resize(allocator->context, c->controls,
+                              c->control_capacity * sizeof *controls, capacity * sizeof *controls);
         if (!controls) {
             c->status = KP_ERR_NO_MEMORY;
             return NULL;
@@ -360,7 +360,8 @@ static void op_end(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
     }
     if (frame->kind == KP_WASM_FRAME_IF) {
         /* The else that is not there: only jumps past, or hands its parameters on. */
-        if (frame->result_count == 0 && !(control->reached && control->valid & ~control->else_valid)) {
+        if (frame->result_count == 0 &&
+            !(control->reached && control->valid & ~control->else_valid)) {
             if (!control->reached) {
                 control->reached = true;
                 control->valid = control->else_valid;
@@ -452,8 +453,7 @@ static void branch_if(kp_compiler_t *c, const kp_wasm_frame_t *frame)
 static bool needs_stub(kp_compiler_t *c, const kp_wasm_frame_t *frame)
 {
     uint32_t arity = kp_wasm_frame_label_arity(frame);
-    return arity > 0 && !in_register(frame) &&
-           (arity == 1 || c->height - arity != frame->height);
+    return arity > 0 && !in_register(frame) && (arity == 1 || c->height - arity != frame->height);
 }
 
 static void branch_table(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)

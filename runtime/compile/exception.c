@@ -10,8 +10,8 @@ static void clause_add(kp_compiler_t *c, kp_wasm_code_clause_t clause)
         uint32_t capacity = c->clause_capacity ? c->clause_capacity * 2 : 64;
         kp_wasm_allocator_t *allocator = &c->options.allocator;
         kp_wasm_code_clause_t *clauses =
-            allocator->resize(allocator->context, c->clauses,
-                              c->clause_capacity * sizeof *clauses, capacity * sizeof *clauses);
+            allocator->resize(allocator->context, c->clauses, c->clause_capacity * sizeof *clauses,
+                              capacity * sizeof *clauses);
         if (!clauses) {
             c->status = KP_ERR_NO_MEMORY;
             return;
@@ -107,8 +107,7 @@ static void landing_pad(kp_compiler_t *c, const kp_wasm_catch_t *clause, uint32_
         if (c->status != KP_OK)
             return;
         for (uint32_t i = 0; i < type->parameter_count; i++) {
-            kp_mem_t from =
-                kp_mem(RAX, (int32_t)(offsetof(kp_wasm_exninst_t, values) + 16 * i));
+            kp_mem_t from = kp_mem(RAX, (int32_t)(offsetof(kp_wasm_exninst_t, values) + 16 * i));
             kp_stack_push_slot(c, type->types[i]);
             kp_mem_t slot = kp_slot(c, c->height - 1);
             if (type->types[i] == KP_WASM_TYPE_V128) {

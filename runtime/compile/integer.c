@@ -26,8 +26,8 @@ static void op_alu(kp_compiler_t *c, const kp_wasm_instruction_t *instruction, k
     uint32_t wide = kp_type_wide(type);
     kp_value_t b = kp_stack_pop(c), a = kp_stack_pop(c);
     bool commutes = alu != ALU_SUB;
-    if (commutes && (a.place == PLACE_CONSTANT ||
-                     (b.place == PLACE_REGISTER && a.place != PLACE_REGISTER)))
+    if (commutes &&
+        (a.place == PLACE_CONSTANT || (b.place == PLACE_REGISTER && a.place != PLACE_REGISTER)))
         swap(&a, &b);
     unsigned to = kp_result_place(c, instruction, type, &a);
     if (commutes && kp_value_register(c, &b) == to && kp_value_register(c, &a) != to)
@@ -41,7 +41,8 @@ static void op_alu(kp_compiler_t *c, const kp_wasm_instruction_t *instruction, k
         alu_operand(c, wide, alu, to, &b);
     } else if (alu == ALU_ADD && kp_value_register(c, &a) != NO_REG && kp_value_is_imm(&b)) {
         kp_asm_rm(&c->code, OP_LEA | wide, to, kp_mem(kp_value_register(c, &a), (int32_t)b.bits));
-    } else if (alu == ALU_ADD && kp_value_register(c, &a) != NO_REG && kp_value_register(c, &b) != NO_REG) {
+    } else if (alu == ALU_ADD && kp_value_register(c, &a) != NO_REG &&
+               kp_value_register(c, &b) != NO_REG) {
         kp_asm_rm(&c->code, OP_LEA | wide, to,
                   kp_mem_index(kp_value_register(c, &a), kp_value_register(c, &b), 0, 0));
     } else {
@@ -69,11 +70,16 @@ static void op_mul(kp_compiler_t *c, const kp_wasm_instruction_t *instruction, k
         if (value > 0 && (value & (value - 1)) == 0) {
             kp_value_move_gpr(c, &a, to);
             if (value > 1)
-                kp_asm_shift_imm(&c->code, wide, SHIFT_SHL, to, (unsigned)__builtin_ctz((unsigned)value));
+                kp_asm_shift_imm(&c->code, wide, SHIFT_SHL, to,
+                                 (unsigned)__builtin_ctz((unsigned)value));
         } else if ((value == 3 || value == 5 || value == 9) && kp_value_register(c, &a) != NO_REG) {
             unsigned reg = kp_value_gpr(c, &a);
             kp_asm_rm(&c->code, OP_LEA | wide, to,
-                      kp_mem_index(reg, reg, value == 3 ? 1 : value == 5 ? 2 : 3, 0));
+                      kp_mem_index(reg, reg,
+                                   value == 3   ? 1
+                                   : value == 5 ? 2
+                                                : 3,
+                                   0));
         } else {
             bool byte = value == (int8_t)value;
             uint32_t op = (byte ? 0x6bu : 0x69u) | wide;
@@ -121,8 +127,9 @@ static void op_divide(kp_compiler_t *c, const kp_wasm_instruction_t *instruction
         return;
     }
     bool check_zero = b.place != PLACE_CONSTANT || b.bits == 0;
-    bool check_minus = is_signed && (b.place != PLACE_CONSTANT ||
-                                     (wide ? b.bits == UINT64_MAX : (uint32_t)b.bits == UINT32_MAX));
+    bool check_minus =
+        is_signed && (b.place != PLACE_CONSTANT ||
+                      (wide ? b.bits == UINT64_MAX : (uint32_t)b.bits == UINT32_MAX));
     /* The divisor somewhere else than rax and rdx, the dividend in rax. */
     bool in_place = a.place == PLACE_REGISTER && a.reg == RAX;
     if (!in_place)
@@ -182,7 +189,8 @@ static void op_shift(kp_compiler_t *c, const kp_wasm_instruction_t *instruction,
     if (b.place == PLACE_CONSTANT) {
         unsigned to = kp_result_place(c, instruction, type, &a);
         unsigned count = (unsigned)b.bits & (wide ? 63 : 31);
-        if (c->bmi2 && (shift == SHIFT_ROL || shift == SHIFT_ROR) && kp_value_register(c, &a) != to) {
+        if (c->bmi2 && (shift == SHIFT_ROL || shift == SHIFT_ROR) &&
+            kp_value_register(c, &a) != to) {
             /* rorx */
             unsigned bits = wide ? 64 : 32;
             unsigned right = shift == SHIFT_ROR ? count : (bits - count) & (bits - 1);
@@ -311,7 +319,8 @@ static void op_eqz(kp_compiler_t *c, kp_wasm_type_t type)
 void kp_op_integer(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
 {
     kp_wasm_opcode_t opcode = instruction->opcode;
-    static const uint8_t conditions[] = {CC_E, CC_NE, CC_L, CC_B, CC_G, CC_A, CC_LE, CC_BE, CC_GE, CC_AE};
+    static const uint8_t conditions[] = {CC_E, CC_NE, CC_L,  CC_B,  CC_G,
+                                         CC_A, CC_LE, CC_BE, CC_GE, CC_AE};
     if (opcode == KP_WASM_OP_I32_EQZ || opcode == KP_WASM_OP_I64_EQZ) {
         op_eqz(c, opcode == KP_WASM_OP_I32_EQZ ? KP_WASM_TYPE_I32 : KP_WASM_TYPE_I64);
         return;

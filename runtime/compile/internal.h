@@ -40,15 +40,16 @@ typedef struct kp_value {
         uint64_t bits;
         struct {
             uint32_t local;
-            uint32_t previous; /* stack index + 1 of the next deeper one of the same local; 0 none */
+            uint32_t
+                previous; /* stack index + 1 of the next deeper one of the same local; 0 none */
         };
     };
 } kp_value_t;
 
 typedef struct kp_local {
-    uint8_t reg;  /* pinned to, or NO_REG */
+    uint8_t reg; /* pinned to, or NO_REG */
     uint8_t type;
-    int32_t home; /* rbp-relative; 0: it has none, it is never used */
+    int32_t home;     /* rbp-relative; 0: it has none, it is never used */
     uint32_t aliases; /* topmost PLACE_LOCAL of it on the stack + 1 */
 } kp_local_t;
 
@@ -64,9 +65,9 @@ typedef struct kp_control {
     bool reached;         /* valid and dirty are set: there was a branch */
     uint32_t else_chain;  /* if: the jump taken when the condition is false */
     uint32_t else_valid, else_dirty;
-    uint32_t visit;       /* number of the br_table that last named it, */
-    uint32_t stub;        /* and its stub there */
-    uint32_t try_begin;   /* try_table: code offset */
+    uint32_t visit;     /* number of the br_table that last named it, */
+    uint32_t stub;      /* and its stub there */
+    uint32_t try_begin; /* try_table: code offset */
     kp_wasm_targets_t catches;
     uint32_t height;
 } kp_control_t;
@@ -102,9 +103,9 @@ typedef struct kp_compiler {
     uint32_t clause_count, clause_capacity;
 
     /* The function at hand. */
-    uint32_t start;    /* code offset */
+    uint32_t start; /* code offset */
     bool has_calls, has_try, saves_instance, many_results;
-    uint32_t saved;    /* callee-saved registers in use */
+    uint32_t saved;       /* callee-saved registers in use */
     int32_t results_home; /* rbp-relative: the caller's row of results */
     uint32_t frame_fixed; /* bytes below rbp before the operand slots */
     uint32_t slot_size, slot_maximum;
@@ -113,10 +114,10 @@ typedef struct kp_compiler {
     kp_local_t *locals;
     uint32_t *weights;
     uint32_t local_capacity, local_count;
-    uint32_t pinned;       /* registers that locals have */
+    uint32_t pinned;          /* registers that locals have */
     uint32_t pinned_volatile; /* of those, which calls destroy */
-    uint32_t local_of[32]; /* by register bit */
-    uint32_t valid, dirty; /* pinned registers that hold their local; whose home is stale */
+    uint32_t local_of[32];    /* by register bit */
+    uint32_t valid, dirty;    /* pinned registers that hold their local; whose home is stale */
 
     kp_value_t *stack;
     uint32_t height, stack_capacity;
@@ -131,7 +132,7 @@ typedef struct kp_compiler {
     uint32_t trap_chains[KP_WASM_TRAP_COUNT];
     kp_slow_path_t *slow;
     uint32_t slow_count, slow_capacity;
-    uint32_t visits; /* of br_tables */
+    uint32_t visits;    /* of br_tables */
     kp_status_t status; /* the first failure inside an instruction */
 } kp_compiler_t;
 
@@ -157,7 +158,8 @@ static inline uint32_t kp_reg_bit(kp_wasm_type_t type, unsigned reg)
 /* ---- stack.c: the operand stack and the registers ---- */
 
 /* Pushing. */
-void kp_stack_push_reg(kp_compiler_t *c, kp_wasm_type_t type, unsigned reg); /* an owned temporary, or a hint */
+void kp_stack_push_reg(kp_compiler_t *c, kp_wasm_type_t type,
+                       unsigned reg); /* an owned temporary, or a hint */
 void kp_stack_push_constant(kp_compiler_t *c, kp_wasm_type_t type, uint64_t bits);
 void kp_stack_push_local(kp_compiler_t *c, uint32_t local);
 void kp_stack_push_slot(kp_compiler_t *c, kp_wasm_type_t type);

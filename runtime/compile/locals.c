@@ -13,7 +13,7 @@ enum {
 
 typedef struct kp_scan {
     const uint8_t *at, *end;
-    uint64_t calls; /* weight */
+    uint64_t calls;     /* weight */
     bool simd, through; /* vectors are used; calls through funcinsts */
 } kp_scan_t;
 
@@ -312,9 +312,9 @@ kp_status_t kp_locals_plan(kp_compiler_t *c)
                               capacity * sizeof *weights);
         if (!weights) {
             /* Both arrays are freed with the old capacity. */
-            kp_local_t *back = allocator->resize(allocator->context, locals,
-                                                 capacity * sizeof *locals,
-                                                 c->local_capacity * sizeof *locals);
+            kp_local_t *back =
+                allocator->resize(allocator->context, locals, capacity * sizeof *locals,
+                                  c->local_capacity * sizeof *locals);
             c->locals = back;
             return KP_ERR_NO_MEMORY;
         }
@@ -358,8 +358,8 @@ kp_status_t kp_locals_plan(kp_compiler_t *c)
     }
     c->frame_fixed = c->slot_size == 16 ? (frame + 15) & ~15u : frame;
     c->slot_maximum = 0;
-    c->temporaries = (GPR_USABLE & ~(uint32_t)GPR_CALLEE_SAVED & ~c->pinned) |
-                     (0x3fff0000u & ~c->pinned);
+    c->temporaries =
+        (GPR_USABLE & ~(uint32_t)GPR_CALLEE_SAVED & ~c->pinned) | (0x3fff0000u & ~c->pinned);
     c->free = c->temporaries;
     return KP_OK;
 }
@@ -414,8 +414,8 @@ static void aliases_settle(kp_compiler_t *c, kp_local_t *local)
     while (at) {
         kp_value_t *value = &c->stack[at - 1];
         uint32_t below = value->previous;
-        if (below && (c->stack[below - 1].place != PLACE_LOCAL ||
-                      c->stack[below - 1].local != value->local))
+        if (below &&
+            (c->stack[below - 1].place != PLACE_LOCAL || c->stack[below - 1].local != value->local))
             below = 0;
         uint32_t class = kp_type_is_xmm(value->type) ? 0xffff0000 : 0xffff;
         if (c->free & class) {

@@ -81,10 +81,11 @@ static void drop_taken(kp_compiler_t *c, unsigned taken)
 static void op_load(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
 {
     static const uint32_t ops[] = {
-        OP_MOV_LOAD,    OP_MOV_LOAD | W, 0,          0,
-        OP_MOVSX8,      OP_MOVZX8,       OP_MOVSX16, OP_MOVZX16,
-        OP_MOVSX8 | W,  OP_MOVZX8,       OP_MOVSX16 | W, OP_MOVZX16,
-        OP_MOVSXD,      OP_MOV_LOAD,
+        OP_MOV_LOAD, OP_MOV_LOAD | W, 0,
+        0,           OP_MOVSX8,       OP_MOVZX8,
+        OP_MOVSX16,  OP_MOVZX16,      OP_MOVSX8 | W,
+        OP_MOVZX8,   OP_MOVSX16 | W,  OP_MOVZX16,
+        OP_MOVSXD,   OP_MOV_LOAD,
     };
     const kp_wasm_opcode_info_t *info = &kp_wasm_opcode_info[instruction->opcode];
     kp_wasm_type_t type = info->push;
@@ -106,8 +107,8 @@ static void op_store(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
     unsigned log = kp_wasm_opcode_info[instruction->opcode].argument, taken;
     kp_value_t value = kp_stack_pop(c), index = kp_stack_pop(c);
     bool xmm = kp_type_is_xmm(value.type);
-    bool constant = value.place == PLACE_CONSTANT && (xmm ? log == 2 || value.bits == 0
-                                                          : log < 3 || kp_value_is_imm(&value));
+    bool constant = value.place == PLACE_CONSTANT &&
+                    (xmm ? log == 2 || value.bits == 0 : log < 3 || kp_value_is_imm(&value));
     if (!constant && xmm && value.place == PLACE_CONSTANT) {
         /* As an integer. */
         value.type = log == 3 ? KP_WASM_TYPE_I64 : KP_WASM_TYPE_I32;

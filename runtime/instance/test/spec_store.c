@@ -95,8 +95,8 @@ static bool add_memories(state_t *state)
     bool good = true;
     for (int is_64 = 0; is_64 < 2; is_64++) {
         table.is_64 = is_64;
-        kp_status_t status = kp_wasm_tableinst_create(state->store, KP_WASM_TYPE_FUNCREF, &table,
-                                                      NULL, &what.table);
+        kp_status_t status =
+            kp_wasm_tableinst_create(state->store, KP_WASM_TYPE_FUNCREF, &table, NULL, &what.table);
         good = good && add_host(state, is_64 ? "table64" : "table", what, status);
     }
     what.kind = KP_WASM_EXTERNAL_MEMORY;
