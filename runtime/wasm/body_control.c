@@ -14,8 +14,8 @@ static bool pop(state_t *state, kp_wasm_type_t expected)
 /* ---- blocks ---- */
 
 /* A row of one type, for block types that name their result: row[t] == t. */
-#define ROW4(n) n, n + 1, n + 2, n + 3
-#define ROW16(n) ROW4(n), ROW4(n + 4), ROW4(n + 8), ROW4(n + 12)
+#define ROW4(n) (n), (n) + 1, (n) + 2, (n) + 3
+#define ROW16(n) ROW4(n), ROW4((n) + 4), ROW4((n) + 8), ROW4((n) + 12)
 static const kp_wasm_type_t single_types[] = {
     ROW16(0x00), ROW16(0x10), ROW16(0x20), ROW16(0x30),
     ROW16(0x40), ROW16(0x50), ROW16(0x60), ROW16(0x70),

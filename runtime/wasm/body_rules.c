@@ -11,6 +11,13 @@ static bool pop(state_t *state, kp_wasm_type_t expected)
     return kp_wasm_state_pop(state, expected, &found);
 }
 
+static bool pop_two(state_t *state, kp_wasm_type_t expected)
+{
+    if (!pop(state, expected))
+        return false;
+    return pop(state, expected);
+}
+
 static bool push(state_t *state, kp_wasm_type_t type)
 {
     return kp_wasm_state_push_row(state, &type, 1);
@@ -41,8 +48,7 @@ static bool rule_select_typed(state_t *state, instruction_t *instruction)
     if (count != 1)
         return kp_wasm_state_invalid(state, "invalid result arity");
     return kp_wasm_state_read_type(state, &instruction->type) && pop(state, KP_WASM_TYPE_I32) &&
-           pop(state, instruction->type) && pop(state, instruction->type) &&
-           push(state, instruction->type);
+           pop_two(state, instruction->type) && push(state, instruction->type);
 }
 
 static bool rule_global(state_t *state, instruction_t *instruction)
@@ -115,7 +121,7 @@ static bool rule_bytes(state_t *state, const kp_wasm_opcode_info_t *info,
             if (instruction->bytes[i] >= 32)
                 return kp_wasm_state_invalid(state, "invalid lane index");
         }
-        if (!pop(state, KP_WASM_TYPE_V128) || !pop(state, KP_WASM_TYPE_V128))
+        if (!pop_two(state, KP_WASM_TYPE_V128))
             return false;
     }
     return push(state, info->push);
@@ -243,8 +249,7 @@ static bool read_data(state_t *state, uint32_t *index)
 static bool rule_memory_init(state_t *state, instruction_t *instruction)
 {
     return read_data(state, &instruction->index) && read_memory(state, &instruction->index2) &&
-           pop(state, KP_WASM_TYPE_I32) && pop(state, KP_WASM_TYPE_I32) &&
-           pop(state, memory_type(state, instruction->index2));
+           pop_two(state, KP_WASM_TYPE_I32) && pop(state, memory_type(state, instruction->index2));
 }
 
 /* ---- tables ---- */
@@ -317,8 +322,7 @@ static bool rule_table_init(state_t *state, instruction_t *instruction)
     if (type != segment)
         return kp_wasm_state_mismatch(state, type, segment);
     instruction->type = type;
-    return pop(state, KP_WASM_TYPE_I32) && pop(state, KP_WASM_TYPE_I32) &&
-           pop(state, table_type(state, instruction->index2));
+    return pop_two(state, KP_WASM_TYPE_I32) && pop(state, table_type(state, instruction->index2));
 }
 
 /* ---- all together ---- */

@@ -5,7 +5,7 @@
 #include "runtime/wasm/internal.h"
 
 /* Bytes below the first operand, so that the top four can be read as one word at any height. */
-#define KP_WASM_OPERAND_PADDING 8
+#define KP_WASM_OPERAND_PADDING ((size_t)8)
 
 typedef struct kp_wasm_state {
     kp_wasm_visitor_t *visitor;

@@ -256,7 +256,7 @@ static kp_wasm_constant_t leaf(const kp_wasm_module_t *module, uint32_t opcode, 
 static kp_wasm_constant_t evaluate(const kp_wasm_module_t *module, const uint8_t **at,
                                    kp_wasm_global_read_fn read, void *context)
 {
-    uint64_t numbers[KP_WASM_CONSTANT_STACK]; /* below the top; only arithmetic needs them */
+    uint64_t numbers[KP_WASM_CONSTANT_STACK] = {0}; /* below the top; only arithmetic needs them */
     uint32_t height = 0;
     kp_wasm_constant_t top = {0};
     for (;;) {

@@ -27,7 +27,7 @@ const kp_wasm_opcode_info_t kp_wasm_opcode_info[KP_WASM_OPCODE_COUNT] = {
         .pop_count = POPS_(a, b, c),                                                             \
         .push = KP_WASM_TYPE_##push_,                                                            \
         .immediate = KP_WASM_IMMEDIATE_##immediate_,                                             \
-        .argument = argument_,                                                                   \
+        .argument = (argument_),                                                                 \
         .valid = 1,                                                                              \
         .simple = KP_WASM_TYPE_##a != KP_WASM_TYPE_VAR && KP_WASM_TYPE_##a != KP_WASM_TYPE_ADDR, \
         .operand = {KP_WASM_TYPE_##a, KP_WASM_TYPE_##b, KP_WASM_TYPE_##c},                       \

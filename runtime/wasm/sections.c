@@ -334,23 +334,24 @@ static bool add_memory(kp_wasm_decoder_t *decoder)
     return true;
 }
 
-/* The global's type; the caller counts it when it is complete. */
-static bool add_global(kp_wasm_decoder_t *decoder, kp_wasm_global_t **result)
+/* A new global with its type, NULL after an error; the caller counts it when it is complete. */
+static kp_wasm_global_t *add_global(kp_wasm_decoder_t *decoder)
 {
     kp_wasm_module_t *module = decoder->module;
     if (!add(decoder, KP_WASM_EXTERNAL_GLOBAL, (void **)&module->globals, module->global_count,
              sizeof(*module->globals), module->limits.globals, "too many globals"))
-        return false;
+        return NULL;
     kp_wasm_global_t *global = &module->globals[module->global_count];
     uint8_t mutable = 0;
     if (!kp_wasm_decode_value_type(decoder, &global->type) || !kp_wasm_decode_u8(decoder, &mutable))
-        return false;
-    if (mutable > 1)
-        return kp_wasm_decode_fail(decoder, KP_WASM_ERROR_MALFORMED, decoder->at - 1,
-                                   "malformed mutability");
+        return NULL;
+    if (mutable > 1) {
+        kp_wasm_decode_fail(decoder, KP_WASM_ERROR_MALFORMED, decoder->at - 1,
+                            "malformed mutability");
+        return NULL;
+    }
     global->mutable = mutable;
-    *result = global;
-    return true;
+    return global;
 }
 
 static bool add_tag(kp_wasm_decoder_t *decoder)
@@ -380,7 +381,6 @@ static bool add_tag(kp_wasm_decoder_t *decoder)
 static bool decode_import(kp_wasm_decoder_t *decoder, kp_wasm_import_t *import)
 {
     kp_wasm_module_t *module = decoder->module;
-    kp_wasm_global_t *global;
     if (!kp_wasm_decode_name(decoder, &import->module) ||
         !kp_wasm_decode_name(decoder, &import->name) || !kp_wasm_decode_u8(decoder, &import->kind))
         return false;
@@ -396,7 +396,7 @@ static bool decode_import(kp_wasm_decoder_t *decoder, kp_wasm_import_t *import)
         return add_memory(decoder);
     case KP_WASM_EXTERNAL_GLOBAL:
         import->index = module->imported_global_count++;
-        if (!add_global(decoder, &global))
+        if (!add_global(decoder))
             return false;
         module->global_count++;
         return true;
@@ -486,8 +486,8 @@ bool kp_wasm_decode_globals(kp_wasm_decoder_t *decoder)
     if (!kp_wasm_decode_count(decoder, module->limits.globals, 1, "too many globals", &count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
-        kp_wasm_global_t *global;
-        if (!add_global(decoder, &global) ||
+        kp_wasm_global_t *global = add_global(decoder);
+        if (!global ||
             !kp_wasm_decode_constant(decoder, global->type, module->global_count, &global->initial))
             return false;
         module->global_count++;

@@ -32,14 +32,16 @@ static uint8_t *read_file(const char *path, size_t *size)
     FILE *file = fopen(path, "rb");
     if (!file)
         return NULL;
-    fseek(file, 0, SEEK_END);
-    long end = ftell(file);
-    rewind(file);
-    uint8_t *bytes = end > 0 ? malloc((size_t)end) : NULL;
-    *size = (size_t)end;
-    if (bytes && fread(bytes, 1, *size, file) != *size) {
-        free(bytes);
-        bytes = NULL;
+    uint8_t *bytes = NULL;
+    long end = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    if (end > 0 && fseek(file, 0, SEEK_SET) == 0)
+        bytes = malloc((size_t)end);
+    if (bytes) {
+        *size = (size_t)end;
+        if (fread(bytes, 1, *size, file) != *size) {
+            free(bytes);
+            bytes = NULL;
+        }
     }
     fclose(file);
     return bytes;
@@ -87,7 +89,7 @@ static bool round_trip(const uint8_t *bytes, size_t size, const kp_wasm_sink_t *
 
 static bool measure(const char *path)
 {
-    size_t size, metadata = 0;
+    size_t size = 0, metadata = 0;
     uint32_t code = 0;
     uint8_t *bytes = read_file(path, &size);
     if (!bytes) {

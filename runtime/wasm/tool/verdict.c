@@ -49,7 +49,9 @@ int main(int argc, char **argv)
     while (fread(head, 1, 4, stdin) == 4) {
         size_t size =
             head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 | (size_t)head[3] << 24;
-        uint8_t *bytes = malloc(size + (size == 0));
+        if (size >= 0x40000000) /* larger than any module may be */
+            size = 0x40000000;
+        uint8_t *bytes = malloc(size + 1);
         if (!bytes || fread(bytes, 1, size, stdin) != size) {
             fprintf(stderr, "wasm-verdict: a module is cut off, or no memory\n");
             free(bytes);
