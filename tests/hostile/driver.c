@@ -2,13 +2,15 @@
    coordinator. For each abuse it makes a process that commits it, talks with a witness process all the while, and
    afterwards wants everything to be as it was: the witness answers, a new process can be made, and the abuser
    ended as it should. Results are lines of the kernel's log: "hostile: ok NAME" or "hostile: not ok NAME: why".
-   Argument only=NAME: just that abuse. */
+   Argument only=NAME: just that abuse; storm=CALLS: instead of them the storm (storm.c) until that many calls. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
+#include "tests/hostile/driver.h"
 
 enum {
     END_DONE = 0,
@@ -30,16 +32,13 @@ static const struct {
 #undef ABUSE
 };
 
-/* Guards against hanging, not measures. */
-#define PATIENCE (120 * KP_NS_PER_S)
-#define STEP (2 * KP_NS_PER_MS)
 enum { ROUNDS_BEFORE_KILL = 40 };
 
-static kp_handle_t coordinator;
+kp_handle_t driver_coordinator;
 static kp_tab_created_t witness;
 static uint32_t rounds;
 
-static void result_log(const char *format, ...)
+void driver_log(const char *format, ...)
 {
     char line[300];
     va_list arguments;
@@ -49,22 +48,28 @@ static void result_log(const char *format, ...)
     kp_log("hostile: %s", line);
 }
 
-static kp_status_t role_start(const char *role, kp_tab_created_t *out)
+kp_status_t driver_role_start(const char *role, const kp_handle_t *handles, size_t count,
+                              kp_tab_created_t *out)
 {
-    kp_status_t status = kp_tab_create(coordinator, out);
-    if (status == KP_OK)
-        status = kp_channel_write(out->channel, role, strlen(role), NULL, 0);
+    kp_status_t status = kp_tab_create(driver_coordinator, out);
+    if (status != KP_OK)
+        return status;
+    status = kp_channel_write(out->channel, role, strlen(role), handles, count);
+    if (status != KP_OK) {
+        (void)kp_process_kill(out->process);
+        driver_role_close(out);
+    }
     return status;
 }
 
-static void role_close(kp_tab_created_t *role)
+void driver_role_close(kp_tab_created_t *role)
 {
     (void)kp_handle_close(role->channel);
     (void)kp_handle_close(role->process);
 }
 
 /* One question to the witness, whose answer must be the question. */
-static const char *witness_ask(void)
+const char *driver_witness_ask(void)
 {
     char question[32], answer[32];
     uint32_t actual[2] = {0, 0};
@@ -101,7 +106,7 @@ static const char *abuse_watch(kp_handle_t process, int end)
 {
     kp_time_t deadline = kp_now() + PATIENCE;
     for (int round = 0;; round++) {
-        const char *why = witness_ask();
+        const char *why = driver_witness_ask();
         if (why)
             return why;
         if (kp_object_wait_one(process, KP_SIGNAL_TERMINATED, kp_now() + STEP, NULL) == KP_OK)
@@ -119,16 +124,16 @@ static const char *abuse_run(const char *name, int end)
 {
     kp_tab_created_t abuser;
     kp_process_info_t info;
-    if (role_start(name, &abuser) != KP_OK)
+    if (driver_role_start(name, NULL, 0, &abuser) != KP_OK)
         return "its process cannot be made";
     const char *why = abuse_watch(abuser.process, end);
     if (!why && kp_process_info(abuser.process, &info) != KP_OK)
         why = "no information about its end";
     if (!why)
         why = end_judge(end, &info);
-    role_close(&abuser);
+    driver_role_close(&abuser);
     if (!why)
-        why = witness_ask();
+        why = driver_witness_ask();
     return why;
 }
 
@@ -146,25 +151,43 @@ static bool is_wanted(const char *name)
     return !any;
 }
 
+/* The number after a prefix among the arguments; 0: none. */
+static uint64_t number_argument(const char *prefix)
+{
+    const char *argument;
+    for (size_t i = 1; (argument = kp_startup_argument(i)) != NULL; i++) {
+        if (strncmp(argument, prefix, strlen(prefix)) == 0)
+            return strtoull(argument + strlen(prefix), NULL, 10);
+    }
+    return 0;
+}
+
 int main(void)
 {
     int failures = 0;
-    coordinator = kp_startup_take("coordinator");
-    if (!coordinator || role_start("witness", &witness) != KP_OK) {
-        result_log("not ok start: no coordinator or no witness");
+    driver_coordinator = kp_startup_take("coordinator");
+    if (!driver_coordinator || driver_role_start("witness", NULL, 0, &witness) != KP_OK) {
+        driver_log("not ok start: no coordinator or no witness");
         return 1;
     }
-    for (size_t i = 0; i < sizeof(abuses) / sizeof(abuses[0]); i++) {
+    uint64_t storm_calls = number_argument("storm=");
+    if (storm_calls > 0) {
+        const char *why = driver_storm(storm_calls);
+        if (why)
+            driver_log("not ok storm: %s", why);
+        failures += why != NULL;
+    }
+    for (size_t i = 0; storm_calls == 0 && i < sizeof(abuses) / sizeof(abuses[0]); i++) {
         if (!is_wanted(abuses[i].name))
             continue;
         const char *why = abuse_run(abuses[i].name, abuses[i].end);
         if (why)
-            result_log("not ok %s: %s", abuses[i].name, why);
+            driver_log("not ok %s: %s", abuses[i].name, why);
         else
-            result_log("ok %s", abuses[i].name);
+            driver_log("ok %s", abuses[i].name);
         failures += why != NULL;
     }
-    role_close(&witness);
-    result_log("finished: %d failed", failures);
+    driver_role_close(&witness);
+    driver_log("finished: %d failed", failures);
     return failures != 0;
 }

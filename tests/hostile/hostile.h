@@ -33,6 +33,9 @@ static inline bool is_limit(int64_t status)
     return status == KP_ERR_QUOTA || status == KP_ERR_NO_MEMORY;
 }
 
+/* Calls by the descriptors of abi/calls.def for ever, with the handles given and those it makes (fuzz.c). */
+int hostile_fuzz(const kp_handle_t *given, size_t count);
+
 #define ABUSE(name, end) int abuse_##name(void);
 #include "tests/hostile/abuses.def"
 #undef ABUSE

@@ -33,14 +33,20 @@ uint32_t hostile_random(void)
     return (uint32_t)(state >> 16);
 }
 
+static kp_handle_t given[8]; /* came with the last message */
+static size_t given_count;
+
 /* Reads the next message, waiting for it; its length, or a status. */
 static int64_t receive(char *bytes, size_t capacity)
 {
     uint32_t actual[2];
     for (;;) {
-        kp_status_t status = kp_channel_read(hostile_control, bytes, capacity, NULL, 0, actual);
-        if (status == KP_OK)
+        kp_status_t status = kp_channel_read(hostile_control, bytes, capacity, given,
+                                             sizeof(given) / sizeof(given[0]), actual);
+        if (status == KP_OK) {
+            given_count = actual[1];
             return actual[0];
+        }
         if (status != KP_ERR_SHOULD_WAIT)
             return status;
         status = kp_object_wait_one(hostile_control, KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED,
@@ -78,6 +84,8 @@ int main(void)
     role[length] = 0;
     if (strcmp(role, "witness") == 0)
         return witness();
+    if (strcmp(role, "fuzz") == 0)
+        return hostile_fuzz(given, given_count);
     for (size_t i = 0; i < sizeof(abuses) / sizeof(abuses[0]); i++) {
         if (strcmp(role, abuses[i].name) == 0)
             return abuses[i].run();

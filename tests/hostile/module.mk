@@ -1,9 +1,9 @@
 # One process per abuse, on both machines: a boot archive whose "shell" is the driver and whose "tab" is the
 # hostile program.
-hostile_driver_SRC := tests/hostile/driver.c
+hostile_driver_SRC := $(addprefix tests/hostile/,driver.c storm.c)
 hostile_driver_SPLIT := 2
 hostile_driver_MEMORY := 16
-hostile_SRC := $(addprefix tests/hostile/,main.c handles.c memory.c channels.c waiting.c ends.c)
+hostile_SRC := $(addprefix tests/hostile/,main.c handles.c memory.c channels.c waiting.c ends.c fuzz.c)
 hostile_SPLIT := 2
 hostile_MEMORY := 256
 $(eval $(call KP_PROGRAM,hostile_driver))
