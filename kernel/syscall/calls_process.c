@@ -38,7 +38,7 @@ int64_t kp_call_random_get(kp_call_t *call)
     if (count > RANDOM_MAX)
         return KP_ERR_INVALID_ARGUMENT;
     kp_status_t status = kp_user_check(call->process, address, count);
-    uint8_t bytes[256];
+    uint8_t bytes[1024];
     while (status == KP_OK && count > 0) {
         size_t part = (size_t)KP_MIN(count, (uint64_t)sizeof(bytes));
         status = kp_machine_random(bytes, part);

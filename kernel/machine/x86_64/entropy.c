@@ -63,17 +63,21 @@ void kp_x86_entropy_add(const void *bytes, size_t count)
 
 kp_status_t kp_machine_random(void *bytes, size_t count)
 {
-    /* In parts, so that interrupts are never off for long; fresh time each call guards against a
-       state that a snapshot of the machine repeats. */
+    /* The lock is held for a key only, and the bytes come from that: processors that want many at once do
+       not wait for each other. Fresh time guards against a state that a snapshot of the machine repeats. */
+    kp_random_t own;
     uint64_t now = kp_x86_tsc();
-    kp_x86_entropy_add(&now, sizeof(now));
+    kp_spin_lock(&lock);
+    kp_random_add(&generator, &now, sizeof(now));
+    kp_random_bytes(&generator, own.key, sizeof(own.key));
+    kp_spin_unlock(&lock);
     for (char *out = bytes; count > 0;) {
         size_t part = KP_MIN(count, (size_t)KP_RANDOM_PART);
-        kp_spin_lock(&lock);
-        kp_random_bytes(&generator, out, part);
-        kp_spin_unlock(&lock);
+        kp_random_bytes(&own, out, part);
         out += part;
         count -= part;
     }
+    memset(&own, 0, sizeof(own));
+    __asm__ volatile("" : : "r"(&own) : "memory"); /* the key must really be gone */
     return KP_OK;
 }
