@@ -5,22 +5,23 @@
 
 void kp_spin_init(kp_spinlock_t *spin)
 {
-    atomic_init(&spin->next, 0);
-    atomic_init(&spin->serving, 0);
     atomic_init(&spin->owner, 0);
 }
 
 /* Another CPU holds the lock. It may be waiting for this one to drop addresses from its TLB, which
    interrupts cannot ask for now: look. */
-void kp_x86_spin_wait(kp_spinlock_t *spin, uint32_t ticket)
+void kp_x86_spin_wait(kp_spinlock_t *spin, uint32_t self)
 {
-    uint32_t self = kp_x86_cpu()->number + 1;
-    while (atomic_load_explicit(&spin->serving, memory_order_acquire) != ticket) {
-        if (atomic_load_explicit(&spin->owner, memory_order_relaxed) == self)
-            kp_panic("spin lock %p taken twice", (void *)spin);
-        kp_x86_smp_poll();
-        __asm__ volatile("pause");
-    }
+    uint32_t owner;
+    do {
+        while ((owner = atomic_load_explicit(&spin->owner, memory_order_relaxed)) != 0) {
+            if (owner == self)
+                kp_panic("spin lock %p taken twice", (void *)spin);
+            kp_x86_smp_poll();
+            __asm__ volatile("pause");
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&spin->owner, &owner, self,
+                                                    memory_order_acquire, memory_order_relaxed));
 }
 
 void kp_spin_lock(kp_spinlock_t *spin)
@@ -37,14 +38,10 @@ bool kp_x86_spin_try(kp_spinlock_t *spin)
 {
     kp_x86_cpu_t *cpu = kp_x86_cpu();
     KP_ASSERT(cpu->lock_depth > 0);
-    uint32_t serving = atomic_load_explicit(&spin->serving, memory_order_relaxed);
-    uint32_t expected = serving;
-    if (!atomic_compare_exchange_strong_explicit(&spin->next, &expected, serving + 1,
+    uint32_t free = 0;
+    if (!atomic_compare_exchange_strong_explicit(&spin->owner, &free, cpu->number + 1,
                                                  memory_order_acquire, memory_order_relaxed))
         return false;
-    /* The ticket was free when `serving` was read; the lock is ours when it still is served. */
-    (void)atomic_load_explicit(&spin->serving, memory_order_acquire);
-    atomic_store_explicit(&spin->owner, cpu->number + 1, memory_order_relaxed);
     cpu->lock_depth++;
     return true;
 }

@@ -4,23 +4,22 @@
 
 #include "kernel/machine/x86_64/cpu.h"
 
-/* The lock is held by another CPU: waits for this ticket. */
-void kp_x86_spin_wait(kp_spinlock_t *spin, uint32_t ticket);
+/* The lock was not free: waits for it and takes it. */
+void kp_x86_spin_wait(kp_spinlock_t *spin, uint32_t self);
 
 /* Takes the lock; the CPU's count of locks is the caller's business. */
 static inline void kp_x86_spin_take(kp_spinlock_t *spin, const kp_x86_cpu_t *cpu)
 {
-    uint32_t ticket = atomic_fetch_add_explicit(&spin->next, 1, memory_order_relaxed);
-    if (__builtin_expect(atomic_load_explicit(&spin->serving, memory_order_acquire) != ticket, 0))
-        kp_x86_spin_wait(spin, ticket);
-    atomic_store_explicit(&spin->owner, cpu->number + 1, memory_order_relaxed);
+    uint32_t free = 0, self = cpu->number + 1;
+    if (__builtin_expect(!atomic_compare_exchange_strong_explicit(
+                             &spin->owner, &free, self, memory_order_acquire, memory_order_relaxed),
+                         0))
+        kp_x86_spin_wait(spin, self);
 }
 
 static inline void kp_x86_spin_give(kp_spinlock_t *spin)
 {
-    uint32_t serving = atomic_load_explicit(&spin->serving, memory_order_relaxed);
-    atomic_store_explicit(&spin->owner, 0, memory_order_relaxed);
-    atomic_store_explicit(&spin->serving, serving + 1, memory_order_release);
+    atomic_store_explicit(&spin->owner, 0, memory_order_release);
 }
 
 /* With another lock held: takes the lock if it is free. */

@@ -7,12 +7,11 @@
 #include "kernel/base/base.h"
 #include "kernel/sched/queue.h"
 
-/* A ticket lock. Interrupts are off on this CPU while any is held (nesting is counted per CPU). Who
-   waits answers the other CPUs' shootdowns meanwhile. */
+/* Interrupts are off on this CPU while any is held (nesting is counted per CPU). Who waits answers the
+   other CPUs' shootdowns meanwhile. No queue of tickets: in a virtual machine with more CPUs than the host
+   gives it, the next in the queue is often not running, and everybody would wait for it. */
 typedef struct kp_spinlock {
-    _Atomic uint32_t next;
-    _Atomic uint32_t serving;
-    _Atomic uint32_t owner; /* CPU + 1 of the holder; 0: free, or about to be said */
+    _Atomic uint32_t owner; /* CPU + 1 of the holder; 0: free */
 } kp_spinlock_t;
 
 typedef struct kp_machine_space kp_machine_space_t;
