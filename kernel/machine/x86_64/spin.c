@@ -10,7 +10,7 @@ void kp_spin_init(kp_spinlock_t *spin)
 
 /* Another CPU holds the lock. It may be waiting for this one to drop addresses from its TLB, which
    interrupts cannot ask for now: look. */
-void kp_x86_spin_wait(kp_spinlock_t *spin, uint32_t self)
+__attribute__((noinline)) void kp_x86_spin_wait(kp_spinlock_t *spin, uint32_t self)
 {
     uint32_t owner;
     do {
