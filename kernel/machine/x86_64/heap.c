@@ -1,13 +1,26 @@
-/* The kernel heap: slabs of one page for objects up to half a page, runs of pages above. */
-#include "kernel/machine/machine.h"
+/* The kernel heap: slabs of one page for objects up to half a page, runs of pages above. Small objects
+   come from and go to a magazine of the CPU, so that CPUs seldom meet at a size class's lock. Lock
+   order: a magazine's, a class's, the page allocator's. */
+#include "kernel/machine/x86_64/cpu.h"
 #include "kernel/machine/x86_64/pages.h"
 
 static const uint16_t class_sizes[] = {16,  32,  48,  64,  96,   128,  192,
                                        256, 384, 512, 768, 1024, 1360, 2048};
-enum { CLASSES = KP_ARRAY_COUNT(class_sizes), SMALL_MAX = 2048 };
+enum { CLASSES = KP_ARRAY_COUNT(class_sizes), SMALL_MAX = 2048, MAGAZINE = 12, MAGAZINE_MOVE = 6 };
 
-static kp_spinlock_t lock;
-static uint32_t partial[CLASSES]; /* slabs with a free object; page numbers; guarded by: lock */
+/* Of each class; its lock guards also the books of its slabs. */
+static struct {
+    kp_spinlock_t lock;
+    uint32_t partial; /* slabs with a free object; page number of the first; guarded by: lock */
+} __attribute__((aligned(64))) classes[CLASSES];
+
+typedef struct magazine {
+    kp_spinlock_t lock;
+    uint32_t count; /* guarded by: lock */
+    void *objects[MAGAZINE];
+} magazine_t;
+
+static magazine_t magazines[KP_X86_CPUS_MAX][CLASSES] __attribute__((aligned(64)));
 
 static unsigned class_of(size_t size)
 {
@@ -21,10 +34,10 @@ static void partial_push(uint32_t page, unsigned index)
 {
     kp_x86_page_t *info = &kp_x86_page_table[page];
     info->previous = 0;
-    info->next = partial[index];
+    info->next = classes[index].partial;
     if (info->next)
         kp_x86_page_table[info->next].previous = page;
-    partial[index] = page;
+    classes[index].partial = page;
 }
 
 static void partial_remove(uint32_t page, unsigned index)
@@ -35,7 +48,7 @@ static void partial_remove(uint32_t page, unsigned index)
     if (info->previous)
         kp_x86_page_table[info->previous].next = info->next;
     else
-        partial[index] = info->next;
+        classes[index].partial = info->next;
 }
 
 /* Free objects are chained by index + 1 in their first two bytes. */
@@ -63,46 +76,88 @@ static bool slab_create(unsigned index)
     return true;
 }
 
-static void *small_allocate(unsigned index)
+/* Takes one object out of a slab; the class's lock is held. NULL: no memory. */
+static void *slab_take(unsigned index)
 {
-    void *object = NULL;
-    kp_spin_lock(&lock);
-    if (partial[index] || slab_create(index)) {
-        uint32_t page = partial[index];
-        kp_x86_page_t *info = &kp_x86_page_table[page];
-        uint16_t *link = object_link(page, index, info->free_object - 1u);
-        info->free_object = *link;
-        info->objects_used++;
-        if (!info->free_object)
-            partial_remove(page, index);
-        object = link;
-    }
-    kp_spin_unlock(&lock);
-    return object;
+    if (!classes[index].partial && !slab_create(index))
+        return NULL;
+    uint32_t page = classes[index].partial;
+    kp_x86_page_t *info = &kp_x86_page_table[page];
+    uint16_t *link = object_link(page, index, info->free_object - 1u);
+    info->free_object = *link;
+    info->objects_used++;
+    if (!info->free_object)
+        partial_remove(page, index);
+    return link;
 }
 
-static void small_free(void *memory, uint32_t page)
+/* Gives one back; the class's lock is held. The result is a page to be freed, or NULL. */
+static void *slab_give(void *memory, unsigned index)
 {
+    uint32_t page = (uint32_t)kp_x86_page_number(memory);
     kp_x86_page_t *info = &kp_x86_page_table[page];
-    unsigned index = info->size_class;
-    size_t offset = (uint64_t)memory % KP_PAGE_SIZE;
-    KP_CHECK(offset % class_sizes[index] == 0 && info->objects_used > 0);
-    bool give_back = false;
-    kp_spin_lock(&lock);
+    KP_CHECK(info->objects_used > 0);
     *(uint16_t *)memory = info->free_object;
     if (!info->free_object)
         partial_push(page, index);
-    info->free_object = (uint16_t)(offset / class_sizes[index] + 1);
+    info->free_object = (uint16_t)((uint64_t)memory % KP_PAGE_SIZE / class_sizes[index] + 1);
     info->objects_used--;
     /* Keep one empty slab of a class, so that a single object that comes and goes costs no page. */
-    if (info->objects_used == 0 && (info->next || info->previous)) {
-        partial_remove(page, index);
-        info->state = KP_X86_PAGE_USED;
-        give_back = true;
+    if (info->objects_used > 0 || (!info->next && !info->previous))
+        return NULL;
+    partial_remove(page, index);
+    info->state = KP_X86_PAGE_USED;
+    return kp_x86_direct((uint64_t)page * KP_PAGE_SIZE);
+}
+
+static magazine_t *own_magazine(unsigned index)
+{
+    /* The thread may move on meanwhile: then it uses a neighbour's, which costs only time. */
+    return &magazines[kp_machine_cpu_current()][index];
+}
+
+static void *small_allocate(unsigned index)
+{
+    magazine_t *magazine = own_magazine(index);
+    kp_spin_lock(&magazine->lock);
+    if (magazine->count == 0) {
+        /* Only what lies ready; a new slab is made for the one that is asked for. */
+        kp_spin_lock(&classes[index].lock);
+        void *object = slab_take(index);
+        if (object)
+            magazine->objects[magazine->count++] = object;
+        while (classes[index].partial && magazine->count < MAGAZINE_MOVE)
+            magazine->objects[magazine->count++] = slab_take(index);
+        kp_spin_unlock(&classes[index].lock);
     }
-    kp_spin_unlock(&lock);
-    if (give_back)
-        kp_x86_page_free(kp_x86_direct((uint64_t)page * KP_PAGE_SIZE));
+    void *object = magazine->count > 0 ? magazine->objects[--magazine->count] : NULL;
+    kp_spin_unlock(&magazine->lock);
+    return object;
+}
+
+static void small_free(void *memory, unsigned index)
+{
+    KP_CHECK((uint64_t)memory % KP_PAGE_SIZE % class_sizes[index] == 0);
+    magazine_t *magazine = own_magazine(index);
+    void *pages[MAGAZINE_MOVE];
+    unsigned page_count = 0;
+    kp_spin_lock(&magazine->lock);
+    /* Large ones are not hoarded. */
+    unsigned limit = class_sizes[index] >= 1024 ? 2 : MAGAZINE;
+    if (magazine->count == limit) {
+        unsigned keep = limit - KP_MIN(limit / 2, (unsigned)MAGAZINE_MOVE);
+        kp_spin_lock(&classes[index].lock);
+        while (magazine->count > keep) {
+            void *page = slab_give(magazine->objects[--magazine->count], index);
+            if (page)
+                pages[page_count++] = page;
+        }
+        kp_spin_unlock(&classes[index].lock);
+    }
+    magazine->objects[magazine->count++] = memory;
+    kp_spin_unlock(&magazine->lock);
+    while (page_count > 0)
+        kp_x86_page_free(pages[--page_count]);
 }
 
 void *kp_kalloc(size_t size)
@@ -137,7 +192,7 @@ void kp_kfree(void *memory)
     uint32_t page = (uint32_t)kp_x86_page_number(memory);
     kp_x86_page_t *info = &kp_x86_page_table[page];
     if (info->state == KP_X86_PAGE_SLAB) {
-        small_free(memory, page);
+        small_free(memory, info->size_class);
         return;
     }
     KP_CHECK(info->state == KP_X86_PAGE_RUN && (uint64_t)memory % KP_PAGE_SIZE == 0);

@@ -1,11 +1,24 @@
 /* Physical pages: a buddy allocator whose books are made as it goes. RAM starts as "fresh" regions
    that are neither touched nor recorded; when the free lists are empty, the next 8 MiB are taken
-   from them. So start-up costs the same for any amount of RAM, and every call is O(1) in it. */
+   from them. So start-up costs the same for any amount of RAM, and every call is O(1) in it.
+
+   Single pages come from and go to a magazine of the CPU, so that CPUs meet at the allocator's lock
+   only once in MAGAZINE_MOVE calls. Lock order: a magazine's, then the allocator's. */
 #include "kernel/machine/x86_64/pages.h"
 
-#include "kernel/machine/machine.h"
+#include "kernel/machine/x86_64/cpu.h"
 
-enum { CHUNK = 1u << KP_X86_ORDER_MAX }; /* pages */
+enum {
+    CHUNK = 1u << KP_X86_ORDER_MAX, /* pages */
+    MAGAZINE = 32,
+    MAGAZINE_MOVE = 16,
+};
+
+typedef struct magazine {
+    kp_spinlock_t lock; /* the CPU's own, mostly; when RAM is out others look too */
+    uint32_t count;     /* guarded by: lock */
+    uint32_t pages[MAGAZINE];
+} __attribute__((aligned(64))) magazine_t;
 
 kp_x86_page_t *kp_x86_page_table;
 
@@ -16,7 +29,8 @@ static kp_x86_region_t fresh[KP_X86_REGIONS_MAX]; /* in pages; guarded by: lock 
 static uint32_t fresh_count;
 static uint8_t *chunk_known; /* per 8 MiB: its books are made; guarded by: lock */
 static uint64_t pages_total, pages_free, pages_end;
-static uint64_t fail_at; /* guarded by: lock */
+static _Atomic uint64_t fail_at; /* counted down under: lock */
+static magazine_t magazines[KP_X86_CPUS_MAX];
 
 static void list_push(uint32_t page, unsigned order)
 {
@@ -96,8 +110,6 @@ static bool refill(void)
 /* lock is held. 0: none. */
 static uint32_t block_allocate(unsigned order)
 {
-    if (fail_at && --fail_at == 0)
-        return 0;
     for (;;) {
         for (unsigned have = order; have <= KP_X86_ORDER_MAX; have++) {
             uint32_t page = free_lists[have];
@@ -147,13 +159,52 @@ void kp_x86_pages_init(const kp_x86_boot_t *boot)
              (unsigned long long)(pages_total >> 8));
 }
 
-void *kp_x86_pages_allocate(size_t count)
+bool kp_x86_allocation_should_fail(void)
 {
-    if (count == 0 || count > CHUNK)
-        return NULL;
-    unsigned order = 0;
-    while ((1u << order) < count)
-        order++;
+    if (__builtin_expect(atomic_load_explicit(&fail_at, memory_order_relaxed) == 0, 1))
+        return false;
+    kp_spin_lock(&lock);
+    uint64_t left = atomic_load_explicit(&fail_at, memory_order_relaxed);
+    bool fails = left == 1;
+    if (left)
+        atomic_store_explicit(&fail_at, left - 1, memory_order_relaxed);
+    kp_spin_unlock(&lock);
+    return fails;
+}
+
+static magazine_t *own_magazine(void)
+{
+    /* The thread may move on meanwhile: then it uses a neighbour's, which costs only time. */
+    return &magazines[kp_machine_cpu_current()];
+}
+
+/* RAM is short: what lies in magazines goes back, and joins. */
+static void magazines_empty(void)
+{
+    for (unsigned i = 0; i < KP_X86_CPUS_MAX; i++) {
+        magazine_t *magazine = &magazines[i];
+        kp_spin_lock(&magazine->lock);
+        kp_spin_lock(&lock);
+        while (magazine->count > 0)
+            block_free(magazine->pages[--magazine->count], 0);
+        kp_spin_unlock(&lock);
+        kp_spin_unlock(&magazine->lock);
+    }
+}
+
+/* magazine's lock is held. */
+static void magazine_refill(magazine_t *magazine)
+{
+    kp_spin_lock(&lock);
+    for (uint32_t page; magazine->count < MAGAZINE_MOVE && (page = block_allocate(0)) != 0;) {
+        kp_x86_page_table[page].state = KP_X86_PAGE_CACHED;
+        magazine->pages[magazine->count++] = page;
+    }
+    kp_spin_unlock(&lock);
+}
+
+static uint32_t run_allocate(size_t count, unsigned order)
+{
     kp_spin_lock(&lock);
     uint32_t page = block_allocate(order);
     if (page && count < (1u << order)) {
@@ -161,6 +212,23 @@ void *kp_x86_pages_allocate(size_t count)
         run_free(page + (uint32_t)count, (1u << order) - (uint32_t)count);
     }
     kp_spin_unlock(&lock);
+    return page;
+}
+
+void *kp_x86_pages_allocate(size_t count)
+{
+    if (count == 1)
+        return kp_x86_page_allocate();
+    if (count == 0 || count > CHUNK || kp_x86_allocation_should_fail())
+        return NULL;
+    unsigned order = 0;
+    while ((1u << order) < count)
+        order++;
+    uint32_t page = run_allocate(count, order);
+    if (!page) {
+        magazines_empty();
+        page = run_allocate(count, order);
+    }
     return page ? kp_x86_direct((uint64_t)page * KP_PAGE_SIZE) : NULL;
 }
 
@@ -168,6 +236,10 @@ void kp_x86_pages_free(void *pages, size_t count)
 {
     if (!pages)
         return;
+    if (count == 1) {
+        kp_x86_page_free(pages);
+        return;
+    }
     uint32_t page = (uint32_t)kp_x86_page_number(pages);
     KP_CHECK(page < pages_end && (uint64_t)pages % KP_PAGE_SIZE == 0);
     kp_spin_lock(&lock);
@@ -178,7 +250,45 @@ void kp_x86_pages_free(void *pages, size_t count)
 
 void *kp_x86_page_allocate(void)
 {
-    return kp_x86_pages_allocate(1);
+    if (kp_x86_allocation_should_fail())
+        return NULL;
+    magazine_t *magazine = own_magazine();
+    uint32_t page = 0;
+    for (unsigned attempt = 0; attempt < 2 && !page; attempt++) {
+        if (attempt > 0)
+            magazines_empty(); /* the last pages may lie in another CPU's */
+        kp_spin_lock(&magazine->lock);
+        if (magazine->count == 0)
+            magazine_refill(magazine);
+        if (magazine->count > 0)
+            page = magazine->pages[--magazine->count];
+        kp_spin_unlock(&magazine->lock);
+    }
+    if (!page)
+        return NULL;
+    kp_x86_page_table[page].state = KP_X86_PAGE_USED;
+    kp_x86_page_table[page].order = 0;
+    return kp_x86_direct((uint64_t)page * KP_PAGE_SIZE);
+}
+
+void kp_x86_page_free(void *memory)
+{
+    if (!memory)
+        return;
+    uint32_t page = (uint32_t)kp_x86_page_number(memory);
+    KP_CHECK(page < pages_end && (uint64_t)memory % KP_PAGE_SIZE == 0);
+    magazine_t *magazine = own_magazine();
+    kp_spin_lock(&magazine->lock);
+    KP_CHECK(kp_x86_page_table[page].state == KP_X86_PAGE_USED);
+    kp_x86_page_table[page].state = KP_X86_PAGE_CACHED;
+    if (magazine->count == MAGAZINE) {
+        kp_spin_lock(&lock);
+        while (magazine->count > MAGAZINE - MAGAZINE_MOVE)
+            block_free(magazine->pages[--magazine->count], 0);
+        kp_spin_unlock(&lock);
+    }
+    magazine->pages[magazine->count++] = page;
+    kp_spin_unlock(&magazine->lock);
 }
 
 void *kp_x86_page_allocate_zeroed(void)
@@ -187,11 +297,6 @@ void *kp_x86_page_allocate_zeroed(void)
     if (page)
         memset(page, 0, KP_PAGE_SIZE);
     return page;
-}
-
-void kp_x86_page_free(void *page)
-{
-    kp_x86_pages_free(page, 1);
 }
 
 bool kp_x86_pages_are_ram(uint64_t physical, uint64_t size)
@@ -204,9 +309,15 @@ bool kp_x86_pages_are_ram(uint64_t physical, uint64_t size)
 
 void kp_x86_memory_usage(uint64_t *total_bytes, uint64_t *free_bytes)
 {
+    uint64_t cached = 0;
+    for (unsigned i = 0; i < KP_X86_CPUS_MAX; i++) {
+        kp_spin_lock(&magazines[i].lock);
+        cached += magazines[i].count;
+        kp_spin_unlock(&magazines[i].lock);
+    }
     kp_spin_lock(&lock);
     *total_bytes = kp_x86_boot.ram_bytes;
-    *free_bytes = pages_free * KP_PAGE_SIZE;
+    *free_bytes = (pages_free + cached) * KP_PAGE_SIZE;
     kp_spin_unlock(&lock);
 }
 
@@ -218,17 +329,7 @@ void kp_machine_memory_usage(uint64_t *used, uint64_t *size)
     *used = *size - free_bytes;
 }
 
-bool kp_x86_allocation_should_fail(void)
-{
-    kp_spin_lock(&lock);
-    bool fails = fail_at && --fail_at == 0;
-    kp_spin_unlock(&lock);
-    return fails;
-}
-
 void kp_x86_allocation_fail_at(uint64_t n)
 {
-    kp_spin_lock(&lock);
-    fail_at = n;
-    kp_spin_unlock(&lock);
+    atomic_store(&fail_at, n);
 }
