@@ -6,7 +6,13 @@
 
 static const uint16_t class_sizes[] = {16,  32,  48,  64,  96,   128,  192,
                                        256, 384, 512, 768, 1024, 1360, 2048};
-enum { CLASSES = KP_ARRAY_COUNT(class_sizes), SMALL_MAX = 2048, MAGAZINE = 12, MAGAZINE_MOVE = 6 };
+enum {
+    CLASSES = KP_ARRAY_COUNT(class_sizes),
+    SMALL_MAX = 2048,
+    MAGAZINE = 12,
+    MAGAZINE_MOVE = 6,
+    MAGAZINE_LARGE = 2
+};
 
 /* Of each class; its lock guards also the books of its slabs. */
 static struct {
@@ -110,6 +116,12 @@ static void *slab_give(void *memory, unsigned index)
     return kp_x86_direct((uint64_t)page * KP_PAGE_SIZE);
 }
 
+/* How many objects a magazine holds: large ones are not hoarded. */
+static unsigned magazine_limit(unsigned index)
+{
+    return class_sizes[index] >= 1024 ? MAGAZINE_LARGE : MAGAZINE;
+}
+
 static magazine_t *own_magazine(unsigned index)
 {
     /* The thread may move on meanwhile: then it uses a neighbour's, which costs only time. */
@@ -126,7 +138,7 @@ static void *small_allocate(unsigned index)
         void *object = slab_take(index);
         if (object)
             magazine->objects[magazine->count++] = object;
-        while (classes[index].partial && magazine->count < MAGAZINE_MOVE)
+        while (classes[index].partial && magazine->count < magazine_limit(index) / 2)
             magazine->objects[magazine->count++] = slab_take(index);
         kp_spin_unlock(&classes[index].lock);
     }
@@ -142,10 +154,8 @@ static void small_free(void *memory, unsigned index)
     void *pages[MAGAZINE_MOVE];
     unsigned page_count = 0;
     kp_spin_lock(&magazine->lock);
-    /* Large ones are not hoarded. */
-    unsigned limit = class_sizes[index] >= 1024 ? 2 : MAGAZINE;
-    if (magazine->count == limit) {
-        unsigned keep = limit - KP_MIN(limit / 2, (unsigned)MAGAZINE_MOVE);
+    if (magazine->count == magazine_limit(index)) {
+        unsigned keep = magazine->count / 2;
         kp_spin_lock(&classes[index].lock);
         while (magazine->count > keep) {
             void *page = slab_give(magazine->objects[--magazine->count], index);

@@ -172,26 +172,55 @@ static bool steal(kp_x86_cpu_t *cpu, kp_time_t now)
     return moved;
 }
 
-/* This CPU has threads waiting: one goes to a CPU that has fewer. Where the difference is one, they
-   take turns, so that three threads that compute share two CPUs evenly. */
+static bool push(kp_x86_cpu_t *cpu, uint32_t number, int above, kp_time_t now)
+{
+    kp_x86_cpu_t *other = kp_x86_cpus[number];
+    if (!kp_x86_spin_try(&other->lock))
+        return false;
+    bool moved = move_one(cpu, other, above, now);
+    kp_spin_unlock(&other->lock);
+    return moved;
+}
+
+/* Threads wait here while another CPU runs something of a lower rank, or nothing: one goes there. Not
+   one that is about to run here: two CPUs could hand it to and fro for ever. */
+static void push_up(kp_x86_cpu_t *cpu, kp_time_t now)
+{
+    if (kp_x86_view.count == 1 || cpu->queue.occupied == 0 || !cpu->queue.current)
+        return;
+    int waiting = 31 - __builtin_clz(cpu->queue.occupied), lowest = waiting;
+    if (waiting > cpu->queue.current->rank)
+        return;
+    uint32_t number = 0;
+    for (uint32_t i = 0; i < kp_x86_view.count; i++) {
+        int running = atomic_load_explicit(&kp_x86_view.rank[i], memory_order_relaxed) - 1;
+        if (i != cpu->number && running < lowest) {
+            lowest = running;
+            number = i;
+        }
+    }
+    if (lowest < waiting)
+        (void)push(cpu, number, lowest, now);
+}
+
+/* Threads wait here: one goes to a CPU that has fewer. Where the difference is one, they take turns, so
+   that three threads that compute share two CPUs evenly. */
 static void balance(kp_x86_cpu_t *cpu, kp_time_t now)
 {
-    if (kp_x86_view.count == 1 || cpu->queue.count == 0 || now - cpu->balanced < ROTATION)
+    if (kp_x86_view.count == 1 || cpu->queue.count == 0 || !cpu->queue.current ||
+        now - cpu->balanced < ROTATION)
         return;
-    uint32_t least = cpu->queue.count + 1;
-    kp_x86_cpu_t *other = NULL;
+    uint32_t least = cpu->queue.count + 1, number = cpu->number;
     for (uint32_t i = 0; i < kp_x86_view.count; i++) {
         uint32_t load = atomic_load_explicit(&kp_x86_view.load[i], memory_order_relaxed);
         if (i != cpu->number && load < least) {
             least = load;
-            other = kp_x86_cpus[i];
+            number = i;
         }
     }
     cpu->balanced = now;
-    if (other && kp_x86_spin_try(&other->lock)) {
-        move_one(cpu, other, -1, now);
-        kp_spin_unlock(&other->lock);
-    }
+    if (number != cpu->number)
+        (void)push(cpu, number, -1, now);
 }
 
 /* ---- Switching ---- */
@@ -281,6 +310,7 @@ static void switch_away(kp_x86_cpu_t *cpu, kp_time_t now)
     }
     atomic_store_explicit(&cpu->reschedule, false, memory_order_relaxed);
     publish(cpu);
+    push_up(cpu, now);
     timer_program(cpu, now);
     kp_machine_thread_t *next = entity ? thread_of(entity) : cpu->idle;
     if (next != previous)
@@ -352,6 +382,7 @@ void kp_x86_thread_tick(bool expired)
         thread->timed_out = true;
         enqueue(cpu, thread, now);
     }
+    push_up(cpu, now);
     balance(cpu, now);
     if (kp_sched_tick(&cpu->queue, now))
         atomic_store_explicit(&cpu->reschedule, true, memory_order_relaxed);

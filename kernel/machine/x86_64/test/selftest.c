@@ -330,11 +330,13 @@ void kp_kernel_main(const kp_boot_t *boot)
         kp_test_report("bundle",
                        word && boot->bundle_size == 5000 && word[0] == 0x4141414141414141);
     }
+    kp_test_smp_started();
     test_protection();
     test_pages();
     test_heap();
     test_threads();
     test_time_and_random();
+    kp_test_smp();
     kp_test_user();
     kp_test_vmo();
     uint64_t total, before, after;

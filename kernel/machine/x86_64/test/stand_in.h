@@ -20,10 +20,16 @@ int kp_test_failures(void);
 /* Waits until the process's thread is gone; false after 10 s. */
 bool kp_test_process_wait(kp_test_process_t *process);
 /* user_test.c */
+/* A process with an image of user.S, not started; *image stays until it has ended. */
+bool kp_test_process_prepare(kp_test_process_t *test, kp_image_t *image, const uint8_t *entry);
 void kp_test_user(void);
 void kp_test_user_bench(void);
 /* vmo_test.c */
 void kp_test_vmo(void);
 void kp_test_stress(unsigned rounds);
+/* smp_test.c */
+/* Waits until all CPUs run. */
+void kp_test_smp_started(void);
+void kp_test_smp(void);
 
 #endif

@@ -206,6 +206,22 @@ PROGRAM vectors
 2:  xorl %edi, %edi
     EXIT
 
+/* Looks at a mapping without a break until it reads zero; exits with 0, or 9 when something else came. */
+PROGRAM wait_for_zero
+1:  movl 65536(%rdi), %eax
+    cmpl $0x1234, %eax
+    je 1b
+    xorl %edi, %edi
+    testl %eax, %eax
+    jz 2f
+    movl $9, %edi
+2:  EXIT
+
+/* Counts in its memory for ever. */
+PROGRAM count
+    incl (%rdi)
+    jmp kp_test_count
+
 /* For the benchmark: 100000 empty calls. */
 PROGRAM many_calls
     movl $100000, %ebx

@@ -7,17 +7,18 @@
 
 extern const uint8_t kp_test_image[], kp_test_image_data[], kp_test_image_end[];
 
-#define PROGRAMS(X)                                                                          \
-    X(calls)                                                                                 \
-    X(memory)                                                                                \
-    X(segment)                                                                               \
-    X(data)                                                                                  \
-    X(out_of_bounds)                                                                         \
-    X(far_out_of_bounds)                                                                     \
-    X(write_mapping) X(read_mapping) X(stack_overflow) X(write_text) X(execute_data)         \
-        X(execute_memory) X(read_kernel) X(null) X(non_canonical) X(invalid) X(divide)       \
-            X(privileged) X(port) X(breakpoint) X(forged_interrupt) X(spoil_segment) X(spin) \
-                X(park) X(vectors) X(many_calls)
+#define PROGRAMS(X)                                                                        \
+    X(calls)                                                                               \
+    X(memory)                                                                              \
+    X(segment)                                                                             \
+    X(data)                                                                                \
+    X(out_of_bounds)                                                                       \
+    X(far_out_of_bounds)                                                                   \
+    X(write_mapping)                                                                       \
+    X(read_mapping) X(stack_overflow) X(write_text) X(execute_data) X(execute_memory)      \
+        X(read_kernel) X(null) X(non_canonical) X(invalid) X(divide) X(privileged) X(port) \
+            X(breakpoint) X(forged_interrupt) X(spoil_segment) X(spin) X(park) X(vectors)  \
+                X(many_calls)
 #define DECLARE(name) extern const uint8_t kp_test_##name[];
 PROGRAMS(DECLARE)
 
@@ -39,7 +40,7 @@ static kp_image_t image_at(const uint8_t *entry)
     };
 }
 
-static bool prepare(kp_test_process_t *test, kp_image_t *image, const uint8_t *entry)
+bool kp_test_process_prepare(kp_test_process_t *test, kp_image_t *image, const uint8_t *entry)
 {
     memset(test, 0, sizeof(*test));
     *image = image_at(entry);
@@ -47,6 +48,11 @@ static bool prepare(kp_test_process_t *test, kp_image_t *image, const uint8_t *e
     test->process.thread = &test->thread;
     test->thread.process = &test->process;
     return kp_machine_space_create(&test->process.space, image, MEMORY_PAGES, 16) == KP_OK;
+}
+
+static bool prepare(kp_test_process_t *test, kp_image_t *image, const uint8_t *entry)
+{
+    return kp_test_process_prepare(test, image, entry);
 }
 
 static bool start(kp_test_process_t *test)
