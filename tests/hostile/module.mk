@@ -24,6 +24,7 @@ HOST_TOOLS += hostile-hosted
 hostile-hosted_HOST_SRC = tests/hostile/hosted.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
 hostile-hosted_HOST_CFLAGS := -Ikernel/machine/hosted $(SANITIZE)
 hostile-hosted_HOST_LDFLAGS := -pthread -ldl
+TEST_SCRIPTS += tests/hostile/run.sh
 .PHONY: test-hostile
 test-hostile: $(BUILD)/kpio $(BUILD)/x86_64/kpio.elf $(BUILD)/tools/hostile-hosted $(BUILD)/test/hostile-hosted.bundle $(BUILD)/test/hostile-x86_64.bundle
 	tests/hostile/run.sh $(ARGS)

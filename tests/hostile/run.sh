@@ -1,6 +1,7 @@
 #!/bin/bash
-# The hostile suite on both machines: hosted under sanitizers, and in QEMU with 1 and with 4 processors.
-# usage: run.sh [WORD...]   (words for the driver, such as only=spin)
+# The hostile suite and the storm on both machines: hosted under sanitizers, and in QEMU with 1 and with 4
+# processors. usage: run.sh [WORD...]   (words for the driver instead of both, such as only=spin or storm=1000000)
+# STORM_HOSTED and STORM_QEMU: system calls of the storms.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$root/build}
@@ -11,23 +12,42 @@ failed=0
 # report MACHINE: the driver's results in $work/log as test lines
 report() {
     sed -n "s/^.*hostile: \(not ok\|ok\) \([a-z_-]*\)/\1 hostile-$1-\2/p" "$work/log" | tr -d '\r'
-    grep -q 'hostile: not ok' "$work/log" && failed=1
-    grep -q 'hostile: finished:' "$work/log" && return
+    grep -aq 'hostile: not ok' "$work/log" && failed=1
+    grep -aq 'hostile: finished:' "$work/log" && return
     failed=1
     echo "not ok hostile-$1: the driver did not finish: $(grep -a -e panic -e ERROR: -e 'runtime error' "$work/log" |
         head -n 1 | cut -c 1-200) $(tail -n 1 "$work/log" | cut -c 1-200)"
 }
 
-ASAN_OPTIONS=abort_on_error=0 timeout --kill-after=5 400 "$build/tools/hostile-hosted" \
-    "$build/test/hostile-hosted.bundle" "$@" >"$work/log" 2>&1 </dev/null
-code=$?
-report hosted
-[ $code = 0 ] || [ $failed = 1 ] || { echo "not ok hostile-hosted: exit code $code" && failed=1; }
+# hosted WORD...
+hosted() {
+    local code
+    ASAN_OPTIONS=abort_on_error=0 timeout --kill-after=5 1800 "$build/tools/hostile-hosted" \
+        "$build/test/hostile-hosted.bundle" "$@" >"$work/log" 2>&1 </dev/null
+    code=$?
+    report hosted
+    [ $code = 0 ] || [ $failed = 1 ] || { echo "not ok hostile-hosted: exit code $code" && failed=1; }
+}
 
-for processors in 1 4; do
-    timeout --kill-after=5 600 "$build/kpio" run --headless --accel tcg --memory 512 --smp $processors --serial - \
-        --bundle "$build/test/hostile-x86_64.bundle" --append "net=off display=off $*" \
+# qemu PROCESSORS WORD...
+qemu() {
+    local processors=$1
+    shift
+    timeout --kill-after=5 1800 "$build/kpio" run --headless --accel tcg --memory 512 --smp "$processors" \
+        --serial - --bundle "$build/test/hostile-x86_64.bundle" --append "net=off display=off $*" \
         >"$work/log" 2>"$work/err" </dev/null
-    report qemu-$processors
-done
+    report "qemu-$processors"
+}
+
+if [ $# -gt 0 ]; then
+    hosted "$@"
+    qemu 1 "$@"
+    qemu 4 "$@"
+else
+    hosted
+    qemu 1
+    qemu 4
+    hosted "storm=${STORM_HOSTED:-300000}"
+    qemu 4 "storm=${STORM_QEMU:-50000}"
+fi
 exit $failed
