@@ -1,6 +1,15 @@
 # The compiler: see README.md. Users add $(RUNTIME_COMPILE_SRC), $(RUNTIME_INSTANCE_SRC) and
 # $(RUNTIME_WASM_SRC); link with -pthread.
 RUNTIME_COMPILE_SRC := $(addprefix runtime/compile/,asm.c atomic.c bulk.c call.c code.c compile.c \
-    control.c convert.c exception.c float.c integer.c locals.c memory.c simd.c stack.c variable.c)
+    control.c convert.c exception.c float.c integer.c locals.c memory.c simd.c simd_convert.c simd_lanes.c simd_memory.c stack.c variable.c)
 RUNTIME_COMPILED = $(RUNTIME_COMPILE_SRC) $(RUNTIME_INSTANCE_SRC) $(RUNTIME_WASM_SRC)
 
+HOST_TOOLS += spec_compile spec_compile_checked
+SPEC_COMPILE_SRC = runtime/compile/test/spec.c runtime/instance/test/spec_store.c $(SPEC_RUNNER_SRC) \
+    $(RUNTIME_COMPILED)
+spec_compile_HOST_SRC = $(SPEC_COMPILE_SRC)
+spec_compile_HOST_CFLAGS = $(SANITIZE)
+spec_compile_HOST_LDFLAGS := -pthread
+spec_compile_checked_HOST_SRC = $(SPEC_COMPILE_SRC)
+spec_compile_checked_HOST_CFLAGS = $(SANITIZE) -DSPEC_CHECKED
+spec_compile_checked_HOST_LDFLAGS := -pthread
