@@ -67,6 +67,7 @@ enum {
     KP_SIGNAL_PEER_CLOSED = 1u << 2, /* channel: the other end is gone (queued messages remain) */
     KP_SIGNAL_SIGNALED = 1u << 3,    /* event: set by object_signal; timer: the deadline passed */
     KP_SIGNAL_TERMINATED = 1u << 4,  /* process, thread: has ended */
+    KP_SIGNAL_FROZEN = 1u << 5,      /* process: it is a snapshot now */
     KP_SIGNAL_USER_0 = 1u << 16,     /* bits 16..23 are free for object_signal on any object */
     KP_SIGNAL_USER_ALL = 0xffu << 16,
 };
@@ -123,6 +124,16 @@ enum {
     KP_TRAP_ABORT = 9,
 };
 
+/* What a process does now, as process_info says it. */
+enum {
+    KP_PROCESS_NEW = 0, /* not started yet */
+    KP_PROCESS_RUNNING = 1,
+    KP_PROCESS_FROZEN = 2, /* a snapshot; never runs again */
+    KP_PROCESS_ENDED = 3,
+};
+
+#define KP_PROCESS_FUNCTION_MAX 64u
+
 /* process_info writes this. */
 typedef struct kp_process_info {
     uint64_t id;
@@ -136,6 +147,12 @@ typedef struct kp_process_info {
     uint64_t cpu_time_ns;
     uint64_t messages_sent;
     uint64_t calls;
+    uint64_t faults;         /* page faults that brought memory (hosted: as the host counts them) */
+    uint64_t fault_instruction; /* offset in the program's image of what faulted or trapped; or 0 */
+    uint32_t state;          /* KP_PROCESS_* */
+    uint32_t suspended;      /* how many resumes it needs */
+    /* The WebAssembly function that faulted or trapped, "" when the image does not tell. */
+    char fault_function[KP_PROCESS_FUNCTION_MAX];
 } kp_process_info_t;
 
 #ifdef __cplusplus
@@ -144,6 +161,6 @@ typedef struct kp_process_info {
 #define KP_STATIC_ASSERT(x, why) _Static_assert(x, why)
 #endif
 KP_STATIC_ASSERT(sizeof(kp_wait_item_t) == 12, "ABI layout");
-KP_STATIC_ASSERT(sizeof(kp_process_info_t) == 8 + 32 + 8 + 7 * 8, "ABI layout");
+KP_STATIC_ASSERT(sizeof(kp_process_info_t) == 8 + 32 + 8 + 9 * 8 + 8 + 64, "ABI layout");
 
 #endif

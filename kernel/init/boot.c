@@ -113,6 +113,23 @@ static void grant_arguments(kp_startup_t *startup)
     kp_kfree(word);
 }
 
+/* The words spawn=PROGRAM, for tests: the shell may start such programs, in its own job. */
+static void grant_spawning(kp_startup_t *startup, kp_job_t *job)
+{
+    char word[KP_BUNDLE_NAME_MAX];
+    const char *position = command_line;
+    bool any = false;
+    while (kp_command_line_next(&position, word, sizeof(word))) {
+        if (strncmp(word, "spawn=", 6) != 0)
+            continue;
+        kp_files_grant_code(startup, word + 6);
+        any = true;
+    }
+    if (any)
+        kp_startup_grant(startup, "job",
+                         kp_capability_create(&job->object, kp_object_default_rights(KP_TYPE_JOB)));
+}
+
 static kp_status_t entry_launch(const kp_program_t *program, kp_process_t **out)
 {
     const boot_entry_t *entry = &table[0];
@@ -120,6 +137,10 @@ static kp_status_t entry_launch(const kp_program_t *program, kp_process_t **out)
         entry++;
     const kp_image_t *image;
     kp_status_t status = kp_files_image(entry->name, &image);
+    if (status != KP_OK)
+        return status;
+    kp_job_t *job;
+    status = kp_boot_job(entry->mebibytes, entry->band, &job);
     if (status != KP_OK)
         return status;
     kp_startup_t startup;
@@ -139,12 +160,8 @@ static kp_status_t entry_launch(const kp_program_t *program, kp_process_t **out)
         kp_startup_grant(&startup, "coordinator",
                          kp_capability_create(kp_coordinator_object(),
                                               kp_object_default_rights(KP_TYPE_COORDINATOR)));
-    kp_job_t *job;
-    status = kp_boot_job(entry->mebibytes, entry->band, &job);
-    if (status != KP_OK) {
-        kp_startup_clear(&startup);
-        return status;
-    }
+    if (entry->is_shell)
+        grant_spawning(&startup, job);
     status = kp_startup_launch(&startup, entry->name, image, job, NULL, out);
     kp_object_release(&job->object);
     return status;

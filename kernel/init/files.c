@@ -1,5 +1,7 @@
 #include "kernel/init/files.h"
 
+#include "kernel/object/code.h"
+
 /* Images of the other machine would run, and make calls that nobody answers. */
 #if __STDC_HOSTED__
 #define MACHINE_IMAGE KP_IMAGE_MACHINE_HOSTED
@@ -116,4 +118,19 @@ void kp_files_grant(kp_startup_t *startup, const char *prefix)
         kp_startup_grant(startup, name, capability);
         kp_vmo_release(vmo);
     }
+}
+
+void kp_files_grant_code(kp_startup_t *startup, const char *name)
+{
+    const kp_image_t *image;
+    kp_capability_t code = {0};
+    char handle_name[KP_BUNDLE_NAME_MAX + 8];
+    kp_snprintf(handle_name, sizeof(handle_name), "code:%s", name);
+    kp_status_t status = kp_files_image(name, &image);
+    if (status == KP_OK)
+        status = kp_code_create(image, &code);
+    if (status == KP_OK)
+        kp_startup_grant(startup, handle_name, code);
+    else if (startup->status == KP_OK)
+        startup->status = status;
 }

@@ -16,6 +16,8 @@ void kp_files_close(void);
 kp_status_t kp_files_image(const char *name, const kp_image_t **out);
 /* Grants every file whose name starts with prefix ("fonts/") as "file:NAME=SIZE". Any thread. */
 void kp_files_grant(kp_startup_t *startup, const char *prefix);
+/* Grants the program programs/NAME.kpi as a code object "code:NAME". */
+void kp_files_grant_code(kp_startup_t *startup, const char *name);
 /* A reference to one file's VMO, and its size in bytes. ERR_NOT_FOUND. */
 kp_status_t kp_files_vmo(const char *name, kp_vmo_t **vmo, uint64_t *size);
 

@@ -73,7 +73,7 @@ void kp_machine_thread_resume(kp_thread_t *thread);
 /* ---- Address spaces: image + stack + linear memory of a process ---- */
 typedef struct kp_image kp_image_t; /* kernel/object/image.h: parsed program image */
 
-/* Builds the space: image mapped (text shared, data private), stack with guard, linear memory of
+/* Builds the space; its program does not run before kp_machine_thread_start_user: image mapped (text shared, data private), stack with guard, linear memory of
    initial_pages (64 KiB each), zeroed on demand, reservation for 2^32 bytes plus guard. */
 kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t *image,
                                     uint32_t initial_pages, uint32_t maximum_pages);
@@ -101,6 +101,24 @@ kp_status_t kp_machine_space_copy_across(kp_machine_space_t *from, uint32_t from
 /* Committed bytes that only this space holds, and resident shared bytes. */
 void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,
                             uint64_t *shared_bytes);
+/* Page faults that brought memory so far; stays after the space was destroyed. */
+uint64_t kp_machine_space_faults(const kp_machine_space_t *space);
+
+/* ---- Snapshots: a process at one point of its life, from which others continue ----
+   kp_machine_snapshot_t is in state.h; the core keeps it while spaces are made from it and live. */
+/* On the process's thread, in its call process_freeze: everything of the program goes to the snapshot,
+   and the space is good for kp_machine_space_destroy only, after the thread has gone (the core kills it
+   before the call returns). ERR_NO_MEMORY, ERR_QUOTA (hosted: too many mappings): it is as before. */
+kp_status_t kp_machine_space_freeze(kp_machine_space_t *space, kp_machine_snapshot_t *snapshot);
+void kp_machine_snapshot_destroy(kp_machine_snapshot_t *snapshot);
+/* A space like that of the snapshot, with the mappings that it had, of VMOs that never change (the list
+   is kernel/object/mapping.h's; the core has the references). Its thread, started by
+   kp_machine_thread_start_user, returns 0 from process_freeze. */
+typedef struct kp_mapping kp_mapping_t;
+kp_status_t kp_machine_space_clone(kp_machine_space_t *space, kp_machine_snapshot_t *snapshot,
+                                   const kp_image_t *image, const kp_mapping_t *mappings);
+void kp_machine_snapshot_usage(kp_machine_snapshot_t *snapshot, uint64_t *private_bytes,
+                               uint64_t *shared_bytes);
 
 /* ---- VMO backing ---- Sizes and offsets are page-aligned unless said. Several threads may call these
    for one VMO at once; they then see some order, and a range that a resize took away meanwhile is

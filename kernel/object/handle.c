@@ -207,6 +207,14 @@ void kp_handle_table_clear(kp_handle_table_t *table)
     kp_kfree(chunks);
 }
 
+bool kp_handle_table_is_empty(kp_handle_table_t *table)
+{
+    kp_spin_lock(&table->lock);
+    bool is_empty = table->open_count == 0;
+    kp_spin_unlock(&table->lock);
+    return is_empty;
+}
+
 /* ---- Finding ---- */
 
 kp_status_t kp_handle_use_held(kp_handle_table_t *table, kp_handle_t handle, kp_handle_use_t *use)

@@ -110,6 +110,9 @@ static inline void kp_handle_unuse(const kp_handle_use_t *use)
 
 /* ---- With a reference ---- */
 
+/* No slot is open or reserved. */
+bool kp_handle_table_is_empty(kp_handle_table_t *table);
+
 /* Finds an open handle: *object gets a reference (release it), *rights its rights. ERR_BAD_HANDLE,
    ERR_REVOKED. */
 kp_status_t kp_handle_lookup(kp_handle_table_t *table, kp_handle_t handle, kp_object_t **object,

@@ -19,6 +19,7 @@ static void range_remove(kp_process_t *process, uint64_t address, uint64_t end,
             KP_CHECK(tail);
             tail->address = end;
             tail->length = mapping_end - end;
+            tail->offset = mapping->offset + (end - mapping->address);
             tail->vmo = kp_vmo_acquire(mapping->vmo);
             tail->writable = mapping->writable;
             kp_vmo_mapping_copy(tail->vmo, tail->writable);
@@ -31,6 +32,7 @@ static void range_remove(kp_process_t *process, uint64_t address, uint64_t end,
             link = &mapping->next;
         } else if (mapping_end > end) {
             mapping->length = mapping_end - end;
+            mapping->offset += end - mapping->address;
             mapping->address = end;
             return;
         } else {
@@ -41,7 +43,7 @@ static void range_remove(kp_process_t *process, uint64_t address, uint64_t end,
     }
 }
 
-static void list_free(kp_mapping_t *list)
+void kp_mapping_list_free(kp_mapping_t *list)
 {
     while (list) {
         kp_mapping_t *next = list->next;
@@ -50,6 +52,26 @@ static void list_free(kp_mapping_t *list)
         kp_kfree(list);
         list = next;
     }
+}
+
+kp_status_t kp_mapping_list_copy(const kp_mapping_t *list, kp_mapping_t **copy)
+{
+    kp_mapping_t *first = NULL, **link = &first;
+    for (; list; list = list->next) {
+        kp_mapping_t *mapping = kp_kalloc(sizeof(*mapping));
+        if (!mapping) {
+            kp_mapping_list_free(first);
+            return KP_ERR_NO_MEMORY;
+        }
+        *mapping = *list;
+        mapping->next = NULL;
+        kp_vmo_acquire(mapping->vmo);
+        kp_vmo_mapping_copy(mapping->vmo, mapping->writable);
+        *link = mapping;
+        link = &mapping->next;
+    }
+    *copy = first;
+    return KP_OK;
 }
 
 static uint32_t mapping_count(const kp_process_t *process)
@@ -84,6 +106,7 @@ kp_status_t kp_mapping_map(kp_process_t *process, uint32_t address, kp_vmo_t *vm
     range_remove(process, address, (uint64_t)address + length, &spare, &gone);
     added->address = address;
     added->length = length;
+    added->offset = offset;
     added->vmo = kp_vmo_acquire(vmo);
     added->writable = writable;
     kp_mapping_t **link = &process->mappings;
@@ -91,7 +114,7 @@ kp_status_t kp_mapping_map(kp_process_t *process, uint32_t address, kp_vmo_t *vm
         link = &(*link)->next;
     added->next = *link;
     *link = added;
-    list_free(gone);
+    kp_mapping_list_free(gone);
     kp_kfree(spare);
     return KP_OK;
 }
@@ -105,7 +128,7 @@ kp_status_t kp_mapping_unmap(kp_process_t *process, uint32_t address, uint32_t l
     if (status == KP_OK) {
         kp_mapping_t *gone = NULL;
         range_remove(process, address, (uint64_t)address + length, &spare, &gone);
-        list_free(gone);
+        kp_mapping_list_free(gone);
     }
     kp_kfree(spare);
     return status;
@@ -113,6 +136,6 @@ kp_status_t kp_mapping_unmap(kp_process_t *process, uint32_t address, uint32_t l
 
 void kp_mapping_clear(kp_process_t *process)
 {
-    list_free(process->mappings);
+    kp_mapping_list_free(process->mappings);
     process->mappings = NULL;
 }

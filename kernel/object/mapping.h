@@ -11,7 +11,8 @@ struct kp_mapping {
     kp_mapping_t *next; /* ascending addresses, no overlaps */
     uint64_t address;   /* offset in linear memory */
     uint64_t length;
-    kp_vmo_t *vmo; /* referenced, and counted by kp_vmo_mapping_add */
+    uint64_t offset; /* in the VMO */
+    kp_vmo_t *vmo;   /* referenced, and counted by kp_vmo_mapping_add */
     bool writable;
 };
 
@@ -21,5 +22,9 @@ struct kp_mapping {
 kp_status_t kp_mapping_map(kp_process_t *process, uint32_t address, kp_vmo_t *vmo, uint64_t offset,
                            uint32_t length, bool writable);
 kp_status_t kp_mapping_unmap(kp_process_t *process, uint32_t address, uint32_t length);
+
+/* For snapshots: a copy of a list, counted and referenced; and its end. ERR_NO_MEMORY. */
+kp_status_t kp_mapping_list_copy(const kp_mapping_t *list, kp_mapping_t **copy);
+void kp_mapping_list_free(kp_mapping_t *list);
 
 #endif

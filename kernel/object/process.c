@@ -1,6 +1,8 @@
 #include "kernel/object/process.h"
 
 #include "kernel/object/process_private.h"
+#include "kernel/object/snapshot.h"
+#include "kernel/object/wait.h"
 #include "kernel/trace/trace.h"
 
 #define PAGES_PER_WASM_PAGE (KP_WASM_PAGE_SIZE / KP_PAGE_SIZE)
@@ -9,10 +11,12 @@
 static kp_list_t processes = {&processes, &processes};
 static kp_spinlock_t processes_lock; /* before process locks */
 
+static void process_finish(kp_process_t *process);
+
 static void process_destroy(kp_object_t *object)
 {
     kp_process_t *process = kp_process_from_object(object);
-    KP_CHECK(!process->has_space && !process->mappings);
+    KP_CHECK(!process->has_space && !process->mappings && !process->snapshot && !process->origin);
     kp_capability_close(&process->startup);
     kp_job_t *job = process->job;
     kp_quota_release(process->quota);
@@ -21,10 +25,33 @@ static void process_destroy(kp_object_t *object)
     kp_object_release(&job->object);
 }
 
-static const kp_object_ops_t process_ops = {.destroy = process_destroy};
+/* Nobody can name it any more, so nobody can start or clone it: it would stay for ever. */
+static void process_abandoned(kp_object_t *object)
+{
+    kp_process_t *process = kp_process_from_object(object);
+    kp_spin_lock(object->lock);
+    bool is_idle = process->state == KP_PROCESS_NEW || process->snapshot;
+    kp_spin_unlock(object->lock);
+    if (is_idle)
+        kp_process_end(process, KP_EXIT_KILLED, 0, 0);
+}
 
-/* Destroys the space once the thread has gone and nobody inspects it. The last step of a process's
-   end: TERMINATED says that everything is freed. */
+static const kp_object_ops_t process_ops = {.abandoned = process_abandoned,
+                                            .destroy = process_destroy};
+
+/* Frees the space and what it shows. */
+static void process_space_free(kp_process_t *process)
+{
+    kp_machine_space_destroy(&process->space);
+    kp_mapping_clear(process);
+    uint32_t pages = atomic_exchange(&process->memory_pages, 0);
+    kp_quota_refund(process->quota, KP_QUOTA_PAGES, (uint64_t)pages * PAGES_PER_WASM_PAGE);
+    kp_snapshot_release(process->origin);
+    process->origin = NULL;
+}
+
+/* Once nothing of the process runs and nobody inspects it: frees its space. Then it is a snapshot, or it
+   has ended. */
 static void process_space_drop(kp_process_t *process)
 {
     kp_spin_lock(process->object.lock);
@@ -34,14 +61,15 @@ static void process_space_drop(kp_process_t *process)
     kp_spin_unlock(process->object.lock);
     if (!drop)
         return;
-    kp_machine_space_destroy(&process->space);
-    kp_mapping_clear(process);
-    uint32_t pages = atomic_exchange(&process->memory_pages, 0);
-    kp_quota_refund(process->quota, KP_QUOTA_PAGES, (uint64_t)pages * PAGES_PER_WASM_PAGE);
-    kp_job_leave(process);
-    if (process->ended)
-        process->ended(process);
-    kp_object_signal(&process->object, 0, KP_SIGNAL_TERMINATED);
+    process_space_free(process);
+    kp_spin_lock(process->object.lock);
+    bool is_frozen = process->exit_reason == KP_EXIT_NONE;
+    process->state = is_frozen ? KP_PROCESS_FROZEN : KP_PROCESS_ENDED;
+    kp_spin_unlock(process->object.lock);
+    if (is_frozen)
+        kp_object_signal(&process->object, 0, KP_SIGNAL_FROZEN);
+    else
+        process_finish(process);
 }
 
 static void process_log_end(const kp_process_t *process)
@@ -64,6 +92,36 @@ static void process_log_end(const kp_process_t *process)
     }
 }
 
+/* Its thread is out of the machine, or never was in it, and it does not become a snapshot. */
+static void process_close(kp_process_t *process)
+{
+    process->is_closed = true;
+    process_log_end(process);
+    kp_trace(KP_TRACE_PROCESS_END, process->object.koid, process->exit_reason,
+             (uint32_t)process->exit_code);
+    kp_spin_lock(process->object.lock);
+    kp_capability_t startup = kp_capability_take(&process->startup);
+    kp_spin_unlock(process->object.lock);
+    kp_capability_close(&startup);
+    kp_handle_table_clear(&process->handles);
+}
+
+/* The last step of a process's end: nothing of it is left but its object. */
+static void process_finish(kp_process_t *process)
+{
+    if (!process->is_closed) /* it was about to be a snapshot */
+        process_close(process);
+    kp_spin_lock(process->object.lock);
+    kp_snapshot_t *snapshot = process->snapshot;
+    process->snapshot = NULL;
+    kp_spin_unlock(process->object.lock);
+    kp_snapshot_release(snapshot);
+    kp_job_leave(process);
+    if (process->ended)
+        process->ended(process);
+    kp_object_signal(&process->object, 0, KP_SIGNAL_TERMINATED);
+}
+
 void kp_process_thread_gone(kp_process_t *process, kp_thread_t *thread)
 {
     kp_spin_lock(&processes_lock);
@@ -71,48 +129,85 @@ void kp_process_thread_gone(kp_process_t *process, kp_thread_t *thread)
     kp_spin_lock(process->object.lock);
     process->thread = NULL;
     process->thread_gone = true;
-    if (process->exit_reason == KP_EXIT_NONE)
+    if (!process->snapshot && process->exit_reason == KP_EXIT_NONE)
         process->exit_reason = KP_EXIT_KILLED; /* the machine itself ended it */
-    kp_capability_t startup = kp_capability_take(&process->startup);
+    bool has_ended = process->exit_reason != KP_EXIT_NONE;
     kp_spin_unlock(process->object.lock);
     kp_spin_unlock(&processes_lock);
 
     atomic_fetch_add(&process->cpu_time_ns, atomic_load(&thread->cpu_time_ns));
-    process_log_end(process);
-    kp_trace(KP_TRACE_PROCESS_END, process->object.koid, process->exit_reason,
-             (uint32_t)process->exit_code);
     kp_object_release(&thread->object); /* process->thread's */
-    kp_capability_close(&startup);
-    kp_handle_table_clear(&process->handles);
+    if (has_ended)
+        process_close(process);
     process_space_drop(process);
 }
 
-/* What kp_process_create has made so far is undone; the thread never ran. */
-static void process_unmake(kp_process_t *process, kp_thread_t *thread)
+/* One that has no thread in the machine has got its exit reason: it was never started, or is a
+   snapshot. */
+static void process_end_idle(kp_process_t *process)
 {
-    if (process->has_space) {
-        kp_machine_space_destroy(&process->space);
-        process->has_space = false;
+    kp_spin_lock(process->object.lock);
+    kp_thread_t *thread = process->thread;
+    process->thread = NULL;
+    process->thread_gone = true;
+    bool has_space = process->has_space;
+    kp_spin_unlock(process->object.lock);
+    process_close(process);
+    if (thread) {
+        kp_object_signal(&thread->object, 0, KP_SIGNAL_TERMINATED);
+        kp_object_release(&thread->object); /* process->thread's */
+        kp_object_release(&thread->object); /* its own */
     }
+    if (has_space)
+        process_space_drop(process);
+    else
+        process_finish(process);
+    if (thread)
+        kp_object_release(&process->object); /* the thread's */
+}
+
+/* What kp_process_make has made so far is undone; nobody has seen the process. */
+static void process_unmake(kp_process_t *process)
+{
+    if (process->has_space)
+        process_space_free(process);
+    process->has_space = false;
     uint32_t pages = atomic_exchange(&process->memory_pages, 0);
     kp_quota_refund(process->quota, KP_QUOTA_PAGES, (uint64_t)pages * PAGES_PER_WASM_PAGE);
+    kp_snapshot_release(process->origin);
+    process->origin = NULL;
     kp_handle_table_clear(&process->handles);
     if (process->quota)
         kp_job_leave(process);
-    process->thread = NULL;
     process->exit_reason = KP_EXIT_NO_START;
-    process->thread_gone = true;
-    if (thread) {
-        kp_object_release(&thread->object);
-        kp_object_release(&thread->object);
-        kp_object_release(&process->object); /* the thread's */
-    }
     kp_object_release(&process->object);
 }
 
-kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out)
+static kp_status_t process_make_space(kp_process_t *process, kp_process_options_t *options)
 {
-    const kp_image_t *image = options->image;
+    kp_snapshot_t *snapshot = options->snapshot;
+    process->image = snapshot ? snapshot->image : options->image;
+    process->memory_maximum =
+        snapshot ? snapshot->memory_maximum : process->image->info.maximum_pages;
+    uint32_t initial = snapshot ? snapshot->memory_pages : process->image->info.initial_pages;
+    kp_status_t status =
+        kp_quota_charge(process->quota, KP_QUOTA_PAGES, (uint64_t)initial * PAGES_PER_WASM_PAGE);
+    if (status != KP_OK)
+        return status;
+    atomic_store(&process->memory_pages, initial);
+    if (snapshot) {
+        process->origin = kp_snapshot_acquire(snapshot);
+        status = kp_snapshot_clone_space(snapshot, process);
+    } else {
+        status = kp_machine_space_create(&process->space, process->image, initial,
+                                         process->memory_maximum);
+    }
+    process->has_space = status == KP_OK;
+    return status;
+}
+
+kp_status_t kp_process_make(kp_process_options_t *options, kp_process_t **out)
+{
     kp_process_t *process = kp_kalloc(sizeof(*process));
     if (!process)
         return KP_ERR_NO_MEMORY;
@@ -122,78 +217,208 @@ kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out)
     process->job = options->job;
     kp_object_acquire(&process->job->object);
     kp_name_copy(process->name, sizeof(process->name), options->name);
-    process->image = image;
     process->ended = options->ended;
-    process->memory_maximum = image->info.maximum_pages;
     process->quota = kp_quota_create(process->job->quota, NULL);
     kp_handle_table_init(&process->handles, process->quota);
-    if (!process->quota) {
-        process_unmake(process, NULL);
-        return KP_ERR_NO_MEMORY;
-    }
-    uint32_t initial = image->info.initial_pages;
-    kp_status_t status = kp_object_charge(&process->object, process->quota);
+    kp_status_t status =
+        process->quota ? kp_object_charge(&process->object, process->quota) : KP_ERR_NO_MEMORY;
     if (status == KP_OK)
         status = kp_job_join(process);
     if (status == KP_OK)
-        status = kp_quota_charge(process->quota, KP_QUOTA_PAGES,
-                                 (uint64_t)initial * PAGES_PER_WASM_PAGE);
+        status = process_make_space(process, options);
     if (status == KP_OK) {
-        atomic_store(&process->memory_pages, initial);
-        status =
-            kp_machine_space_create(&process->space, image, initial, image->info.maximum_pages);
+        process->thread = kp_thread_alloc(process->name, process);
+        status = process->thread ? KP_OK : KP_ERR_NO_MEMORY;
     }
     if (status != KP_OK) {
-        process_unmake(process, NULL);
+        process_unmake(process);
         return status;
     }
-    process->has_space = true;
-    kp_thread_t *thread = kp_thread_alloc(process->name, process);
-    if (!thread) {
-        process_unmake(process, NULL);
-        return KP_ERR_NO_MEMORY;
-    }
-    process->thread = thread;
-    kp_object_acquire(&thread->object);
-    kp_job_thread_start(thread);
+    kp_object_acquire(&process->thread->object);
     process->startup = kp_capability_take(&options->startup);
-    status = kp_machine_thread_start_user(thread, process);
-    if (status != KP_OK) {
-        options->startup = kp_capability_take(&process->startup);
-        process_unmake(process, thread);
-        return status;
-    }
-    /* It runs, and may even have ended already. */
-    kp_spin_lock(&processes_lock);
-    kp_spin_lock(process->object.lock);
-    if (!process->thread_gone)
-        kp_list_append(&processes, &process->link);
-    kp_spin_unlock(process->object.lock);
-    kp_spin_unlock(&processes_lock);
-    if (!kp_job_enter(process))
+    if (!kp_job_enter(process)) /* from here on whoever kills the job ends it */
         kp_process_end(process, KP_EXIT_KILLED, 0, 0);
     *out = process;
     return KP_OK;
 }
 
-void kp_process_end(kp_process_t *process, uint32_t exit_reason, int32_t code, uint64_t address)
+/* Gives the thread to the machine. The state is RUNNING already, and is_telling keeps suspensions away
+   until the machine knows the thread. */
+static kp_status_t process_launch(kp_process_t *process, kp_thread_t *thread)
 {
+    kp_job_thread_start(thread);
+    kp_spin_lock(&processes_lock);
+    kp_list_append(&processes, &process->link);
+    kp_spin_unlock(&processes_lock);
+    kp_status_t status = kp_machine_thread_start_user(thread, process);
+    bool has_ended = false;
+    if (status != KP_OK) {
+        kp_spin_lock(&processes_lock);
+        kp_list_remove(&process->link);
+        kp_spin_unlock(&processes_lock);
+    }
+    kp_spin_lock(process->object.lock);
+    process->is_telling = false;
+    if (status != KP_OK) {
+        has_ended = process->exit_reason != KP_EXIT_NONE;
+        process->state = has_ended ? KP_PROCESS_ENDED : KP_PROCESS_NEW;
+    }
+    kp_spin_unlock(process->object.lock);
+    kp_object_release(&thread->object);
+    if (has_ended) /* meanwhile, and whoever did it left this to us */
+        process_end_idle(process);
+    return status;
+}
+
+kp_status_t kp_process_start(kp_process_t *process)
+{
+    kp_status_t status = KP_OK;
     kp_spin_lock(process->object.lock);
     kp_thread_t *thread = NULL;
+    if (process->exit_reason != KP_EXIT_NONE) {
+        status = KP_ERR_PROCESS_DEAD;
+    } else if (process->state != KP_PROCESS_NEW || process->wants_start) {
+        status = KP_ERR_BAD_STATE;
+    } else if (process->suspended > 0) {
+        process->wants_start = true; /* its last resume starts it */
+    } else {
+        process->state = KP_PROCESS_RUNNING;
+        process->is_telling = true;
+        thread = process->thread;
+        kp_object_acquire(&thread->object);
+    }
+    kp_spin_unlock(process->object.lock);
+    return thread ? process_launch(process, thread) : status;
+}
+
+kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out)
+{
+    kp_process_t *process;
+    kp_status_t status = kp_process_make(options, &process);
+    if (status != KP_OK)
+        return status;
+    status = kp_process_start(process);
+    if (status == KP_ERR_PROCESS_DEAD)
+        status = KP_OK; /* its job was killed just now: it is an ended process */
+    if (status == KP_OK) {
+        *out = process;
+        return KP_OK;
+    }
+    kp_spin_lock(process->object.lock);
+    options->startup = kp_capability_take(&process->startup);
+    kp_spin_unlock(process->object.lock);
+    kp_process_end(process, KP_EXIT_NO_START, 0, 0);
+    kp_object_release(&process->object);
+    return status;
+}
+
+void kp_process_end(kp_process_t *process, uint32_t exit_reason, int32_t code, uint64_t address)
+{
+    kp_thread_t *thread = NULL;
+    bool is_idle = false;
+    kp_spin_lock(process->object.lock);
     if (process->exit_reason == KP_EXIT_NONE) {
         process->exit_reason = exit_reason;
         process->exit_code = code;
         process->fault_address = address;
-        thread = process->thread;
+        is_idle = process->state == KP_PROCESS_FROZEN || process->state == KP_PROCESS_NEW;
+        if (is_idle)
+            process->state = KP_PROCESS_ENDED;
+        thread = is_idle ? NULL : process->thread;
         if (thread)
             kp_object_acquire(&thread->object);
     }
     kp_spin_unlock(process->object.lock);
+    if (is_idle)
+        process_end_idle(process);
     if (!thread)
         return;
     atomic_store_explicit(&thread->dying, true, memory_order_release);
     kp_machine_thread_kill(thread);
     kp_object_release(&thread->object);
+}
+
+void kp_process_fault_place(kp_process_t *process, uint64_t instruction, const char *function)
+{
+    kp_spin_lock(process->object.lock);
+    if (process->exit_reason == KP_EXIT_NONE) {
+        process->fault_instruction = instruction;
+        kp_name_copy(process->fault_function, sizeof(process->fault_function), function);
+    }
+    kp_spin_unlock(process->object.lock);
+}
+
+/* ---- Suspending ---- */
+
+/* Tells the machine what is wanted now; one at a time, so that what it was told last holds. */
+static void suspension_tell(kp_process_t *process)
+{
+    kp_spin_lock(process->object.lock);
+    while (process->is_telling) {
+        kp_spin_unlock(process->object.lock);
+        (void)kp_wait_many(NULL, 0, kp_machine_now() + 50000); /* times out: that is the sleep */
+        if (kp_thread_is_dying(kp_machine_thread_current()))
+            return; /* the other one tells what is wanted at its end */
+        kp_spin_lock(process->object.lock);
+    }
+    process->is_telling = true;
+    while (process->state == KP_PROCESS_RUNNING && process->thread &&
+           process->is_suspended != (process->suspended > 0)) {
+        bool suspend = process->is_suspended = process->suspended > 0;
+        kp_thread_t *thread = process->thread;
+        kp_object_acquire(&thread->object);
+        kp_spin_unlock(process->object.lock);
+        if (suspend)
+            kp_machine_thread_suspend(thread);
+        else
+            kp_machine_thread_resume(thread);
+        kp_object_release(&thread->object);
+        kp_spin_lock(process->object.lock);
+    }
+    process->is_telling = false;
+    kp_spin_unlock(process->object.lock);
+}
+
+static bool may_suspend(const kp_process_t *process)
+{
+    return process->exit_reason == KP_EXIT_NONE && !process->snapshot;
+}
+
+kp_status_t kp_process_suspend(kp_process_t *process)
+{
+    kp_status_t status = KP_OK;
+    kp_spin_lock(process->object.lock);
+    if (!may_suspend(process))
+        status = KP_ERR_BAD_STATE;
+    else if (process->suspended == INT32_MAX)
+        status = KP_ERR_QUOTA;
+    else
+        process->suspended++;
+    kp_spin_unlock(process->object.lock);
+    if (status == KP_OK)
+        suspension_tell(process);
+    return status;
+}
+
+kp_status_t kp_process_resume(kp_process_t *process)
+{
+    kp_status_t status = KP_OK;
+    bool must_start = false;
+    kp_spin_lock(process->object.lock);
+    if (!may_suspend(process) || process->suspended == 0) {
+        status = KP_ERR_BAD_STATE;
+    } else if (--process->suspended == 0) {
+        must_start = process->wants_start;
+        process->wants_start = false;
+    }
+    kp_spin_unlock(process->object.lock);
+    if (status != KP_OK)
+        return status;
+    suspension_tell(process);
+    /* Nobody is there to try again. */
+    if (must_start && kp_process_start(process) == KP_ERR_NO_MEMORY)
+        kp_process_end(process, KP_EXIT_NO_START, 0, 0);
+    return KP_OK;
 }
 
 void kp_process_fault(kp_process_t *process, uint32_t exit_reason, int32_t code, uint64_t address)
@@ -214,14 +439,25 @@ void kp_process_info(kp_process_t *process, kp_process_info_t *out)
     out->exit_reason = process->exit_reason;
     out->exit_code = process->exit_code;
     out->fault_address = process->fault_address;
+    out->fault_instruction = process->fault_instruction;
+    memcpy(out->fault_function, process->fault_function, sizeof(out->fault_function));
+    out->state = process->state;
+    out->suspended = process->suspended;
     if (process->thread)
         out->cpu_time_ns += kp_machine_thread_cpu_time(process->thread);
-    bool inspect = process->has_space && !process->thread_gone;
+    bool inspect = process->has_space && !process->thread_gone && !process->snapshot;
     if (inspect)
         process->inspectors++;
     kp_spin_unlock(process->object.lock);
 
     out->memory_bytes = kp_process_memory_size(process);
+    kp_snapshot_t *snapshot = kp_process_snapshot(process);
+    if (snapshot) {
+        out->memory_bytes = (uint64_t)snapshot->memory_pages * KP_WASM_PAGE_SIZE;
+        kp_machine_snapshot_usage(&snapshot->machine, &out->private_bytes, &out->shared_bytes);
+        kp_snapshot_release(snapshot);
+    }
+    out->faults = kp_machine_space_faults(&process->space);
     if (!inspect)
         return;
     kp_machine_space_usage(&process->space, &out->private_bytes, &out->shared_bytes);

@@ -10,7 +10,7 @@
 #include "kernel/object/thread.h"
 #include "kernel/object/vmo.h"
 
-typedef struct kp_mapping kp_mapping_t; /* kernel/object/mapping.h */
+typedef struct kp_snapshot kp_snapshot_t; /* kernel/object/snapshot.h */
 
 struct kp_process {
     kp_object_t object;
@@ -27,14 +27,25 @@ struct kp_process {
     uint32_t memory_maximum;
     kp_mapping_t *mappings; /* sorted by address; only the process's own thread touches it */
 
-    kp_thread_t *thread;     /* holds a reference until the thread has ended; guarded by: lock */
-    kp_capability_t startup; /* startup channel until the program takes it; guarded by: lock */
-    bool has_space;          /* guarded by: lock (statistics against destruction) */
-    uint32_t exit_reason;    /* KP_EXIT_*; first writer wins; guarded by: lock */
-    int32_t exit_code;       /* guarded by: lock */
-    uint64_t fault_address;  /* guarded by: lock */
-    uint32_t inspectors;     /* statistics calls in progress, which delay the space's destruction */
-    bool thread_gone;        /* guarded by: lock */
+    kp_snapshot_t *origin;   /* a clone: whose pages it may show; until its space is gone */
+    kp_snapshot_t *snapshot; /* what it was when it froze; guarded by: lock */
+
+    uint32_t state;             /* KP_PROCESS_*; guarded by: lock */
+    uint32_t suspended;         /* how many resumes it needs; guarded by: lock */
+    bool is_suspended;          /* the machine has been told; guarded by: lock */
+    bool is_telling;            /* somebody tells the machine; guarded by: lock */
+    kp_thread_t *thread;        /* holds a reference until the thread has ended; guarded by: lock */
+    kp_capability_t startup;    /* startup channel until the program takes it; guarded by: lock */
+    bool has_space;             /* guarded by: lock (statistics against destruction) */
+    uint32_t exit_reason;       /* KP_EXIT_*; first writer wins; guarded by: lock */
+    int32_t exit_code;          /* guarded by: lock */
+    uint64_t fault_address;     /* guarded by: lock */
+    uint64_t fault_instruction; /* offset in the image; written before the end, by its thread */
+    char fault_function[KP_PROCESS_FUNCTION_MAX]; /* the same */
+    uint32_t inspectors; /* statistics calls in progress, which delay the space's destruction */
+    bool thread_gone;    /* guarded by: lock */
+    bool wants_start;    /* started while suspended; guarded by: lock */
+    bool is_closed;      /* its handles are closed; only its end looks */
 
     void (*ended)(kp_process_t *process); /* of the options */
 
@@ -48,8 +59,9 @@ struct kp_process {
 };
 
 typedef struct kp_process_options {
-    const char *name; /* cut to 31 bytes */
-    const kp_image_t *image;
+    const char *name;        /* cut to 31 bytes */
+    const kp_image_t *image; /* or NULL, and: */
+    kp_snapshot_t *snapshot; /* it continues from there; borrowed */
     kp_job_t *job;           /* that it is a member of */
     kp_capability_t startup; /* the process's end of its bootstrap channel; taken on success */
     /* Optional: called once when everything of the process is freed, just before
@@ -57,7 +69,15 @@ typedef struct kp_process_options {
     void (*ended)(kp_process_t *process);
 } kp_process_options_t;
 
-/* Creates and starts a process. The caller gets one reference. On error nothing stays and
+/* Makes a process that does not run yet. The caller gets one reference and must start or end it. On
+   error nothing stays and options->startup is still the caller's. ERR_NO_MEMORY, ERR_QUOTA,
+   ERR_BAD_STATE: the job was killed. */
+kp_status_t kp_process_make(kp_process_options_t *options, kp_process_t **out);
+/* ERR_BAD_STATE: it was started before. ERR_PROCESS_DEAD: it has ended. ERR_NO_MEMORY: it can be
+   tried again. */
+kp_status_t kp_process_start(kp_process_t *process);
+
+/* Makes and starts a process. The caller gets one reference. On error nothing stays and
    options->startup is still the caller's. ERR_NO_MEMORY, ERR_QUOTA, ERR_BAD_STATE (the job was
    killed). */
 kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out);
@@ -65,6 +85,15 @@ kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out)
 /* Ends the process: the first reason given stays. Returns at once; KP_SIGNAL_TERMINATED tells when
    its thread has left and everything it held is freed. */
 void kp_process_end(kp_process_t *process, uint32_t exit_reason, int32_t code, uint64_t address);
+
+/* Where in its image the process's thread is about to be ended: before kp_process_fault or the end by
+   process_trap. function: NUL-terminated, cut to fit; may be "". For machines. */
+void kp_process_fault_place(kp_process_t *process, uint64_t instruction, const char *function);
+
+/* No instruction of its own from the return on, until as many resumes. Nested. ERR_BAD_STATE: it is
+   frozen or has ended; resume: it is not suspended. ERR_QUOTA: nested 2^31 deep. */
+kp_status_t kp_process_suspend(kp_process_t *process);
+kp_status_t kp_process_resume(kp_process_t *process);
 
 void kp_process_info(kp_process_t *process, kp_process_info_t *out);
 

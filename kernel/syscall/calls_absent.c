@@ -9,11 +9,5 @@
         return KP_ERR_NOT_IMPLEMENTED;      \
     }
 /* processes, jobs, threads */
-ABSENT(process_create)
-ABSENT(process_start)
-ABSENT(process_suspend)
-ABSENT(process_resume)
-ABSENT(process_freeze)
-ABSENT(process_clone)
 ABSENT(thread_create)
 ABSENT(thread_exit)

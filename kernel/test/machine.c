@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel/object/mapping.h"
 #include "kernel/object/process_private.h"
 
 void (*kp_test_program)(kp_process_t *process);
@@ -644,6 +645,53 @@ void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,
                             uint64_t *shared_bytes)
 {
     *private_bytes = space->size;
+    *shared_bytes = 0;
+}
+
+uint64_t kp_machine_space_faults(const kp_machine_space_t *space)
+{
+    (void)space;
+    return 0;
+}
+
+/* ---- Snapshots ---- */
+
+kp_status_t kp_machine_space_freeze(kp_machine_space_t *space, kp_machine_snapshot_t *snapshot)
+{
+    uint8_t *copy = kp_kalloc(space->size + 1);
+    if (!copy)
+        return KP_ERR_NO_MEMORY;
+    memcpy(copy, space->memory, space->size);
+    *snapshot = (kp_machine_snapshot_t){copy, space->size, space->reserve};
+    return KP_OK;
+}
+
+void kp_machine_snapshot_destroy(kp_machine_snapshot_t *snapshot)
+{
+    kp_kfree(snapshot->memory);
+}
+
+kp_status_t kp_machine_space_clone(kp_machine_space_t *space, kp_machine_snapshot_t *snapshot,
+                                   const kp_image_t *image, const kp_mapping_t *mappings)
+{
+    kp_status_t status =
+        kp_machine_space_create(space, image, (uint32_t)(snapshot->size / KP_WASM_PAGE_SIZE),
+                                (uint32_t)(snapshot->reserve / KP_WASM_PAGE_SIZE));
+    if (status != KP_OK)
+        return status;
+    memcpy(space->memory, snapshot->memory, snapshot->size);
+    for (; mappings && status == KP_OK; mappings = mappings->next)
+        status = kp_machine_space_map(space, (uint32_t)mappings->address, mappings->vmo,
+                                      mappings->offset, (uint32_t)mappings->length, false);
+    if (status != KP_OK)
+        kp_machine_space_destroy(space);
+    return status;
+}
+
+void kp_machine_snapshot_usage(kp_machine_snapshot_t *snapshot, uint64_t *private_bytes,
+                               uint64_t *shared_bytes)
+{
+    *private_bytes = snapshot->size;
     *shared_bytes = 0;
 }
 

@@ -31,6 +31,12 @@ typedef struct kp_machine_space {
     uint8_t *read_only; /* one byte per 4 KiB page: 1 under a read-only mapping */
 } kp_machine_space_t;
 
+typedef struct kp_machine_snapshot {
+    uint8_t *memory; /* what linear memory held, and NULL where nothing did */
+    uint64_t size;
+    uint64_t reserve;
+} kp_machine_snapshot_t;
+
 typedef struct kp_machine_vmo {
     int fd;         /* memfd */
     uint8_t *bytes; /* a view of VMO_VIEW bytes: growing needs no other */

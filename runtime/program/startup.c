@@ -21,6 +21,9 @@ static char **arguments; /* [argument_count], into the message */
 static size_t argument_count;
 static startup_entry_t entries[KP_CHANNEL_HANDLES_MAX];
 static size_t entry_count;
+/* Files that were mapped before the process became a snapshot, and are still. */
+static startup_entry_t kept[KP_CHANNEL_HANDLES_MAX];
+static size_t kept_count;
 
 _Noreturn static void fail(const char *why, kp_status_t status)
 {
@@ -145,6 +148,13 @@ static const void *map_file(startup_entry_t *entry)
 const void *kp_startup_file(const char *path, size_t *size)
 {
     load();
+    for (size_t i = 0; i < kept_count; i++) {
+        if (strcmp(kept[i].name + 5, path) != 0)
+            continue;
+        if (size)
+            *size = (size_t)kept[i].file_size;
+        return kept[i].file;
+    }
     for (size_t i = 0; i < entry_count; i++) {
         startup_entry_t *entry = &entries[i];
         if (strncmp(entry->name, "file:", 5) != 0 || strcmp(entry->name + 5, path) != 0)
@@ -156,6 +166,31 @@ const void *kp_startup_file(const char *path, size_t *size)
         return entry->file;
     }
     return NULL;
+}
+
+kp_status_t kp_startup_freeze(void)
+{
+    load();
+    for (size_t i = 0; i < entry_count; i++) {
+        if (entries[i].handle != KP_HANDLE_NONE)
+            (void)kp_handle_close(entries[i].handle);
+        entries[i].handle = KP_HANDLE_NONE;
+    }
+    kp_status_t status = kp_process_freeze();
+    if (status != KP_OK)
+        return status;
+    /* The old message's strings stay: the kept names lie in it. */
+    for (size_t i = 0; i < entry_count && kept_count < KP_CHANNEL_HANDLES_MAX; i++) {
+        if (entries[i].file)
+            kept[kept_count++] = entries[i];
+    }
+    memset(entries, 0, sizeof(entries));
+    entry_count = argument_count = 0;
+    free(arguments);
+    arguments = NULL;
+    is_loaded = false;
+    load();
+    return KP_OK;
 }
 
 const char *kp_startup_name(size_t index)

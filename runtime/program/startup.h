@@ -27,6 +27,12 @@ const void *kp_startup_file(const char *path, size_t *size);
    size suffix ("file:fonts/DejaVuSans.ttf"), also of taken ones. NULL at and after the end. */
 const char *kp_startup_name(size_t index);
 
+/* Becomes a snapshot (process_freeze): closes the handles that came and were not taken, and freezes.
+   Returns KP_OK in each clone, which then has the handles and arguments of its own startup message;
+   files that were mapped before stay where they are. On error the process goes on, without the handles
+   that were closed. ERR_BAD_STATE: it holds other handles, or mappings that may change. */
+kp_status_t kp_startup_freeze(void);
+
 /* Arguments, as main gets them: for code far from main. argument 0 is the program's name. NULL at
    and after the end. */
 const char *kp_startup_argument(size_t index);

@@ -22,7 +22,7 @@ static const kp_job_limits_t limits = {
     .handles = 1000,
     .queued_bytes = 4 << 20,
     .pages = 100000,
-    .processes = 10,
+    .processes = 50,
     .objects = 1000,
 };
 
@@ -48,6 +48,11 @@ static kp_process_t *launch(const char *image_name, kp_capability_t peer, bool h
         return NULL;
     }
     kp_process_t *process = NULL;
+    if (strcmp(image_name, "memory") == 0) {
+        kp_files_grant_code(&startup, image_name);
+        kp_startup_grant(&startup, "job",
+                         kp_capability_create(&job->object, kp_object_default_rights(KP_TYPE_JOB)));
+    }
     if (kp_startup_launch(&startup, image_name, image, job, NULL, &process) != KP_OK)
         process = NULL;
     kp_object_release(&job->object);
@@ -120,6 +125,16 @@ KP_TEST(vmo_shared_with_kernel)
 KP_TEST(vmo_clones_seals_and_sizes)
 {
     expect_exit(RUN("memory", false, "vmo"), 0);
+}
+
+KP_TEST(processes_from_code)
+{
+    expect_exit(RUN("memory", true, "spawn"), 0);
+}
+
+KP_TEST(processes_from_snapshots)
+{
+    expect_exit(RUN("memory", true, "snapshot"), 0);
 }
 
 KP_TEST(startup_file)

@@ -142,5 +142,11 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "vmo") == 0)
         return test_vmo();
+    if (strcmp(name, "spawn") == 0)
+        return test_spawn();
+    if (strcmp(name, "snapshot") == 0)
+        return test_snapshot();
+    if (strcmp(name, "child") == 0 && argc > 2)
+        return run_child(argv[2]);
     return __LINE__;
 }

@@ -15,4 +15,9 @@
         }                                                                 \
     } while (0)
 
+/* memory_spawn.c. The cases, and what the processes do that they make. */
+int test_spawn(void);
+int test_snapshot(void);
+int run_child(const char *what);
+
 #endif

@@ -16,7 +16,7 @@ run() {
     timeout --kill-after=5 120 qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m "$2" -smp 1 \
         -icount shift=0,sleep=off -nodefaults -no-user-config -no-reboot -vga none -display none $bios \
         -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$build/x86_64/kpio.elf" \
-        -initrd "$build/test/memory.bundle" -append "$1 display=off http=off net=off" \
+        -initrd "$build/test/memory.bundle" -append "$1 display=off http=off net=off spawn=memory" \
         >"$work/$1" 2>&1 </dev/null
     if [ $? = 1 ]; then # exit code 0 of the program
         echo "ok memory-qemu-$1"
@@ -27,6 +27,6 @@ run() {
         tail -n 25 "$work/$1" | sed 's/^/# /'
     fi
 }
-cases=${KPIO_MEMORY_CASES:-vmo}
+cases=${KPIO_MEMORY_CASES:-vmo spawn snapshot}
 for case in $cases; do run "$case" 512; done
 exit $failed

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "kernel/machine/hosted/hosted_internal.h"
+#include "kernel/object/mapping.h"
 
 /* Lanes that one process may map in its life. It could keep each one's memory, and no more. */
 #define LANE_BUDGET 256u
@@ -135,6 +137,7 @@ static void on_dead(kp_hosted_child_t *child, const kp_zygote_notice_t *notice)
     kp_spin_lock(&child->lock);
     child->status = notice->status;
     child->cpu_time_ns = notice->cpu_time_ns;
+    child->faults = notice->faults;
     atomic_store(&child->is_dead, true);
     kp_spin_unlock(&child->lock);
     wake_server(child);
@@ -205,32 +208,79 @@ static kp_status_t make_page(kp_hosted_child_t *child, int *page_fd)
     return KP_OK;
 }
 
-static kp_status_t ask(kp_hosted_child_t *child, const kp_image_t *image, int memory_fd,
-                       int page_fd, uint32_t initial_pages)
+/* Files of a request, without doubles: most mappings are of the boot archive. */
+static kp_status_t add_file(int *files, uint32_t *count, int file, uint32_t *index)
 {
+    for (*index = 0; *index < *count && files[*index] != file; ++*index)
+        ;
+    if (*index == KP_ZYGOTE_FILES_MAX)
+        return KP_ERR_QUOTA;
+    if (*index == *count)
+        files[(*count)++] = file;
+    return KP_OK;
+}
+
+static kp_status_t add_mappings(kp_zygote_request_t *request, int *files,
+                                const kp_mapping_t *mapping)
+{
+    for (; mapping; mapping = mapping->next) {
+        if (request->mapping_count == KP_ZYGOTE_MAPPINGS)
+            return KP_ERR_QUOTA;
+        kp_zygote_mapping_t *record = &request->mappings[request->mapping_count++];
+        uint64_t start;
+        int file = kp_hosted_vmo_file(&mapping->vmo->machine, false, &start);
+        if (file < 0)
+            return KP_ERR_NO_MEMORY;
+        *record = (kp_zygote_mapping_t){.address = (uint32_t)mapping->address,
+                                        .length = (uint32_t)mapping->length,
+                                        .offset = start + mapping->offset};
+        kp_status_t status = add_file(files, &request->file_count, file, &record->file);
+        if (status != KP_OK)
+            return status;
+    }
+    return KP_OK;
+}
+
+static kp_status_t ask(kp_hosted_child_t *child, const kp_hosted_birth_t *birth, int page_fd)
+{
+    const kp_image_t *image = birth->image;
     kp_zygote_request_t request = {
         .id = child->id,
         .image_span = image->span,
         .image_entry = image->entry,
         .segment_count = image->segment_count,
-        .initial_pages = initial_pages,
+        .initial_pages = (uint32_t)(birth->memory_bytes / KP_WASM_PAGE_SIZE),
+        .layout = birth->layout,
+        .file_count = KP_ZYGOTE_FILES,
+        .is_clone = birth->state_fd >= 0,
     };
     kp_snprintf(request.name, sizeof(request.name), "%.15s", image->name);
     memcpy(request.segments, image->segments, sizeof(request.segments));
-    int image_fd;
-    if (!kp_hosted_file_of(image->bytes, image->size, &image_fd, &request.image_offset))
+    int files[KP_ZYGOTE_FILES_MAX];
+    if (!kp_hosted_file_of(image->bytes, image->size, &files[0], &request.image_offset))
         return KP_ERR_NOT_SUPPORTED;
     int sockets[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
         return KP_ERR_NO_MEMORY;
     child->control_fd = sockets[0];
-    int files[KP_ZYGOTE_FILES] = {image_fd, memory_fd, page_fd, sockets[1]};
+    files[1] = birth->memory_fd;
+    files[2] = page_fd;
+    files[3] = sockets[1];
+    kp_status_t status = KP_OK;
+    if (request.is_clone) {
+        files[request.file_count++] = birth->state_fd;
+        status = add_mappings(&request, files, birth->mappings);
+    }
+    if (status != KP_OK) {
+        close(sockets[1]);
+        return status;
+    }
     kp_hosted_child_acquire(child); /* for the list */
     kp_spin_lock(&zygote.lock);
     kp_list_append(&zygote.living, &child->link);
     kp_spin_unlock(&zygote.lock);
     ssize_t count =
-        kp_hosted_send(zygote.socket, &request, sizeof(request), files, KP_ZYGOTE_FILES);
+        kp_hosted_send(zygote.socket, &request, sizeof(request), files, request.file_count);
     close(sockets[1]);
     if (count == (ssize_t)sizeof(request))
         return KP_OK;
@@ -241,8 +291,15 @@ static kp_status_t ask(kp_hosted_child_t *child, const kp_image_t *image, int me
     return KP_ERR_NO_MEMORY;
 }
 
-kp_status_t kp_hosted_child_create(const kp_image_t *image, int memory_fd, uint32_t initial_pages,
-                                   kp_hosted_child_t **out)
+/* It only grows: good enough to keep what the sandbox writes itself away from them. */
+static void note_read_only(kp_call_page_t *page, uint64_t first, uint64_t length)
+{
+    bool is_first = page->read_only_first >= page->read_only_end;
+    page->read_only_first = is_first ? first : KP_MIN(page->read_only_first, first);
+    page->read_only_end = KP_MAX(page->read_only_end, first + length);
+}
+
+kp_status_t kp_hosted_child_create(const kp_hosted_birth_t *birth, kp_hosted_child_t **out)
 {
     kp_hosted_child_t *child = kp_kalloc(sizeof(*child));
     if (!child)
@@ -258,11 +315,13 @@ kp_status_t kp_hosted_child_create(const kp_image_t *image, int memory_fd, uint3
     int page_fd = -1;
     kp_status_t status = make_page(child, &page_fd);
     if (status == KP_OK) {
-        child->page->memory_bytes = (uint64_t)initial_pages * KP_WASM_PAGE_SIZE;
+        child->page->memory_bytes = birth->memory_bytes;
         child->page->boot_ns = kp_hosted_boot_ns();
         atomic_init(&child->page->lane.deadline, INT64_MAX);
         atomic_init(&child->page->lane.alarm, INT64_MAX);
-        status = ask(child, image, memory_fd, page_fd, initial_pages);
+        for (const kp_mapping_t *each = birth->mappings; each; each = each->next)
+            note_read_only(child->page, each->address, each->length);
+        status = ask(child, birth, page_fd);
     }
     if (page_fd >= 0)
         close(page_fd);
@@ -311,13 +370,8 @@ kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint
     page->action_offset = offset;
     page->action_is_writable = is_writable;
     kp_status_t status = act(child, fd);
-    if (status == KP_OK && !is_writable) {
-        /* It only grows: good enough to keep what the sandbox writes itself away from them. */
-        uint64_t first = address, end = first + length;
-        bool is_first = page->read_only_first >= page->read_only_end;
-        page->read_only_first = is_first ? first : KP_MIN(page->read_only_first, first);
-        page->read_only_end = KP_MAX(page->read_only_end, end);
-    }
+    if (status == KP_OK && !is_writable)
+        note_read_only(page, address, length);
     return status;
 }
 
@@ -330,6 +384,35 @@ kp_status_t kp_hosted_child_map_lane(kp_hosted_child_t *child, uint32_t slot, kp
     page->action_length = handle;
     page->action_is_writable = is_server;
     return act(child, fd);
+}
+
+kp_status_t kp_hosted_child_freeze(kp_hosted_child_t *child, int fd)
+{
+    child->page->action = KP_PAGE_ACTION_FREEZE;
+    return act(child, fd);
+}
+
+uint64_t kp_hosted_child_faults(kp_hosted_child_t *child)
+{
+    char text[512];
+    kp_spin_lock(&child->lock);
+    unsigned long long faults = child->faults;
+    int pid = atomic_load(&child->is_dead) ? 0 : child->pid;
+    kp_spin_unlock(&child->lock);
+    if (pid <= 0)
+        return faults;
+    kp_snprintf(text, sizeof(text), "/proc/%d/stat", pid);
+    int file = open(text, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return faults;
+    ssize_t count = read(file, text, sizeof(text) - 1);
+    close(file);
+    text[KP_MAX(count, 0)] = 0;
+    const char *name_end = strrchr(text, ')');
+    /* After the name: state, five numbers, flags, minor faults. */
+    if (name_end)
+        (void)sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %llu", &faults);
+    return faults;
 }
 
 uint64_t kp_hosted_child_cpu_time(kp_hosted_child_t *child)

@@ -18,6 +18,7 @@ typedef struct kp_hosted_child {
     int pid_fd;           /* -1: none; guarded by: lock */
     int status;           /* as waitpid gives it, once is_dead */
     uint64_t cpu_time_ns; /* once is_dead; guarded by: lock */
+    uint64_t faults;      /* the same */
     atomic_bool is_dead;
     atomic_bool is_killed; /* we want it dead */
     bool is_stopped;       /* we want it stopped; guarded by: lock */
@@ -32,7 +33,20 @@ typedef struct kp_hosted_child {
 /* ---- zygote.c ---- */
 #define KP_ZYGOTE_SEGMENTS KP_IMAGE_SEGMENTS_MAX
 
-/* What the zygote is asked; with it come four files: image, linear memory, call page, control. */
+#define KP_ZYGOTE_MAPPINGS 128u
+/* The most files that come with a message. */
+#define KP_ZYGOTE_FILES_MAX 40u
+
+/* A VMO in a clone's linear memory, read-only. */
+typedef struct kp_zygote_mapping {
+    uint32_t address, length;
+    uint64_t offset;
+    uint32_t file; /* of those that come with the request */
+    uint32_t reserved;
+} kp_zygote_mapping_t;
+
+/* What the zygote is asked; with it come four files: image, linear memory, call page, control; then for
+   a clone its state, and those that its mappings are of. */
 typedef struct kp_zygote_request {
     uint64_t id;
     uint64_t image_offset; /* of the image in its file */
@@ -41,9 +55,14 @@ typedef struct kp_zygote_request {
     uint32_t segment_count;
     uint32_t initial_pages; /* 64 KiB */
     kp_image_segment_t segments[KP_ZYGOTE_SEGMENTS];
+    kp_hosted_layout_t layout;
+    uint32_t file_count;
+    uint32_t is_clone;
+    uint32_t mapping_count;
+    kp_zygote_mapping_t mappings[KP_ZYGOTE_MAPPINGS];
     char name[16];
 } kp_zygote_request_t;
-enum { KP_ZYGOTE_FILES = 4 };
+enum { KP_ZYGOTE_FILES = 4, KP_ZYGOTE_STATE_FILE = 4 };
 
 /* What it answers: forked (with a pid file), or died. */
 typedef struct kp_zygote_notice {
@@ -52,6 +71,7 @@ typedef struct kp_zygote_notice {
     int32_t is_dead;
     int32_t status;       /* waitpid's */
     uint64_t cpu_time_ns; /* of a dead one */
+    uint64_t faults;      /* the same: page faults */
 } kp_zygote_notice_t;
 
 /* Forks the zygote; the caller has one thread yet. Returns the socket to it, or a status. */
@@ -64,18 +84,50 @@ ssize_t kp_hosted_send(int socket, const void *bytes, size_t size, const int *fi
 ssize_t kp_hosted_receive(int socket, void *bytes, size_t size, int *files, size_t *file_count);
 
 /* ---- sandbox.c: what a forked process does; runs in the child, never returns ---- */
-_Noreturn void kp_sandbox_enter(const kp_zygote_request_t *request,
-                                const int files[KP_ZYGOTE_FILES]);
+_Noreturn void kp_sandbox_enter(const kp_zygote_request_t *request, const int *files);
+
+/* ---- sandbox_freeze.c: a process as a file, and back ---- */
+/* What the program continues with; written by the process itself, for nobody but its clones. */
+typedef struct kp_sandbox_context {
+    uint64_t rbx, rbp, r12, r13, r14, r15, rsp, rip;
+    uint32_t mxcsr;
+    uint16_t x87_control;
+} kp_sandbox_context_t;
+/* As setjmp: 0, and 1 in a clone. */
+int kp_sandbox_context_save(kp_sandbox_context_t *context) __attribute__((returns_twice));
+/* Size of the state file: context, writable segments, stack. */
+uint64_t kp_sandbox_state_size(const kp_image_segment_t *segments, uint32_t count);
+/* In the process that freezes: writes into the file, which it maps at `scratch`. */
+bool kp_sandbox_state_write(int file, uint8_t *scratch, const kp_zygote_request_t *request,
+                            const kp_sandbox_context_t *context);
+/* In a clone, before it is locked down: maps segments and stack, and takes the context. */
+bool kp_sandbox_state_map(int file, const kp_zygote_request_t *request,
+                          kp_sandbox_context_t *context);
+/* Never returns; not declared so, because sanitisers make system calls before such a call. */
+void kp_sandbox_context_resume(const kp_sandbox_context_t *context);
 
 /* ---- child.c ---- */
 /* Starts the thread that hears the zygote's notices. */
 kp_status_t kp_hosted_children_start(int zygote_socket, int zygote_pid);
 /* Ends the zygote and with it every process; nothing else here may be called afterwards. */
 void kp_hosted_children_stop(void);
-/* Asks for a process; it is running (or dead) some time later. memory_fd is borrowed. The caller
-   gets one reference. */
-kp_status_t kp_hosted_child_create(const kp_image_t *image, int memory_fd, uint32_t initial_pages,
-                                   kp_hosted_child_t **out);
+/* Of what a process is to be made; all borrowed. */
+typedef struct kp_hosted_birth {
+    const kp_image_t *image;
+    int memory_fd;
+    uint64_t memory_bytes;
+    kp_hosted_layout_t layout;
+    int state_fd;                      /* of a clone; -1: it begins at the image's entry */
+    const struct kp_mapping *mappings; /* of a clone */
+} kp_hosted_birth_t;
+/* Asks for a process; it is running (or dead) some time later. The caller gets one reference.
+   ERR_QUOTA: too many mappings. ERR_NO_MEMORY, ERR_NOT_SUPPORTED. */
+kp_status_t kp_hosted_child_create(const kp_hosted_birth_t *birth, kp_hosted_child_t **out);
+/* Has the process write what it is into a file of kp_sandbox_state_size bytes, as kp_hosted_child_map
+   has it map one. */
+kp_status_t kp_hosted_child_freeze(kp_hosted_child_t *child, int fd);
+/* space.c: makes the Linux process of the space, if it has none yet. */
+kp_status_t kp_hosted_space_start(kp_machine_space_t *space);
 void kp_hosted_child_acquire(kp_hosted_child_t *child);
 void kp_hosted_child_release(kp_hosted_child_t *child);
 /* Kills it and wakes the thread that serves it. Any thread, also twice. */
@@ -92,6 +144,8 @@ kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint
 /* The same for a lane (lane.h): from now on the handle's calls may go by it. */
 kp_status_t kp_hosted_child_map_lane(kp_hosted_child_t *child, uint32_t slot, kp_handle_t handle,
                                      bool is_server, int fd);
+/* Page faults so far, as the host counts them. */
+uint64_t kp_hosted_child_faults(kp_hosted_child_t *child);
 /* Processor time it used, ns. */
 uint64_t kp_hosted_child_cpu_time(kp_hosted_child_t *child);
 

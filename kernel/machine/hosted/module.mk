@@ -10,6 +10,7 @@ HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/net_service.c \
     kernel/machine/hosted/net_socket.c \
     kernel/machine/hosted/sandbox.c \
+    kernel/machine/hosted/sandbox_freeze.c \
     kernel/machine/hosted/sandbox_lane.c \
     kernel/machine/hosted/screen.c \
     kernel/machine/hosted/slirp.c \

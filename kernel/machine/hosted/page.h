@@ -49,6 +49,7 @@ enum {
     KP_PAGE_ACTION_FILE = 2,   /* map the file that comes over the control socket */
     KP_PAGE_ACTION_LANE = 3,   /* map that file as lane number action_address, which from now on
                                   serves calls by the handle action_length */
+    KP_PAGE_ACTION_FREEZE = 4, /* write what the process is into that file */
 };
 
 #define KP_LANE_SLOTS 16u /* lanes of one process */

@@ -38,6 +38,11 @@ static struct {
     uint8_t *stack; /* lowest address, above the guard */
 } inside;
 
+/* Inside the reservation of linear memory, where nothing else is ever mapped. */
+#define SCRATCH_OFFSET ((uint64_t)5 << 30)
+static kp_zygote_request_t origin;  /* of what this process was made */
+static kp_sandbox_context_t frozen; /* where it called process_freeze */
+
 /* ---- where it stopped, for the log ---- */
 
 static uint64_t image_offset(uint64_t address)
@@ -107,6 +112,12 @@ static int32_t act(const kp_call_page_t *page)
     int file = page->action == KP_PAGE_ACTION_MEMORY ? MEMORY_FILE : receive_file();
     if (file < 0)
         return KP_ERR_NO_MEMORY;
+    if (page->action == KP_PAGE_ACTION_FREEZE) {
+        bool is_written =
+            kp_sandbox_state_write(file, inside.memory + SCRATCH_OFFSET, &origin, &frozen);
+        close_file(file);
+        return is_written ? KP_OK : KP_ERR_NO_MEMORY;
+    }
     bool is_mapped;
     if (page->action == KP_PAGE_ACTION_LANE) {
         void *place = kp_sandbox_lane_place(page);
@@ -164,6 +175,9 @@ static bool ask_kernel(uint32_t number, const uint64_t arguments[6], int64_t *re
 
 static int64_t make_call(uint32_t number, const uint64_t given[6])
 {
+    /* What a clone continues with: nothing below is used there. */
+    if (number == KP_CALL_process_freeze && kp_sandbox_context_save(&frozen))
+        return KP_OK;
     if (number == KP_CALL_clock_get && clock_get_here(given))
         return KP_OK;
     if (number == KP_CALL_process_trap)
@@ -227,10 +241,14 @@ static bool catch_faults(void)
 
 /* ---- loading ---- */
 
-static uint8_t *reserve(uint64_t size)
+/* address 0: anywhere. */
+static uint8_t *reserve(uint64_t address, uint64_t size)
 {
-    void *at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return at == MAP_FAILED ? NULL : at;
+    void *wanted = (void *)address;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (address ? MAP_FIXED_NOREPLACE : 0);
+    void *at = mmap(wanted, size, PROT_NONE, flags, -1, 0);
+    /* Old Linux takes the address for a hint. */
+    return at != MAP_FAILED && (at == wanted || !address) ? at : NULL;
 }
 
 static bool map_segment(const kp_image_segment_t *segment, uint8_t *base, int file,
@@ -251,13 +269,13 @@ static bool map_segment(const kp_image_segment_t *segment, uint8_t *base, int fi
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
 }
 
-static bool load(const kp_zygote_request_t *request, const int files[KP_ZYGOTE_FILES])
+static bool load(const kp_zygote_request_t *request, const int *files)
 {
     inside.page =
         mmap(NULL, sizeof(kp_call_page_t), PROT_READ | PROT_WRITE, MAP_SHARED, files[2], 0);
     if (inside.page == MAP_FAILED)
         return false;
-    inside.image = reserve(request->image_span);
+    inside.image = reserve(request->layout.image, request->image_span);
     inside.image_span = request->image_span;
     if (!inside.image)
         return false;
@@ -265,21 +283,32 @@ static bool load(const kp_zygote_request_t *request, const int files[KP_ZYGOTE_F
         if (!map_segment(&request->segments[i], inside.image, files[0], request->image_offset))
             return false;
     }
-    uint8_t *stack = reserve(KP_IMAGE_STACK_GUARD + KP_IMAGE_STACK_SIZE);
+    uint8_t *stack = reserve(request->layout.stack, KP_IMAGE_STACK_GUARD + KP_IMAGE_STACK_SIZE);
     if (!stack)
         return false;
     inside.stack = stack + KP_IMAGE_STACK_GUARD;
     if (mprotect(inside.stack, KP_IMAGE_STACK_SIZE, PROT_READ | PROT_WRITE) != 0)
         return false;
-    inside.memory = reserve(KP_IMAGE_MEMORY_RESERVE);
-    uint8_t *lanes = reserve(KP_SANDBOX_LANES_SIZE);
+    inside.memory = reserve(request->layout.memory, KP_IMAGE_MEMORY_RESERVE);
+    uint8_t *lanes = reserve(0, KP_SANDBOX_LANES_SIZE);
     if (!lanes)
         return false;
     kp_sandbox_lanes_init(inside.page, inside.memory, lanes);
     /* All 4 GiB are mapped, yet only what the file has can be touched: growing the file is all
        that memory.grow needs, and touching what lies beyond its end is a fault. */
-    return inside.memory && mmap(inside.memory, (uint64_t)1 << 32, PROT_READ | PROT_WRITE,
-                                 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, files[1], 0) != MAP_FAILED;
+    if (!inside.memory || mmap(inside.memory, (uint64_t)1 << 32, PROT_READ | PROT_WRITE,
+                               MAP_SHARED | MAP_FIXED | MAP_NORESERVE, files[1], 0) == MAP_FAILED)
+        return false;
+    for (uint32_t i = 0; i < request->mapping_count && i < KP_ZYGOTE_MAPPINGS; i++) {
+        const kp_zygote_mapping_t *mapping = &request->mappings[i];
+        if (mapping->file >= request->file_count ||
+            mmap(inside.memory + mapping->address, mapping->length, PROT_READ,
+                 MAP_SHARED | MAP_FIXED, files[mapping->file],
+                 (off_t)mapping->offset) == MAP_FAILED)
+            return false;
+    }
+    return !request->is_clone ||
+           kp_sandbox_state_map(files[KP_ZYGOTE_STATE_FILE], request, &frozen);
 }
 
 /* ---- locking down ---- */
@@ -351,7 +380,7 @@ static bool limit(void)
     return true;
 }
 
-static bool lock_down(const int files[KP_ZYGOTE_FILES])
+static bool lock_down(const int *files)
 {
     /* Files come from the zygote above 2, so these cannot overwrite each other. */
     if (dup2(files[1], MEMORY_FILE) < 0 || dup2(files[3], CONTROL_FILE) < 0)
@@ -375,14 +404,17 @@ _Noreturn static void jump(uint64_t entry, uint64_t pages)
     __builtin_unreachable();
 }
 
-void kp_sandbox_enter(const kp_zygote_request_t *request, const int files[KP_ZYGOTE_FILES])
+void kp_sandbox_enter(const kp_zygote_request_t *request, const int *files)
 {
     prctl(PR_SET_NAME, request->name);
+    origin = *request;
     if (!load(request, files))
         _exit(2);
     if (!catch_faults())
         _exit(3);
     if (!lock_down(files))
         _exit(4);
+    if (request->is_clone)
+        kp_sandbox_context_resume(&frozen);
     jump((uint64_t)inside.image + request->image_entry, request->initial_pages);
 }

@@ -10,10 +10,46 @@
 
 #include "kernel/machine/hosted/child.h"
 #include "kernel/machine/hosted/hosted_internal.h"
+#include "kernel/object/mapping.h"
 #include "kernel/object/thread.h"
 #include "kernel/object/vmo.h"
 
 #define WINDOW_SIZE ((uint64_t)1 << 32)
+
+/* Where nothing of the zygote lies; by Linux' own randomness the rest is elsewhere too. */
+#define MEMORY_FIRST ((uint64_t)0x200000000000)
+#define STACK_FIRST ((uint64_t)0x300000000000)
+#define IMAGE_FIRST ((uint64_t)0x380000000000)
+#define PLACE_ALIGN ((uint64_t)65536)
+enum { MEMORY_BITS = 28, STACK_BITS = 27, IMAGE_BITS = 26 };
+
+static kp_status_t choose_layout(kp_hosted_layout_t *layout)
+{
+    uint64_t random[3];
+    kp_status_t status = kp_machine_random(random, sizeof(random));
+    if (status != KP_OK)
+        return status;
+    layout->memory = MEMORY_FIRST + (random[0] & ((1u << MEMORY_BITS) - 1)) * PLACE_ALIGN;
+    layout->stack = STACK_FIRST + (random[1] & ((1u << STACK_BITS) - 1)) * PLACE_ALIGN;
+    layout->image = IMAGE_FIRST + (random[2] & ((1u << IMAGE_BITS) - 1)) * PLACE_ALIGN;
+    return KP_OK;
+}
+
+/* Linear memory of this size and the kernel's view of it. */
+static kp_status_t make_memory(kp_machine_space_t *space, uint64_t size)
+{
+    space->memory_fd = kp_hosted_memfd("kpio-memory");
+    if (space->memory_fd < 0)
+        return KP_ERR_NO_MEMORY;
+    if (ftruncate(space->memory_fd, (off_t)size) != 0 ||
+        fcntl(space->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
+        return KP_ERR_NO_MEMORY;
+    void *window = mmap(NULL, WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                        space->memory_fd, 0);
+    space->window = window == MAP_FAILED ? NULL : window;
+    space->memory_bytes = size;
+    return space->window ? KP_OK : KP_ERR_NO_MEMORY;
+}
 
 kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t *image,
                                     uint32_t initial_pages, uint32_t maximum_pages)
@@ -22,37 +58,44 @@ kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t 
     memset(space, 0, sizeof(*space));
     kp_spin_init(&space->lock);
     space->image = image;
-    space->memory_fd = kp_hosted_memfd("kpio-memory");
-    if (space->memory_fd < 0)
-        return KP_ERR_NO_MEMORY;
-    if (ftruncate(space->memory_fd, (off_t)initial_pages * KP_WASM_PAGE_SIZE) != 0 ||
-        fcntl(space->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
-        kp_machine_space_destroy(space);
-        return KP_ERR_NO_MEMORY;
-    }
-    void *window = mmap(NULL, WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                        space->memory_fd, 0);
-    space->window = window == MAP_FAILED ? NULL : window;
-    kp_status_t status = KP_ERR_NO_MEMORY;
-    if (space->window)
-        status = kp_hosted_child_create(image, space->memory_fd, initial_pages, &space->child);
+    kp_status_t status = choose_layout(&space->layout);
+    if (status == KP_OK)
+        status = make_memory(space, (uint64_t)initial_pages * KP_WASM_PAGE_SIZE);
     if (status != KP_OK)
         kp_machine_space_destroy(space);
     return status;
+}
+
+kp_status_t kp_hosted_space_start(kp_machine_space_t *space)
+{
+    if (space->child)
+        return KP_OK;
+    const kp_hosted_birth_t birth = {
+        .image = space->image,
+        .memory_fd = space->memory_fd,
+        .memory_bytes = space->memory_bytes,
+        .layout = space->layout,
+        .state_fd = space->snapshot ? space->snapshot->state_fd : -1,
+        .mappings = space->inherited,
+    };
+    return kp_hosted_child_create(&birth, &space->child);
 }
 
 void kp_machine_space_destroy(kp_machine_space_t *space)
 {
     if (space->child) {
         kp_hosted_child_kill(space->child);
+        space->faults = kp_hosted_child_faults(space->child);
         kp_hosted_child_release(space->child);
     }
-    if (space->window)
+    if (space->window && !space->is_frozen)
         munmap(space->window, WINDOW_SIZE);
-    if (space->memory_fd > 0)
+    if (space->memory_fd > 0 && !space->is_frozen)
         close(space->memory_fd);
     kp_kfree(space->mappings);
+    uint64_t faults = space->faults;
     memset(space, 0, sizeof(*space));
+    space->faults = faults;
 }
 
 kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages, uint32_t new_pages)
@@ -61,7 +104,9 @@ kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages,
     uint64_t size = (uint64_t)new_pages * KP_WASM_PAGE_SIZE;
     if (ftruncate(space->memory_fd, (off_t)size) != 0)
         return KP_ERR_NO_MEMORY;
-    space->child->page->memory_bytes = size;
+    space->memory_bytes = size;
+    if (space->child)
+        space->child->page->memory_bytes = size;
     return KP_OK;
 }
 
@@ -124,7 +169,7 @@ static kp_status_t map_both(kp_machine_space_t *space, uint32_t address, uint32_
     kp_status_t status = KP_OK;
     kp_thread_t *current = kp_machine_thread_current();
     /* When the process is being taken down, its own view does not matter any more. */
-    if (current && current->machine.child == space->child)
+    if (current && space->child && current->machine.child == space->child)
         status = kp_hosted_child_map(space->child, address, length, file, offset, is_writable);
     if (status != KP_OK)
         return status;
@@ -241,9 +286,12 @@ void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,
     struct stat info;
     uint64_t memory = fstat(space->memory_fd, &info) == 0 ? (uint64_t)info.st_blocks * 512 : 0;
     uint64_t resident = 0, shared = 0;
-    kp_spin_lock(&space->child->lock);
-    int pid = space->child->pid;
-    kp_spin_unlock(&space->child->lock);
+    int pid = 0;
+    if (space->child) {
+        kp_spin_lock(&space->child->lock);
+        pid = space->child->pid;
+        kp_spin_unlock(&space->child->lock);
+    }
     if (pid > 0)
         (void)read_statm(pid, &resident, &shared);
     /* Anonymous pages (stack, image data, what is left of the zygote) and linear memory, which
@@ -251,4 +299,97 @@ void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,
     *private_bytes = memory + (resident - shared) * KP_PAGE_SIZE;
     uint64_t shared_resident = shared * KP_PAGE_SIZE;
     *shared_bytes = shared_resident > memory ? shared_resident - memory : 0;
+}
+
+uint64_t kp_machine_space_faults(const kp_machine_space_t *space)
+{
+    return space->child ? kp_hosted_child_faults(space->child) : space->faults;
+}
+
+/* ---- snapshots ---- */
+
+kp_status_t kp_machine_space_freeze(kp_machine_space_t *space, kp_machine_snapshot_t *snapshot)
+{
+    const kp_image_t *image = space->image;
+    int state_fd = kp_hosted_memfd("kpio-state");
+    if (state_fd < 0)
+        return KP_ERR_NO_MEMORY;
+    uint64_t size = kp_sandbox_state_size(image->segments, image->segment_count);
+    kp_status_t status = KP_ERR_NO_MEMORY;
+    if (ftruncate(state_fd, (off_t)size) == 0 &&
+        fcntl(state_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        status = kp_hosted_child_freeze(space->child, state_fd);
+    if (status != KP_OK) {
+        close(state_fd);
+        return status;
+    }
+    *snapshot = (kp_machine_snapshot_t){
+        .memory_fd = space->memory_fd,
+        .state_fd = state_fd,
+        .window = space->window,
+        .memory_bytes = space->memory_bytes,
+        .mapped_bytes = space->mapped_bytes,
+        .layout = space->layout,
+    };
+    space->is_frozen = true;
+    return KP_OK;
+}
+
+void kp_machine_snapshot_destroy(kp_machine_snapshot_t *snapshot)
+{
+    if (!snapshot->window)
+        return;
+    munmap(snapshot->window, WINDOW_SIZE);
+    close(snapshot->memory_fd);
+    close(snapshot->state_fd);
+    snapshot->window = NULL;
+}
+
+/* The kernel's view of a mapping that a clone has from the start. */
+static kp_status_t inherit(kp_machine_space_t *space, const kp_mapping_t *mapping)
+{
+    uint64_t start;
+    int file = kp_hosted_vmo_file(&mapping->vmo->machine, false, &start);
+    if (file < 0 || !reserve_records(space) ||
+        mmap(space->window + mapping->address, mapping->length, PROT_READ,
+             MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file,
+             (off_t)(start + mapping->offset)) == MAP_FAILED)
+        return KP_ERR_NO_MEMORY;
+    space->mappings[space->mapping_count++] =
+        (kp_hosted_mapping_t){(uint32_t)mapping->address, (uint32_t)mapping->length, false};
+    space->mapped_bytes += mapping->length;
+    return KP_OK;
+}
+
+kp_status_t kp_machine_space_clone(kp_machine_space_t *space, kp_machine_snapshot_t *snapshot,
+                                   const kp_image_t *image, const kp_mapping_t *mappings)
+{
+    memset(space, 0, sizeof(*space));
+    kp_spin_init(&space->lock);
+    space->image = image;
+    space->layout = snapshot->layout;
+    space->snapshot = snapshot;
+    space->inherited = mappings;
+    kp_status_t status = make_memory(space, snapshot->memory_bytes);
+    /* What the kernel and the process see must be the same pages, so Linux' copy on write is of no
+       use: the pages with data are copied, at some 3 GB/s. */
+    if (status == KP_OK && !kp_hosted_copy_data(snapshot->memory_fd, snapshot->window, 0,
+                                                snapshot->memory_bytes, space->memory_fd))
+        status = KP_ERR_NO_MEMORY;
+    for (; mappings && status == KP_OK; mappings = mappings->next)
+        status = inherit(space, mappings);
+    if (status != KP_OK)
+        kp_machine_space_destroy(space);
+    return status;
+}
+
+void kp_machine_snapshot_usage(kp_machine_snapshot_t *snapshot, uint64_t *private_bytes,
+                               uint64_t *shared_bytes)
+{
+    struct stat memory, state;
+    uint64_t blocks = 0;
+    if (fstat(snapshot->memory_fd, &memory) == 0 && fstat(snapshot->state_fd, &state) == 0)
+        blocks = (uint64_t)(memory.st_blocks + state.st_blocks);
+    *private_bytes = blocks * 512;
+    *shared_bytes = snapshot->mapped_bytes;
 }

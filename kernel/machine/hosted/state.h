@@ -26,17 +26,40 @@ typedef struct kp_hosted_mapping {
     bool is_writable;
 } kp_hosted_mapping_t;
 
+/* Where the parts of a process lie, chosen by the kernel, so that a clone can have them there too. */
+typedef struct kp_hosted_layout {
+    uint64_t image;
+    uint64_t stack; /* the guard's lowest address */
+    uint64_t memory;
+} kp_hosted_layout_t;
+
 typedef struct kp_machine_space {
-    int memory_fd;   /* memfd of linear memory, as large as the memory; 0: no space */
-    uint8_t *window; /* the kernel's view: 4 GiB of address space over it */
-    struct kp_hosted_child *child;
+    int memory_fd;                 /* memfd of linear memory, as large as the memory; 0: no space */
+    uint8_t *window;               /* the kernel's view: 4 GiB of address space over it */
+    struct kp_hosted_child *child; /* NULL: not started */
     const struct kp_image *image;
+    kp_hosted_layout_t layout;
+    _Atomic uint64_t memory_bytes;        /* size of linear memory */
+    struct kp_machine_snapshot *snapshot; /* a clone's; constant */
+    const struct kp_mapping *inherited;   /* a clone's mappings, until it is started */
+    bool is_frozen;                       /* memory_fd and window belong to a snapshot */
+    _Atomic uint64_t faults;              /* of one that has ended */
     kp_spinlock_t lock;
     kp_hosted_mapping_t *mappings; /* guarded by lock: to refuse writes into read-only ones */
     size_t mapping_count;
     size_t mapping_capacity;
     uint64_t mapped_bytes; /* guarded by lock */
 } kp_machine_space_t;
+
+/* What a frozen process was; constant. */
+typedef struct kp_machine_snapshot {
+    int memory_fd;   /* linear memory, with holes where VMOs were mapped; 0: no snapshot */
+    int state_fd;    /* registers, writable segments, stack: sandbox_freeze.c */
+    uint8_t *window; /* the kernel's view of memory_fd, VMOs mapped into it */
+    uint64_t memory_bytes;
+    uint64_t mapped_bytes;
+    kp_hosted_layout_t layout;
+} kp_machine_snapshot_t;
 
 /* A view of a VMO that the kernel had before the VMO outgrew it; somebody may still read there. */
 typedef struct kp_hosted_view {

@@ -318,11 +318,14 @@ static void *run_user_thread(void *argument)
 
 kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *process)
 {
+    kp_status_t status = kp_hosted_space_start(&process->space);
+    if (status != KP_OK)
+        return status;
     kp_hosted_child_t *child = process->space.child;
     thread->machine.process = process;
     thread->machine.child = child;
     kp_hosted_child_acquire(child);
-    kp_status_t status = start(thread, run_user_thread);
+    status = start(thread, run_user_thread);
     if (status != KP_OK) {
         thread->machine.child = NULL;
         kp_hosted_child_release(child);

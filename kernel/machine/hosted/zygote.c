@@ -19,7 +19,7 @@ ssize_t kp_hosted_send(int socket, const void *bytes, size_t size, const int *fi
                        size_t file_count)
 {
     union {
-        char space[CMSG_SPACE(sizeof(int) * KP_ZYGOTE_FILES)];
+        char space[CMSG_SPACE(sizeof(int) * KP_ZYGOTE_FILES_MAX)];
         struct cmsghdr align;
     } control = {0};
     struct iovec vector = {(void *)bytes, size};
@@ -43,7 +43,7 @@ ssize_t kp_hosted_send(int socket, const void *bytes, size_t size, const int *fi
 ssize_t kp_hosted_receive(int socket, void *bytes, size_t size, int *files, size_t *file_count)
 {
     union {
-        char space[CMSG_SPACE(sizeof(int) * KP_ZYGOTE_FILES)];
+        char space[CMSG_SPACE(sizeof(int) * KP_ZYGOTE_FILES_MAX)];
         struct cmsghdr align;
     } control;
     struct iovec vector = {bytes, size};
@@ -105,7 +105,8 @@ static void reap(int socket)
                                          .is_dead = 1,
                                          .status = status,
                                          .cpu_time_ns =
-                                             time_ns(&usage.ru_utime) + time_ns(&usage.ru_stime)};
+                                             time_ns(&usage.ru_utime) + time_ns(&usage.ru_stime),
+                                         .faults = (uint64_t)(usage.ru_minflt + usage.ru_majflt)};
             living[i] = living[--living_count];
             notify(socket, &notice, -1);
             break;
@@ -162,12 +163,12 @@ _Noreturn static void run(int socket)
         if (!items[0].revents)
             continue;
         kp_zygote_request_t request;
-        int files[KP_ZYGOTE_FILES];
-        size_t file_count = KP_ZYGOTE_FILES;
+        int files[KP_ZYGOTE_FILES_MAX];
+        size_t file_count = KP_ZYGOTE_FILES_MAX;
         ssize_t count = kp_hosted_receive(socket, &request, sizeof(request), files, &file_count);
         if (count <= 0)
             _exit(0); /* the kernel is gone */
-        if (count == sizeof(request) && file_count == KP_ZYGOTE_FILES)
+        if (count == sizeof(request) && file_count == request.file_count)
             spawn(socket, signals, &request, files);
         for (size_t i = 0; i < file_count; i++)
             close(files[i]);

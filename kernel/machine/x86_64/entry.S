@@ -231,6 +231,15 @@ kp_x86_user_enter:
     swapgs
     iretq
 
+    .global kp_x86_user_resume
+kp_x86_user_resume:
+    cli
+    movq %rdi, %rsp
+    POP_REGISTERS
+    addq $16, %rsp
+    swapgs
+    iretq
+
     .section .rodata
     .balign 8
     .global kp_x86_trap_entries

@@ -340,6 +340,7 @@ kp_status_t kp_x86_space_fault(kp_machine_space_t *space, uint64_t address, bool
     /* All code is present from the start; the kernel's half is none of ring 3's business. */
     if (execute || address >= KP_X86_USER_END)
         return KP_ERR_BAD_ADDRESS;
+    atomic_fetch_add_explicit(&space->faults, 1, memory_order_relaxed);
     kp_spin_lock(&space->lock);
     kp_vmo_t *vmo = in_memory(space, page) ? vmo_at(space, page - KP_X86_USER_MEMORY) : NULL;
     if (!vmo)
@@ -395,6 +396,18 @@ static kp_status_t map_segment(kp_machine_space_t *space, const kp_image_t *imag
     return KP_OK;
 }
 
+uint64_t kp_x86_space_root_create(void)
+{
+    uint64_t *root = kp_x86_page_allocate();
+    if (!root)
+        return 0;
+    const uint64_t *kernel = kp_x86_direct(kp_x86_paging_root());
+    memset(root, 0, ROOT_USER_ENTRIES * sizeof(*root));
+    memcpy(root + ROOT_USER_ENTRIES, kernel + ROOT_USER_ENTRIES,
+           KP_PAGE_SIZE - ROOT_USER_ENTRIES * sizeof(*root));
+    return kp_x86_physical(root);
+}
+
 kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t *image,
                                     uint32_t initial_pages, uint32_t maximum_pages)
 {
@@ -405,15 +418,12 @@ kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t 
     kp_status_t status = kp_machine_random(&random, sizeof(random));
     if (status != KP_OK)
         return status;
-    uint64_t *root = kp_x86_page_allocate_zeroed();
+    uint64_t root = kp_x86_space_root_create();
     if (!root)
         return KP_ERR_NO_MEMORY;
-    const uint64_t *kernel = kp_x86_direct(kp_x86_paging_root());
-    memcpy(root + ROOT_USER_ENTRIES, kernel + ROOT_USER_ENTRIES,
-           KP_PAGE_SIZE - ROOT_USER_ENTRIES * sizeof(*root));
     memset(space, 0, sizeof(*space));
     kp_list_init(&space->mappings);
-    space->root = kp_x86_physical(root);
+    space->root = root;
     space->image = image;
     space->base =
         KP_X86_USER_IMAGE_MIN + ((random & ((1ull << IMAGE_RANDOM_BITS) - 1)) << IMAGE_ALIGN_BITS);
@@ -443,6 +453,11 @@ static void table_destroy(kp_machine_space_t *space, uint64_t *table, unsigned l
     kp_x86_page_free(table);
 }
 
+void kp_x86_space_tables_destroy(kp_machine_space_t *space)
+{
+    table_destroy(space, kp_x86_direct(space->root), 3);
+}
+
 /* Out of both lists; the mapping's own locks are free. */
 static void mapping_unlink(kp_x86_mapping_t *mapping)
 {
@@ -467,7 +482,8 @@ void kp_machine_space_destroy(kp_machine_space_t *space)
     }
     kp_x86_smp_shootdown(space, 0, KP_X86_USER_END);
     KP_CHECK(atomic_load(&space->cpus) == 0);
-    table_destroy(space, kp_x86_direct(space->root), 3);
+    if (!space->is_frozen)
+        kp_x86_space_tables_destroy(space);
     space->root = 0;
 }
 
@@ -749,6 +765,11 @@ kp_status_t kp_machine_space_copy_across(kp_machine_space_t *from, uint32_t from
     if (!kp_x86_user_copy_is_possible(from))
         return KP_ERR_NOT_SUPPORTED;
     return copy(to, address, kp_x86_user_pointer(from_address), count, true, true);
+}
+
+uint64_t kp_machine_space_faults(const kp_machine_space_t *space)
+{
+    return atomic_load_explicit(&space->faults, memory_order_relaxed);
 }
 
 void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,

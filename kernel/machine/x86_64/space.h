@@ -13,4 +13,9 @@ kp_status_t kp_x86_space_fault(kp_machine_space_t *space, uint64_t address, bool
    present. */
 bool kp_x86_space_read(kp_machine_space_t *space, uint64_t address, void *to, size_t count);
 
+/* snapshot.c: frees the user half of the tables with what they own, and the top. */
+void kp_x86_space_tables_destroy(kp_machine_space_t *space);
+/* A top table with the kernel's half; 0: no memory. */
+uint64_t kp_x86_space_root_create(void);
+
 #endif

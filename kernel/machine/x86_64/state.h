@@ -62,9 +62,22 @@ struct kp_machine_space {
     uint64_t fault_next;  /* address after the pages that the last fault brought; guarded by lock */
     uint32_t fault_run;   /* how many it brought; guarded by lock */
     uint64_t table_pages; /* guarded by lock */
-    /* A clone: whose pages it shows until it writes (space.c); constant. */
-    struct kp_x86_snapshot *snapshot;
+    /* A clone: whose pages it shows until it writes (snapshot.c); constant. */
+    struct kp_machine_snapshot *snapshot;
+    _Atomic uint64_t faults;
+    bool is_frozen; /* everything belongs to a snapshot */
 };
+
+/* What a frozen process was; constant. */
+typedef struct kp_machine_snapshot {
+    uint64_t root; /* physical address of the top page table; 0: none */
+    uint64_t base;
+    uint64_t memory_bytes;
+    uint64_t private_pages, shared_pages, table_pages;
+    uint64_t rbx, rbp, r12, r13, r14, r15, rip, rsp, flags; /* as process_freeze returns */
+    uint32_t mxcsr;
+    uint16_t x87_control;
+} kp_machine_snapshot_t;
 
 typedef struct kp_machine_vmo {
     kp_spinlock_t lock; /* guards everything here; see vmo.h */

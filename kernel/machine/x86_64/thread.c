@@ -720,8 +720,7 @@ void kp_x86_thread_begin(void)
     if (thread->space) {
         kp_x86_interrupts_off();
         kp_x86_user_return(); /* it may have been killed or suspended already */
-        kp_x86_user_enter(thread->space->base + thread->space->image->entry, KP_X86_USER_STACK_TOP,
-                          KP_X86_USER_MEMORY, thread->space->memory_bytes / KP_WASM_PAGE_SIZE);
+        kp_x86_user_begin(thread->space);
     }
     thread->function(thread->argument);
     kp_x86_thread_exit();

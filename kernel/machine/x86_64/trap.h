@@ -23,7 +23,8 @@ enum {
     KP_X86_VECTOR_SYSCALL = 0x100, /* in frame->vector only */
 };
 
-/* As entry.S leaves it on the kernel stack. */
+/* As entry.S leaves it on the kernel stack; that of a system call is at the stack's top
+   (kp_machine_space_freeze takes all registers from there). */
 typedef struct kp_x86_frame {
     uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
     uint64_t vector, error;
@@ -39,6 +40,14 @@ void kp_x86_switch(uint64_t *from, uint64_t to);
 void kp_x86_thread_entry(void);
 /* To ring 3: rip, rsp, rdi, rsi; every other register zero. */
 _Noreturn void kp_x86_user_enter(uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi);
+
+/* To ring 3 with all registers of the frame. */
+_Noreturn void kp_x86_user_resume(const kp_x86_frame_t *frame);
+/* snapshot.c: to the image's entry, or to where the space's snapshot was made. */
+_Noreturn void kp_x86_user_begin(kp_machine_space_t *space);
+/* Flags that ring 3 may have its own values of, and those that are always set there. */
+#define KP_X86_FLAGS_USER 0xcd5ull
+#define KP_X86_FLAGS_USER_SET 0x202ull
 
 /* Called by entry.S. */
 void kp_x86_trap(kp_x86_frame_t *frame);

@@ -1,0 +1,21 @@
+#include "kernel/object/code.h"
+
+static void code_destroy(kp_object_t *object)
+{
+    kp_object_fini(object);
+    kp_kfree(KP_CONTAINER_OF(object, kp_code_t, object));
+}
+
+static const kp_object_ops_t code_ops = {.destroy = code_destroy};
+
+kp_status_t kp_code_create(const kp_image_t *image, kp_capability_t *out)
+{
+    kp_code_t *code = kp_kalloc(sizeof(*code));
+    if (!code)
+        return KP_ERR_NO_MEMORY;
+    kp_object_init(&code->object, KP_TYPE_CODE, &code_ops);
+    code->image = image;
+    *out = kp_capability_create(&code->object, kp_object_default_rights(KP_TYPE_CODE));
+    kp_object_release(&code->object);
+    return KP_OK;
+}
