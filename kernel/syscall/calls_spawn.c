@@ -26,6 +26,23 @@ static kp_status_t lookup(kp_call_t *call, kp_handle_t handle, uint32_t type, kp
     return kp_handle_lookup_typed(&call->process->handles, handle, type, need, object);
 }
 
+/* What the options say beside handles. */
+static bool options_are_valid(const kp_process_create_t *wanted)
+{
+    return wanted->reserved == 0 && name_is_valid(wanted->name);
+}
+
+/* Is the startup handle one that can be moved (or none)? It is looked at again when it is. */
+static kp_status_t startup_check(kp_call_t *call, kp_handle_t startup)
+{
+    kp_object_t *channel = NULL;
+    if (startup == KP_HANDLE_NONE)
+        return KP_OK;
+    kp_status_t status = lookup(call, startup, KP_TYPE_CHANNEL, KP_RIGHT_TRANSFER, &channel);
+    kp_object_release(channel);
+    return status;
+}
+
 /* Makes the process and moves the startup channel into it; on error everything stays with the
    caller. Returns the call's result. */
 static int64_t make(kp_call_t *call, const kp_process_create_t *wanted,
@@ -74,12 +91,17 @@ int64_t kp_call_process_create(kp_call_t *call)
     kp_status_t status = kp_user_read(call->process, &wanted, call->arguments[1], sizeof(wanted));
     if (status != KP_OK)
         return status;
-    if (wanted.reserved != 0 || !name_is_valid(wanted.name))
-        return KP_ERR_INVALID_ARGUMENT;
     kp_object_t *code;
     status = lookup(call, wanted.code, KP_TYPE_CODE, KP_RIGHT_EXECUTE, &code);
     if (status != KP_OK)
         return status;
+    status = startup_check(call, wanted.startup);
+    if (status == KP_OK && !options_are_valid(&wanted))
+        status = KP_ERR_INVALID_ARGUMENT;
+    if (status != KP_OK) {
+        kp_object_release(code);
+        return status;
+    }
     kp_process_options_t options = {
         .name = wanted.name,
         .image = kp_code_from_object(code)->image,
@@ -96,12 +118,17 @@ int64_t kp_call_process_clone(kp_call_t *call)
     kp_status_t status = kp_user_read(call->process, &wanted, call->arguments[1], sizeof(wanted));
     if (status != KP_OK)
         return status;
-    if (wanted.reserved != 0 || !name_is_valid(wanted.name))
-        return KP_ERR_INVALID_ARGUMENT;
     kp_object_t *job;
     status = lookup(call, wanted.job, KP_TYPE_JOB, KP_RIGHT_MANAGE, &job);
     if (status != KP_OK)
         return status;
+    status = startup_check(call, wanted.startup);
+    if (status == KP_OK && !options_are_valid(&wanted))
+        status = KP_ERR_INVALID_ARGUMENT;
+    if (status != KP_OK) {
+        kp_object_release(job);
+        return status;
+    }
     kp_snapshot_t *snapshot = kp_process_snapshot(kp_process_from_object(call->object));
     int64_t result = KP_ERR_BAD_STATE;
     if (snapshot) {

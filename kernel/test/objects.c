@@ -4,6 +4,7 @@
 
 #include "kernel/init/files.h"
 #include "kernel/ipc/services.h"
+#include "kernel/object/code.h"
 #include "kernel/object/job.h"
 #include "kernel/object/port.h"
 #include "kernel/object/timer.h"
@@ -46,7 +47,8 @@ static kp_service_t *service;
 static kp_process_t *victim;
 static kp_job_t *job;
 static kp_vmo_t *vmo;
-static kp_capability_t event, timer, port;
+static kp_capability_t event, timer, port, code;
+static kp_image_t code_image = {.info = {.initial_pages = 1, .maximum_pages = 2}};
 static kp_capability_t peers[PEERS]; /* the other ends of channels that were made */
 static unsigned peer_count;
 
@@ -85,7 +87,8 @@ void kp_test_objects_begin(void)
     victim = kp_test_process(1, 2, NULL);
     MUST(victim && kp_job_create(kp_job_root(), &limits, &job) == KP_OK &&
          kp_vmo_create(65536, NULL, &vmo) == KP_OK && kp_event_create(&event) == KP_OK &&
-         kp_timer_create(&timer) == KP_OK && kp_port_create(&port) == KP_OK);
+         kp_timer_create(&timer) == KP_OK && kp_port_create(&port) == KP_OK &&
+         kp_code_create(&code_image, &code) == KP_OK);
 }
 
 void kp_test_objects_end(void)
@@ -98,6 +101,7 @@ void kp_test_objects_end(void)
     kp_capability_close(&event);
     kp_capability_close(&timer);
     kp_capability_close(&port);
+    kp_capability_close(&code);
     kp_process_each(finish, NULL); /* tabs */
     kp_test_service_drain();
 }
@@ -144,6 +148,8 @@ static kp_object_t *object_of(uint32_t type)
         return port.object;
     case KP_TYPE_TIMER:
         return timer.object;
+    case KP_TYPE_CODE:
+        return code.object;
     default:
         return NULL;
     }
@@ -151,10 +157,10 @@ static kp_object_t *object_of(uint32_t type)
 
 const uint32_t *kp_test_object_types(void)
 {
-    static const uint32_t types[] = {KP_TYPE_CHANNEL, KP_TYPE_VMO,         KP_TYPE_EVENT,
-                                     KP_TYPE_PROCESS, KP_TYPE_THREAD,      KP_TYPE_SERVICE,
-                                     KP_TYPE_DEVICE,  KP_TYPE_COORDINATOR, KP_TYPE_JOB,
-                                     KP_TYPE_PORT,    KP_TYPE_TIMER,       KP_TYPE_NONE};
+    static const uint32_t types[] = {
+        KP_TYPE_CHANNEL, KP_TYPE_VMO,    KP_TYPE_EVENT,       KP_TYPE_PROCESS, KP_TYPE_THREAD,
+        KP_TYPE_SERVICE, KP_TYPE_DEVICE, KP_TYPE_COORDINATOR, KP_TYPE_JOB,     KP_TYPE_PORT,
+        KP_TYPE_TIMER,   KP_TYPE_CODE,   KP_TYPE_NONE};
     return types;
 }
 
