@@ -229,7 +229,8 @@ void kp_test_detach(void)
 bool kp_machine_thread_park(kp_time_t deadline)
 {
     kp_machine_thread_t *machine = &current->machine;
-    struct timespec until = {.tv_sec = deadline / KP_NS_PER_S, .tv_nsec = deadline % KP_NS_PER_S};
+    kp_time_t at = KP_MAX(deadline, 0); /* a time before the clock began is past, too */
+    struct timespec until = {.tv_sec = at / KP_NS_PER_S, .tv_nsec = at % KP_NS_PER_S};
     bool in_time = true;
     pthread_mutex_lock(&machine->mutex);
     while (!machine->token && !machine->killed && in_time) {

@@ -34,7 +34,15 @@ $(eval $(call CORE_TEST,kernel_process,kernel/syscall/test/test_process.c))
 $(eval $(call CORE_TEST,kernel_threads,kernel/object/test/test_threads.c))
 $(eval $(call CORE_TEST,kernel_init,kernel/init/test/test_init.c))
 TEST_SCRIPTS += kernel/test/threads-tsan
-$(eval $(call CORE_FUZZ,kernel_calls,kernel/syscall/fuzz/calls.c,kernel/syscall/fuzz/calls))
+CALLS_FUZZ_SRC := $(addprefix kernel/syscall/fuzz/,world.c generate.c)
+$(eval $(call CORE_FUZZ,kernel_calls,kernel/syscall/fuzz/calls.c $(CALLS_FUZZ_SRC),kernel/syscall/fuzz/calls))
+$(eval $(call CORE_TEST,kernel_random_calls,kernel/syscall/fuzz/random.c $(CALLS_FUZZ_SRC)))
+# Many random system calls under ASan and UBSan: make fuzz-calls CALLS=10000000 [SEED=1]
+CALLS ?= 1000000
+SEED ?= 1
+.PHONY: fuzz-calls
+fuzz-calls: $(BUILD)/test/kernel_random_calls
+	$(Q)$< --calls $(CALLS) --seed $(SEED)
 $(eval $(call CORE_FUZZ,kernel_image,kernel/object/fuzz/image.c,kernel/object/fuzz/image))
 $(eval $(call CORE_FUZZ,kernel_bundle,kernel/init/fuzz/bundle.c,kernel/init/fuzz/bundle))
 $(eval $(call CORE_TEST,kernel_trace,kernel/trace/test/test_trace.c))

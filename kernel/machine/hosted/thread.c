@@ -83,6 +83,7 @@ bool kp_machine_thread_park(kp_time_t deadline)
 {
     _Atomic uint32_t *token = &current->machine.token;
     int64_t host_deadline = 0;
+    deadline = KP_MAX(deadline, 0); /* the host takes no time before its clock began */
     bool is_timed = deadline != KP_TIME_INFINITE &&
                     !__builtin_add_overflow(deadline, kp_hosted_boot_ns(), &host_deadline);
     if (current->machine.standing)

@@ -1,0 +1,202 @@
+#include "kernel/syscall/fuzz/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "kernel/object/job.h"
+#include "kernel/syscall/call.h"
+
+#define ARENA_SIZE 65536u
+#define MUST(condition) ((condition) ? (void)0 : abort())
+
+/* Objects are made for one player at a time. */
+static pthread_mutex_t objects_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- What kp_generate needs ---- */
+
+static int64_t player_call(void *context, uint32_t number, const uint64_t arguments[6])
+{
+    kp_world_player_t *player = context;
+    return kp_test_call6(player->process, number, arguments);
+}
+
+static uint32_t player_type_of(void *context, kp_handle_t handle)
+{
+    kp_world_player_t *player = context;
+    kp_object_t *object;
+    kp_rights_t rights;
+    if (kp_handle_lookup(&player->process->handles, handle, &object, &rights) != KP_OK)
+        return KP_TYPE_NONE;
+    uint32_t type = object->type;
+    kp_object_release(object);
+    return type;
+}
+
+/* As a call does it, so that a kill from another thread waits meanwhile. */
+static bool player_access(kp_process_t *process, uint64_t address, void *to, const void *from,
+                          size_t count)
+{
+    kp_spin_lock(process->object.lock);
+    kp_thread_t *thread = process->thread;
+    if (thread)
+        kp_object_acquire(&thread->object);
+    kp_spin_unlock(process->object.lock);
+    if (!thread)
+        return false;
+    kp_machine_thread_t *machine = &thread->machine;
+    pthread_mutex_lock(&machine->mutex);
+    bool dead = machine->killed;
+    machine->in_call = !dead;
+    pthread_mutex_unlock(&machine->mutex);
+    kp_status_t status = KP_ERR_PROCESS_DEAD;
+    if (!dead) {
+        status = to ? kp_user_read(process, to, address, count)
+                    : kp_user_write(process, address, from, count);
+        pthread_mutex_lock(&machine->mutex);
+        machine->in_call = false;
+        dead = machine->killed;
+        pthread_mutex_unlock(&machine->mutex);
+        if (dead)
+            kp_thread_ended(thread);
+    }
+    kp_object_release(&thread->object);
+    return status == KP_OK;
+}
+
+static bool player_write(void *context, uint64_t address, const void *bytes, size_t count)
+{
+    kp_world_player_t *player = context;
+    return player_access(player->process, address, NULL, bytes, count);
+}
+
+static bool player_read(void *context, uint64_t address, void *bytes, size_t count)
+{
+    kp_world_player_t *player = context;
+    return player_access(player->process, address, bytes, NULL, count);
+}
+
+static kp_time_t player_now(void *context)
+{
+    (void)context;
+    return kp_machine_now();
+}
+
+/* ---- Players ---- */
+
+static void player_start(kp_world_player_t *player, bool alone)
+{
+    const kp_job_limits_t limits = {
+        .handles = 100, .queued_bytes = 1 << 20, .pages = 2048, .processes = 4, .objects = 200};
+    kp_job_t *job;
+    kp_test_fail_allocation(0);
+    pthread_mutex_lock(&objects_mutex);
+    MUST(kp_job_create(kp_job_root(), &limits, &job) == KP_OK);
+    kp_capability_t startup = kp_test_object(KP_TYPE_CHANNEL, KP_RIGHTS_ALL);
+    player->process = kp_test_process_in(job, 1, 8, &startup);
+    kp_object_release(&job->object);
+    MUST(player->process);
+    if (alone)
+        kp_test_process_alone(player->process);
+    player->generate.handle_count = 0;
+    for (const uint32_t *type = kp_test_object_types(); *type; type++)
+        kp_generate_see(&player->generate,
+                        kp_test_object_handle(player->process, *type, KP_RIGHTS_ALL));
+    pthread_mutex_unlock(&objects_mutex);
+}
+
+static void player_give(kp_world_player_t *player, kp_capability_t capability)
+{
+    kp_handle_t handle;
+    MUST(kp_handle_add(&player->process->handles, capability, &handle) == KP_OK);
+    kp_generate_see(&player->generate, handle);
+}
+
+void kp_world_begin(kp_world_t *world, uint32_t deadline_ns)
+{
+    memset(world, 0, sizeof(*world));
+    kp_test_objects_begin(); /* what it makes for ever is made now */
+    kp_test_objects_end();
+    world->objects = kp_object_count(KP_TYPE_NONE);
+    world->allocations = kp_test_allocations();
+    kp_test_objects_begin();
+    for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++) {
+        kp_world_player_t *player = &world->players[i];
+        player->generate = (kp_generate_t){.arena = 0,
+                                           .arena_size = ARENA_SIZE,
+                                           .deadline_ns = deadline_ns,
+                                           .context = player,
+                                           .call = player_call,
+                                           .type_of = player_type_of,
+                                           .write = player_write,
+                                           .read = player_read,
+                                           .now = player_now};
+        player_start(player, i % 2);
+    }
+    for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++) {
+        kp_world_player_t *player = &world->players[i];
+        kp_world_player_t *next = &world->players[(i + 1) % KP_WORLD_PLAYERS];
+        kp_capability_t ends[2];
+        MUST(kp_channel_create(ends) == KP_OK);
+        player_give(player, ends[0]);
+        player_give(next, ends[1]);
+        player_give(player, kp_capability_create(&next->process->object, KP_RIGHTS_ALL));
+    }
+}
+
+int64_t kp_world_call(kp_world_t *world, unsigned index)
+{
+    kp_world_player_t *player = &world->players[index];
+    int64_t result = kp_generate_call(&player->generate);
+    if (result == KP_ERR_PROCESS_DEAD) {
+        kp_test_process_end(player->process);
+        player_start(player, player->restarts++ % 2);
+    }
+    return result;
+}
+
+void kp_world_resume(kp_world_t *world)
+{
+    for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++) {
+        /* Only who plays it replaces the process, and that one is stuck or not yet there. */
+        pthread_mutex_lock(&objects_mutex);
+        kp_process_t *process = world->players[i].process;
+        kp_spin_lock(process->object.lock);
+        kp_thread_t *thread = process->thread;
+        if (thread)
+            kp_object_acquire(&thread->object);
+        kp_spin_unlock(process->object.lock);
+        pthread_mutex_unlock(&objects_mutex);
+        if (thread)
+            kp_machine_thread_resume(thread);
+        kp_object_release(thread ? &thread->object : NULL);
+    }
+}
+
+static void process_finish(kp_process_t *process, void *context)
+{
+    (void)context;
+    kp_process_end(process, KP_EXIT_KILLED, 0, 0);
+}
+
+bool kp_world_end(kp_world_t *world)
+{
+    for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++)
+        kp_test_process_end(world->players[i].process);
+    kp_process_each(process_finish, NULL);
+    kp_test_objects_end();
+    /* A kernel thread (of the timers) may be giving up its last reference just now. */
+    for (int tries = 0; tries < 1000; tries++) {
+        if (kp_object_count(KP_TYPE_NONE) == world->objects &&
+            kp_test_allocations() == world->allocations)
+            return true;
+        usleep(1000);
+    }
+    fprintf(stderr, "leak: %lld objects, %lld blocks; types",
+            (long long)(kp_object_count(KP_TYPE_NONE) - world->objects),
+            (long long)(kp_test_allocations() - world->allocations));
+    for (uint32_t type = 1; type < KP_OBJECT_TYPE_LIMIT; type++)
+        fprintf(stderr, " %u:%llu", type, (unsigned long long)kp_object_count(type));
+    fprintf(stderr, "\n");
+    return false;
+}

@@ -1,0 +1,32 @@
+/* A few hostile processes with a handle to every kind of object and channels to each other, on the test
+   machine: what the calls fuzzer and the long random run play with. */
+#ifndef KP_KERNEL_FUZZ_WORLD_H
+#define KP_KERNEL_FUZZ_WORLD_H
+
+#include "kernel/syscall/fuzz/generate.h"
+#include "kernel/test/objects.h"
+
+#define KP_WORLD_PLAYERS 3u
+
+typedef struct kp_world_player {
+    kp_process_t *process;
+    kp_generate_t generate;
+    uint64_t restarts;
+} kp_world_player_t;
+
+typedef struct kp_world {
+    kp_world_player_t players[KP_WORLD_PLAYERS];
+    uint64_t objects, allocations; /* as they were before */
+} kp_world_t;
+
+/* deadline_ns: 0 when all calls come from one thread (nobody would wake it). */
+void kp_world_begin(kp_world_t *world, uint32_t deadline_ns);
+/* One call of a player; one that has ended starts again. Calls for different players may come from
+   different threads. */
+int64_t kp_world_call(kp_world_t *world, unsigned player);
+/* Lets suspended players go on: only a call of another could. */
+void kp_world_resume(kp_world_t *world);
+/* Ends all. False, and a line on standard error: something was not given back. */
+bool kp_world_end(kp_world_t *world);
+
+#endif
