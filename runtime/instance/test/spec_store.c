@@ -134,6 +134,9 @@ static void *open_store(kp_wasm_features_t features)
     state->options.features = features;
     kp_wasm_store_options_t options = kp_wasm_store_options_init(allocator);
     options.guard_pages = tier->guard_pages;
+    /* Some modules want memories and tables of the greatest size there is, empty. */
+    options.memory_maximum = (uint64_t)64 << 30;
+    options.table_maximum = 100 * 1000 * 1000;
     if (kp_wasm_store_create(&options, &state->store) == KP_OK && add_print(state, "print", "") &&
         add_print(state, "print_i32", "i") && add_print(state, "print_i64", "I") &&
         add_print(state, "print_f32", "f") && add_print(state, "print_f64", "F") &&
