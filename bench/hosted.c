@@ -1,13 +1,14 @@
 /* Calls and replies on the machine hosted, beside a pipe and a Unix socket between two plain Linux
-   processes, in one run: `hosted BUNDLE one|two|free` prints "NAME VALUE UNIT" lines. one: everything
-   on one processor; two: the two sides on different ones; free: as Linux likes. */
+   processes: `bench_hosted BUNDLE one|two|free` prints "NAME VALUE UNIT" lines. one: everything on one
+   processor; two: the two sides on different ones; free: as Linux likes. The subjects take turns, a
+   round each, so that whatever else the machine does meets all of them; medians of the rounds. */
 #include <linux/perf_event.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -22,7 +23,7 @@
 #include "kernel/machine/hosted/child.h"
 #include "kernel/machine/hosted/hosted.h"
 
-enum { ROUNDS = 31, CALLS = 2000, NULLS = 1000, SPAWNS = 21, SIZE = 64 };
+enum { ROUNDS = 41, SIZE = 64 };
 
 static const char *mode;
 static double cycles_per_ns;
@@ -43,24 +44,36 @@ static void calibrate(void)
     cycles_per_ns = (double)(__rdtsc() - cycles) / (now_ns() - start);
 }
 
-/* pid 0: the caller. processor -1: all. */
-static void pin(int pid, int processor)
+static void fail(const char *what)
 {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (int i = 0; i < (int)sysconf(_SC_NPROCESSORS_ONLN); i++) {
-        if (processor < 0 || i == processor)
-            CPU_SET(i, &set);
-    }
-    if (sched_setaffinity(pid, sizeof(set), &set) != 0)
-        perror("sched_setaffinity");
+    fprintf(stderr, "bench_hosted: %s\n", what);
+    exit(1);
 }
 
-static void pin_side(int pid, int side)
+/* Puts a side of the two where the mode wants it. pid 0: the caller. */
+static void pin(int pid, int side)
 {
-    if (strcmp(mode, "free") != 0)
-        pin(pid, strcmp(mode, "one") == 0 ? 0 : side);
+    if (strcmp(mode, "free") == 0)
+        return;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(strcmp(mode, "one") == 0 ? 0 : side, &set);
+    if (sched_setaffinity(pid, sizeof(set), &set) != 0)
+        fail("sched_setaffinity");
 }
+
+/* ---- subjects: each does `calls` round trips and says how long one took ---- */
+
+typedef struct subject {
+    const char *name;
+    uint32_t calls;
+    double (*round)(struct subject *subject);
+    double ns[ROUNDS];
+    int order[2], answer[2]; /* Linux: pipes to the client */
+    kp_capability_t report;  /* KPIO: the channel to the client */
+    kp_process_t *client, *server;
+    uint32_t size;
+} subject_t;
 
 static int compare(const void *a, const void *b)
 {
@@ -68,90 +81,87 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Prints the median of the rounds. */
-static void result(const char *name, double *ns, size_t count)
+static void print(subject_t *subject)
 {
-    qsort(ns, count, sizeof(*ns), compare);
-    double median = ns[count / 2];
-    printf("%s_%s_us %.3f us\n", name, mode, median / 1000);
-    printf("%s_%s_cycles %.0f cycles\n", name, mode, median * cycles_per_ns);
+    qsort(subject->ns, ROUNDS, sizeof(double), compare);
+    double median = subject->ns[ROUNDS / 2];
+    printf("%s_%s_us %.3f us\n", subject->name, mode, median / 1000);
+    printf("%s_%s_cycles %.0f cycles\n", subject->name, mode, median * cycles_per_ns);
+    printf("%s_%s_best_us %.3f us\n", subject->name, mode, subject->ns[0] / 1000);
     fflush(stdout);
 }
 
 /* ---- plain Linux ---- */
 
-static void ping_pong(const char *name, int to, int from, int peer_from, int peer_to)
+static void echo(int from, int to)
 {
-    pid_t pid = fork();
-    char bytes[SIZE] = {0};
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        pin_side(0, 1);
-        while (read(peer_from, bytes, SIZE) == SIZE && write(peer_to, bytes, SIZE) == SIZE)
-            ;
-        _exit(0);
-    }
-    pid_t client = fork();
-    if (client == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        pin_side(0, 0);
-        double ns[ROUNDS];
-        for (int round = -1; round < ROUNDS; round++) {
-            double start = now_ns();
-            for (int i = 0; i < CALLS; i++) {
-                if (write(to, bytes, SIZE) != SIZE || read(from, bytes, SIZE) != SIZE)
-                    _exit(1);
-            }
-            if (round >= 0)
-                ns[round] = (now_ns() - start) / CALLS;
-        }
-        result(name, ns, ROUNDS);
-        _exit(0);
-    }
-    waitpid(client, NULL, 0);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
+    char bytes[SIZE];
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pin(0, 1);
+    while (read(from, bytes, SIZE) == SIZE && write(to, bytes, SIZE) == SIZE)
+        ;
+    _exit(0);
 }
 
-static void measure_linux(void)
+static void ask(const subject_t *subject, int from, int to)
 {
-    int pipes[2][2], sockets[2];
-    if (pipe(pipes[0]) != 0 || pipe(pipes[1]) != 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) != 0)
-        exit(1);
-    ping_pong("linux_pipe_64b", pipes[0][1], pipes[1][0], pipes[0][0], pipes[1][1]);
-    ping_pong("linux_unix_socket_64b", sockets[0], sockets[0], sockets[1], sockets[1]);
-    for (int i = 0; i < 2; i++) {
-        close(pipes[0][i]);
-        close(pipes[1][i]);
-        close(sockets[i]);
+    char bytes[SIZE] = {0}, order;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pin(0, 0);
+    while (read(subject->order[0], &order, 1) == 1) {
+        double start = now_ns();
+        for (uint32_t i = 0; i < subject->calls; i++) {
+            if (write(to, bytes, SIZE) != SIZE || read(from, bytes, SIZE) != SIZE)
+                _exit(1);
+        }
+        double ns = (now_ns() - start) / subject->calls;
+        if (write(subject->answer[1], &ns, sizeof(ns)) != sizeof(ns))
+            _exit(1);
     }
+    _exit(0);
+}
+
+static double linux_round(subject_t *subject)
+{
+    double ns;
+    if (write(subject->order[1], "g", 1) != 1 ||
+        read(subject->answer[0], &ns, sizeof(ns)) != sizeof(ns))
+        fail(subject->name);
+    return ns;
+}
+
+static void linux_start(subject_t *subject, const int client[2], const int server[2])
+{
+    if (pipe(subject->order) != 0 || pipe(subject->answer) != 0)
+        fail("pipe");
+    if (fork() == 0)
+        echo(server[0], server[1]);
+    if (fork() == 0)
+        ask(subject, client[0], client[1]);
+    subject->round = linux_round;
 }
 
 /* ---- KPIO ---- */
 
-/* NULL-terminated arguments. */
-static kp_process_t *launch(kp_capability_t peer, kp_capability_t report,
-                            const char *const *arguments)
+/* NULL-terminated arguments; capabilities may be empty. */
+static kp_process_t *launch(kp_capability_t peer, kp_capability_t report, const char *part)
 {
     const kp_image_t *image;
     if (kp_files_image("calls", &image) != KP_OK)
-        return NULL;
+        fail("no program `calls` in the archive");
     kp_startup_t startup;
     kp_startup_init(&startup);
     kp_startup_argument(&startup, "calls");
-    for (; *arguments; arguments++)
-        kp_startup_argument(&startup, *arguments);
+    kp_startup_argument(&startup, part);
     if (peer.object)
         kp_startup_grant(&startup, "peer", peer);
     if (report.object)
         kp_startup_grant(&startup, "report", report);
     kp_process_t *process = NULL;
     if (kp_startup_launch(&startup, "calls", image, kp_job_root(), NULL, &process) != KP_OK)
-        return NULL;
+        fail("a process could not be made");
     return process;
 }
-#define ARGUMENTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static void finish(kp_process_t *process)
 {
@@ -159,143 +169,156 @@ static void finish(kp_process_t *process)
     kp_process_info_t info;
     kp_process_info(process, &info);
     if (info.exit_reason != KP_EXIT_NORMAL || info.exit_code != 0)
-        fprintf(stderr, "a part ended by %u, code %d\n", info.exit_reason, info.exit_code);
+        fail("a part failed");
     kp_object_release(&process->object);
 }
 
 /* Its Linux process, which the zygote may still have to fork. */
-static void pin_process(kp_process_t *process, int side)
+static int pid_of(kp_process_t *process)
 {
+    kp_hosted_child_t *child = process->space.child;
     for (;;) {
-        kp_hosted_child_t *child = process->space.child;
         kp_spin_lock(&child->lock);
         int pid = child->pid;
         kp_spin_unlock(&child->lock);
-        if (pid > 0) {
-            pin_side(pid, side);
-            return;
-        }
-        usleep(1000);
+        if (pid > 0)
+            return pid;
+        usleep(100);
     }
 }
 
-static size_t collect(kp_capability_t report, double *ns, size_t room)
+static double kpio_round(subject_t *subject)
 {
-    size_t count = 0;
+    uint32_t task[2] = {subject->calls, subject->size};
     kp_message_t *message;
-    while (kp_channel_receive(report, KP_TIME_INFINITE, &message) == KP_OK) {
-        if (count < room && message->byte_count == sizeof(*ns))
-            memcpy(&ns[count++], message->bytes, sizeof(*ns));
-        kp_message_destroy(message);
-    }
-    return count;
+    double ns;
+    if (kp_channel_send(subject->report, task, sizeof(task), NULL, 0) != KP_OK ||
+        kp_channel_receive(subject->report, KP_TIME_INFINITE, &message) != KP_OK ||
+        message->byte_count != sizeof(ns))
+        fail(subject->name);
+    memcpy(&ns, message->bytes, sizeof(ns));
+    kp_message_destroy(message);
+    return ns;
+}
+
+static void kpio_start(subject_t *subject, bool has_lane)
+{
+    kp_capability_t ends[2], reports[2];
+    if (kp_channel_create(ends) != KP_OK || kp_channel_create(reports) != KP_OK)
+        fail("channel_create");
+    subject->server = launch(ends[0], (kp_capability_t){0}, "serve");
+    subject->client = launch(ends[1], reports[1], "measure");
+    subject->report = reports[0];
+    subject->round = kpio_round;
+    pin(pid_of(subject->server), 1);
+    pin(pid_of(subject->client), 0);
+    kp_hosted_lanes_set(has_lane);
+    uint32_t calls = subject->calls;
+    subject->calls = 20; /* decides whether there is a lane */
+    (void)kpio_round(subject);
+    subject->calls = calls;
+}
+
+static void kpio_stop(subject_t *subject)
+{
+    kp_capability_close(&subject->report);
+    finish(subject->client);
+    finish(subject->server);
+}
+
+/* From the decision to start a process to its first message. */
+static double spawn_round(subject_t *subject)
+{
+    subject_t process = {.calls = 1, .size = UINT32_MAX};
+    kp_capability_t reports[2];
+    if (kp_channel_create(reports) != KP_OK)
+        fail("channel_create");
+    process.report = reports[0];
+    double start = now_ns();
+    process.client = launch((kp_capability_t){0}, reports[1], "measure");
+    (void)kpio_round(&process);
+    double ns = now_ns() - start;
+    (void)subject;
+    kp_capability_close(&process.report);
+    finish(process.client);
+    return ns;
 }
 
 /* Instructions in user mode, or nothing where the machine has no counter. */
-static int counter(int pid)
+static void count_instructions(subject_t *subject)
 {
     struct perf_event_attr attributes = {.type = PERF_TYPE_HARDWARE,
                                          .size = sizeof(attributes),
                                          .config = PERF_COUNT_HW_INSTRUCTIONS,
                                          .exclude_kernel = 1};
-    return (int)syscall(SYS_perf_event_open, &attributes, pid, -1, -1, 0);
-}
-
-static void measure_calls(const char *name, const char *rounds, const char *calls, const char *size)
-{
-    kp_capability_t ends[2], reports[2];
-    if (kp_channel_create(ends) != KP_OK || kp_channel_create(reports) != KP_OK)
-        exit(1);
-    kp_process_t *server = launch(ends[0], (kp_capability_t){0}, ARGUMENTS("serve"));
-    kp_process_t *client = launch(ends[1], reports[1], ARGUMENTS("measure", rounds, calls, size));
-    if (!server || !client)
-        exit(1);
-    pin_process(server, 1);
-    pin_process(client, 0);
-    int instructions = counter(client->space.child->pid);
-    double ns[64];
-    size_t count = collect(reports[0], ns, 64);
+    int file = (int)syscall(SYS_perf_event_open, &attributes, pid_of(subject->client), -1, -1, 0);
     uint64_t counted = 0;
-    if (count > 0)
-        result(name, ns, count);
-    if (instructions >= 0 && read(instructions, &counted, sizeof(counted)) == sizeof(counted) &&
-        counted > 0)
-        printf("%s_%s_client_instructions %.0f instructions\n", name, mode,
-               (double)counted / (atof(rounds) * atof(calls)));
-    finish(client);
-    finish(server);
-    kp_capability_close(&reports[0]);
+    if (file < 0)
+        return;
+    (void)kpio_round(subject);
+    if (read(file, &counted, sizeof(counted)) == sizeof(counted) && counted > 0)
+        printf("%s_%s_client_instructions %.0f instructions\n", subject->name, mode,
+               (double)counted / subject->calls);
+    close(file);
 }
 
-static void measure_null(void)
-{
-    kp_capability_t reports[2];
-    if (kp_channel_create(reports) != KP_OK)
-        exit(1);
-    kp_process_t *process =
-        launch((kp_capability_t){0}, reports[1], ARGUMENTS("measure-null", "31", "1000"));
-    if (!process)
-        exit(1);
-    pin_process(process, 0);
-    double ns[64];
-    size_t count = collect(reports[0], ns, 64);
-    if (count > 0)
-        result("hosted_null_call", ns, count);
-    finish(process);
-    kp_capability_close(&reports[0]);
-}
-
-/* From the decision to start a process to its first message. */
-static void measure_spawn(void)
-{
-    double ns[SPAWNS];
-    for (int i = 0; i < SPAWNS; i++) {
-        kp_capability_t reports[2];
-        if (kp_channel_create(reports) != KP_OK)
-            exit(1);
-        double start = now_ns();
-        kp_process_t *process =
-            launch((kp_capability_t){0}, reports[1], ARGUMENTS("measure-null", "1", "1"));
-        kp_message_t *message;
-        if (!process || kp_channel_receive(reports[0], KP_TIME_INFINITE, &message) != KP_OK)
-            exit(1);
-        ns[i] = now_ns() - start;
-        kp_message_destroy(message);
-        finish(process);
-        kp_capability_close(&reports[0]);
-    }
-    result("hosted_spawn_to_first_message", ns, SPAWNS);
-}
+enum { PIPE, SOCKET, CALL, CALL_4K, CALL_64K, BY_KERNEL, NULL_CALL, SPAWN, SUBJECTS };
+static subject_t subjects[SUBJECTS] = {
+    [PIPE] = {.name = "linux_pipe_64b", .calls = 500},
+    [SOCKET] = {.name = "linux_unix_socket_64b", .calls = 500},
+    [CALL] = {.name = "hosted_call_reply_64b", .calls = 500, .size = SIZE},
+    [CALL_4K] = {.name = "hosted_call_reply_4k", .calls = 500, .size = 4096},
+    [CALL_64K] = {.name = "hosted_call_reply_64k", .calls = 50, .size = 65536},
+    [BY_KERNEL] = {.name = "hosted_call_reply_64b_by_kernel", .calls = 100, .size = SIZE},
+    [NULL_CALL] = {.name = "hosted_null_call", .calls = 200, .size = UINT32_MAX},
+    [SPAWN] = {.name = "hosted_spawn_to_first_message", .round = spawn_round},
+};
 
 static int run(void *context)
 {
     (void)context;
-    measure_calls("hosted_call_reply_64b", "31", "2000", "64");
-    measure_calls("hosted_call_reply_4k", "31", "500", "4096");
-    measure_calls("hosted_call_reply_64k", "31", "50", "65536");
-    kp_hosted_lanes_set(false);
-    measure_calls("hosted_call_reply_64b_by_kernel", "11", "500", "64");
-    measure_null();
-    measure_spawn();
+    kpio_start(&subjects[BY_KERNEL], false);
+    kpio_start(&subjects[CALL], true);
+    for (int i = CALL_4K; i <= NULL_CALL; i++) {
+        if (i == BY_KERNEL)
+            continue;
+        subjects[i].report = subjects[CALL].report;
+        subjects[i].round = kpio_round;
+    }
+    for (int round = -2; round < ROUNDS; round++) {
+        for (int i = 0; i < SUBJECTS; i++)
+            subjects[i].ns[round < 0 ? 0 : round] = subjects[i].round(&subjects[i]);
+    }
+    for (int i = 0; i < SUBJECTS; i++)
+        print(&subjects[i]);
+    count_instructions(&subjects[CALL]);
+    kpio_stop(&subjects[CALL]);
+    kpio_stop(&subjects[BY_KERNEL]);
     return 0;
 }
 
 int main(int argc, char **argv)
 {
     if (argc != 3) {
-        fprintf(stderr, "usage: hosted BUNDLE one|two|free\n");
+        fprintf(stderr, "usage: bench_hosted BUNDLE one|two|free\n");
         return 2;
     }
     mode = argv[2];
     calibrate();
     if (strcmp(mode, "one") == 0)
         pin(0, 0);
-    measure_linux();
-    static const kp_hosted_options_t options = {.command_line = "shell=off display=off http=off",
-                                                .log_level = KP_LOG_WARN};
-    kp_hosted_options_t with_bundle = options;
-    with_bundle.bundle_path = argv[1];
+    int pipes[2][2], sockets[2];
+    if (pipe(pipes[0]) != 0 || pipe(pipes[1]) != 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) != 0)
+        fail("pipe");
+    linux_start(&subjects[PIPE], (int[]){pipes[1][0], pipes[0][1]},
+                (int[]){pipes[0][0], pipes[1][1]});
+    linux_start(&subjects[SOCKET], (int[]){sockets[0], sockets[0]},
+                (int[]){sockets[1], sockets[1]});
+    kp_hosted_options_t options = {.bundle_path = argv[1],
+                                   .command_line = "shell=off display=off http=off",
+                                   .log_level = KP_LOG_WARN};
     int exit_code;
-    kp_status_t status = kp_hosted_run(&with_bundle, run, NULL, &exit_code);
+    kp_status_t status = kp_hosted_run(&options, run, NULL, &exit_code);
     return status == KP_OK ? exit_code : 1;
 }

@@ -1,27 +1,11 @@
 #include "kernel/machine/hosted/lane_side.h"
 
-#include <limits.h>
 #include <string.h>
 #include <time.h>
 
-/* A round of spinning and how many there are at most: together about what waking a sleeper on
-   another processor of a virtual machine costs (25 to 50 us). A side whose spinning did not pay lately
-   spins less, and after some time tries again. */
-#define SPIN_ROUND 64u
-#define SPIN_ROUNDS 32u
-#define SPIN_SKIPS 64u
-
 void kp_lane_side_init(kp_lane_side_t *side, kp_lane_t *lane, kp_call_page_t *page, uint32_t slot)
 {
-    *side = (kp_lane_side_t){.lane = lane, .page = page, .slot = slot, .patience = SPIN_ROUNDS};
-}
-
-/* The number of the processor; Linux keeps it where this instruction reads. */
-static uint32_t processor(void)
-{
-    uint32_t low, high, number;
-    __asm__ volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(number));
-    return number & 0xfff;
+    *side = (kp_lane_side_t){.lane = lane, .page = page, .slot = slot, .spin = KP_SPIN_START};
 }
 
 static void wake(kp_lane_side_t *side)
@@ -32,31 +16,6 @@ static void wake(kp_lane_side_t *side)
 static bool is_withdrawn(const kp_lane_side_t *side)
 {
     return atomic_load(&side->page->lane.withdrawn) >> side->slot & 1;
-}
-
-/* Waits a little for the word to change; false: it did not. */
-static bool spin(kp_lane_side_t *side, uint32_t seen, const kp_lane_message_t *of_peer)
-{
-    if (atomic_load_explicit(&of_peer->processor, memory_order_relaxed) == processor())
-        return false; /* it can run only when we do not */
-    uint32_t rounds = side->patience;
-    if (rounds == 0) {
-        if (++side->skipped < SPIN_SKIPS)
-            return false;
-        rounds = SPIN_ROUNDS;
-    }
-    side->skipped = 0;
-    for (; rounds > 0; rounds--) {
-        for (uint32_t i = 0; i < SPIN_ROUND; i++) {
-            if (atomic_load_explicit(&side->lane->state, memory_order_relaxed) != seen) {
-                side->patience = SPIN_ROUNDS;
-                return true;
-            }
-            __asm__ volatile("pause");
-        }
-    }
-    side->patience /= 2;
-    return false;
 }
 
 /* Sleeps unless the word is another than seen by now. The caller has set `waiting` and looked at the
@@ -116,7 +75,7 @@ static kp_lane_result_t await_reply(kp_lane_side_t *side, int64_t host_deadline)
         }
         if (!has_spun) {
             /* Taking it is a change too: spin on. */
-            has_spun = !spin(side, seen, &lane->reply);
+            has_spun = !kp_spin(&side->spin, &lane->state, seen, &lane->reply.processor);
             continue;
         }
         atomic_store(&side->page->lane.waiting, side->slot + 1);
@@ -144,7 +103,7 @@ kp_lane_result_t kp_lane_call(kp_lane_side_t *side, const uint8_t *bytes, uint32
     side->number = (side->number + 1) & ~KP_LANE_TRANSACTION;
     lane->request.number = side->number;
     lane->request.byte_count = count;
-    atomic_store_explicit(&lane->request.processor, processor(), memory_order_relaxed);
+    atomic_store_explicit(&lane->request.processor, kp_processor(), memory_order_relaxed);
     memcpy(lane->request.bytes, bytes, count);
     while (!kp_lane_move(&lane->state, &seen, KP_LANE_REQUEST)) {
         if ((seen & KP_LANE_STATE) != KP_LANE_LISTEN)
@@ -235,7 +194,7 @@ bool kp_lane_wait(kp_lane_side_t *side, uint32_t room, uint32_t *count)
         if (state != KP_LANE_LISTEN)
             break;
         if (!has_spun) {
-            has_spun = !spin(side, seen, &lane->request);
+            has_spun = !kp_spin(&side->spin, &lane->state, seen, &lane->request.processor);
             continue;
         }
         atomic_store(&side->page->lane.waiting, side->slot + 1);
@@ -270,7 +229,7 @@ bool kp_lane_answer(kp_lane_side_t *side, const uint8_t *bytes, uint32_t count, 
 {
     kp_lane_t *lane = side->lane;
     lane->reply.byte_count = count;
-    atomic_store_explicit(&lane->reply.processor, processor(), memory_order_relaxed);
+    atomic_store_explicit(&lane->reply.processor, kp_processor(), memory_order_relaxed);
     memcpy(lane->reply.bytes, bytes, count);
     lane->reply.number = side->number;
     if (!hand_over(side, and_listen ? KP_LANE_LISTEN : KP_LANE_REPLY))

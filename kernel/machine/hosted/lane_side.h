@@ -3,15 +3,15 @@
 #define KP_HOSTED_LANE_SIDE_H
 
 #include "kernel/machine/hosted/lane.h"
+#include "kernel/machine/hosted/spin.h"
 
 typedef struct kp_lane_side {
     kp_lane_t *lane;      /* NULL: no lane in this slot */
     kp_call_page_t *page; /* the process's own */
     uint32_t slot;
-    uint32_t number;   /* client: of its last call; server: of the request that it took last */
-    bool is_owing;     /* server: it took that request and has not replied */
-    uint32_t patience; /* how long spinning paid off lately, in rounds of KP_LANE_SPIN_ROUND */
-    uint32_t skipped;
+    uint32_t number; /* client: of its last call; server: of the request that it took last */
+    bool is_owing;   /* server: it took that request and has not replied */
+    kp_spin_t spin;
 } kp_lane_side_t;
 
 void kp_lane_side_init(kp_lane_side_t *side, kp_lane_t *lane, kp_call_page_t *page, uint32_t slot);

@@ -72,6 +72,8 @@ typedef struct kp_call_page {
     uint32_t number;
     uint64_t arguments[6];
     int64_t result;
+    _Atomic uint32_t process_processor; /* where each side ran when it last gave the turn: worth */
+    _Atomic uint32_t kernel_processor;  /* spinning for? */
 
     uint32_t action; /* KP_PAGE_ACTION_* */
     uint32_t action_address;

@@ -36,6 +36,7 @@ static struct {
     uint8_t *image;
     uint64_t image_span;
     uint8_t *stack; /* lowest address, above the guard */
+    kp_spin_t spin;
 } inside;
 
 /* Inside the reservation of linear memory, where nothing else is ever mapped. */
@@ -148,6 +149,21 @@ static bool clock_get_here(const uint64_t arguments[6])
     return true;
 }
 
+/* Calls that usually sleep in the kernel: no use in spinning for their answer. */
+static bool is_sleepy(uint32_t number)
+{
+    static const uint8_t sleepy[] = {
+        KP_CALL_object_wait_one,       KP_CALL_object_wait_many, KP_CALL_channel_call,
+        KP_CALL_channel_receive,       KP_CALL_port_wait,        KP_CALL_futex_wait,
+        KP_CALL_channel_reply_receive,
+    };
+    for (size_t i = 0; i < sizeof(sleepy); i++) {
+        if (number == sleepy[i])
+            return true;
+    }
+    return number >= KP_PAGE_CALL_ADOPT;
+}
+
 /* One call in the kernel. True: it is done, *result; false: the receive stands (KP_PAGE_LANE). */
 static bool ask_kernel(uint32_t number, const uint64_t arguments[6], int64_t *result)
 {
@@ -155,9 +171,11 @@ static bool ask_kernel(uint32_t number, const uint64_t arguments[6], int64_t *re
     page->number = number;
     for (int i = 0; i < 6; i++)
         page->arguments[i] = arguments[i];
+    atomic_store_explicit(&page->process_processor, kp_processor(), memory_order_relaxed);
     kp_page_publish(page, KP_PAGE_CALL);
+    bool spins = !is_sleepy(number);
     for (;;) {
-        uint32_t state = kp_page_state(page);
+        uint32_t seen = atomic_load(&page->state), state = seen & KP_PAGE_STATE;
         if (state == KP_PAGE_RUN) {
             *result = page->result;
             return true;
@@ -167,7 +185,8 @@ static bool ask_kernel(uint32_t number, const uint64_t arguments[6], int64_t *re
         if (state == KP_PAGE_ACTION) {
             page->action_result = act(page);
             kp_page_publish(page, KP_PAGE_ACTED);
-        } else {
+        } else if (!spins || !kp_spin(&inside.spin, &page->state, seen, &page->kernel_processor)) {
+            spins = false;
             kp_page_wait(page, KP_PAGE_CALL, KP_PAGE_ACTED, NULL, NULL);
         }
     }
@@ -293,6 +312,7 @@ static bool load(const kp_zygote_request_t *request, const int *files)
     uint8_t *lanes = reserve(0, KP_SANDBOX_LANES_SIZE);
     if (!lanes)
         return false;
+    inside.spin = KP_SPIN_START;
     kp_sandbox_lanes_init(inside.page, inside.memory, lanes);
     /* All 4 GiB are mapped, yet only what the file has can be touched: growing the file is all
        that memory.grow needs, and touching what lies beyond its end is a fault. */

@@ -6,10 +6,12 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "abi/calls.h"
 #include "kernel/machine/hosted/child.h"
 #include "kernel/machine/hosted/hosted_internal.h"
+#include "kernel/machine/hosted/spin.h"
 #include "kernel/object/process.h"
 #include "kernel/object/thread.h"
 #include "kernel/object/wait.h"
@@ -271,7 +273,23 @@ static void serve_call(kp_hosted_child_t *child)
     if (++current->machine.calls % 64 == 0)
         current->cpu_time_ns = kp_hosted_child_cpu_time(child);
     page->result = result;
+    atomic_store_explicit(&page->kernel_processor, kp_processor(), memory_order_relaxed);
     kp_page_publish(page, KP_PAGE_RUN);
+}
+
+/* Waits a little for the next call; false: none came. Only so many threads may at a time that a
+   processor is left for who has work. */
+static bool spin_for_call(kp_spin_t *spin, kp_call_page_t *page, uint32_t seen)
+{
+    static atomic_int spinning;
+    static atomic_int most; /* 0: not asked yet */
+    if (atomic_load_explicit(&most, memory_order_relaxed) == 0)
+        atomic_store(&most, KP_MAX((int)sysconf(_SC_NPROCESSORS_ONLN) / 2, 1));
+    bool came = false;
+    if (atomic_fetch_add(&spinning, 1) < atomic_load_explicit(&most, memory_order_relaxed))
+        came = kp_spin(spin, &page->state, seen, &page->process_processor);
+    atomic_fetch_sub(&spinning, 1);
+    return came;
 }
 
 static void *run_user_thread(void *argument)
@@ -280,7 +298,8 @@ static void *run_user_thread(void *argument)
     kp_process_t *process = current->machine.process;
     kp_hosted_child_t *child = current->machine.child;
     kp_call_page_t *page = child->page;
-    bool has_started = false;
+    bool has_started = false, spins = false;
+    kp_spin_t spin = KP_SPIN_START;
     pthread_setname_np(pthread_self(), "kpio-server");
     while (!kp_thread_is_dying(current)) {
         if (atomic_load(&child->is_dead)) {
@@ -291,6 +310,9 @@ static void *run_user_thread(void *argument)
         if (state == KP_PAGE_CALL) {
             has_started = true;
             serve_call(child);
+            spins = true;
+        } else if (state == KP_PAGE_RUN && spins) {
+            spins = spin_for_call(&spin, page, seen);
         } else if (state == KP_PAGE_RUN || state == KP_PAGE_LANE || state == KP_PAGE_FAULT) {
             /* After a fault its death is what we wait for. */
             if (!atomic_load(&child->is_dead) && !atomic_load(&child->is_killed))

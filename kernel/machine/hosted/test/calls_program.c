@@ -54,23 +54,34 @@ static kp_status_t call(uint32_t sent, uint32_t room, kp_time_t deadline, uint32
     return status;
 }
 
-/* ---- measuring: argv[2] rounds of argv[3] calls of argv[4] bytes; each round's ns a call is sent to
-   the driver ---- */
+/* ---- measuring: the driver sends how many calls of which size, and gets the ns a call ---- */
 
-static int measure(char **argv)
+typedef struct {
+    uint32_t calls;
+    uint32_t size; /* UINT32_MAX: the call `null`; else bytes of request and reply */
+} task_t;
+
+static int measure(void)
 {
-    uint32_t rounds = (uint32_t)atoi(argv[2]), calls = (uint32_t)atoi(argv[3]);
-    uint32_t size = (uint32_t)atoi(argv[4]), got;
-    for (uint32_t i = 0; i < 200; i++)
-        CHECK(call(size, size, KP_TIME_INFINITE, &got) == KP_OK && got == size);
-    for (uint32_t round = 0; round < rounds; round++) {
+    for (;;) {
+        task_t task;
+        kp_channel_message_t order = {.bytes = at(&task), .byte_count = sizeof(task)};
+        kp_status_t status = kp_channel_receive(report, &order, KP_TIME_INFINITE);
+        if (status == KP_ERR_PEER_CLOSED)
+            return 0;
+        CHECK(status == KP_OK && (task.size == UINT32_MAX || task.size <= BIG));
+        uint32_t got = task.size;
         kp_time_t start = kp_now();
-        for (uint32_t i = 0; i < calls; i++)
-            CHECK(call(size, size, KP_TIME_INFINITE, &got) == KP_OK);
-        double ns = (double)(kp_now() - start) / calls;
+        for (uint32_t i = 0; i < task.calls; i++) {
+            if (task.size == UINT32_MAX)
+                CHECK(kp_null() == KP_OK);
+            else
+                CHECK(call(task.size, task.size, KP_TIME_INFINITE, &got) == KP_OK);
+        }
+        double ns = (double)(kp_now() - start) / task.calls;
+        CHECK(got == task.size);
         CHECK(kp_channel_write(report, &ns, sizeof(ns), NULL, 0) == KP_OK);
     }
-    return 0;
 }
 
 /* argv[3] calls. */
@@ -79,19 +90,6 @@ static int count_calls(char **argv)
     uint32_t got;
     for (uint32_t i = 0; i < (uint32_t)atoi(argv[3]); i++)
         CHECK(call(64, 64, KP_TIME_INFINITE, &got) == KP_OK && got == 64);
-    return 0;
-}
-
-static int measure_null(char **argv)
-{
-    uint32_t rounds = (uint32_t)atoi(argv[2]), calls = (uint32_t)atoi(argv[3]);
-    for (uint32_t round = 0; round < rounds; round++) {
-        kp_time_t start = kp_now();
-        for (uint32_t i = 0; i < calls; i++)
-            (void)kp_null();
-        double ns = (double)(kp_now() - start) / calls;
-        CHECK(kp_channel_write(report, &ns, sizeof(ns), NULL, 0) == KP_OK);
-    }
     return 0;
 }
 
@@ -306,9 +304,7 @@ int main(int argc, char **argv)
         return order_about((uint32_t)atoi(argv[3]));
     if (strcmp(part, "count") == 0 && argc > 3)
         return count_calls(argv);
-    if (strcmp(part, "measure") == 0 && argc > 4)
-        return measure(argv);
-    if (strcmp(part, "measure-null") == 0 && argc > 3)
-        return measure_null(argv);
+    if (strcmp(part, "measure") == 0)
+        return measure();
     return __LINE__;
 }
