@@ -25,7 +25,8 @@ $(eval $(call BENCH_BUNDLE,x86_64,$(BUILD)/bench/kernel.bundle))
 $(eval $(call BENCH_BUNDLE,hosted,$(BUILD)/bench/kernel-hosted.bundle))
 .PHONY: bench-kernel
 bench-kernel: $(BUILD)/x86_64/kpio.elf $(BUILD)/bench/kernel.bundle $(BUILD)/kpio \
-    $(BUILD)/bench/kernel-hosted.bundle | $(SYSTEM_RUN_READY)
+    $(BUILD)/bench/kernel-hosted.bundle $(BUILD)/tools/bench_hosted $(BUILD)/test/calls.bundle \
+    | $(SYSTEM_RUN_READY)
 	$(Q)bench/kernel
 
 # The hosted machine's part of it: bench/kernel.d/hosted.sh.
