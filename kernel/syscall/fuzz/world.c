@@ -149,7 +149,11 @@ int64_t kp_world_call(kp_world_t *world, unsigned index)
     kp_world_player_t *player = &world->players[index];
     int64_t result = kp_generate_call(&player->generate);
     if (result == KP_ERR_PROCESS_DEAD) {
-        kp_test_process_end(player->process);
+        pthread_mutex_lock(&objects_mutex);
+        kp_process_t *dead = player->process;
+        player->process = NULL;
+        pthread_mutex_unlock(&objects_mutex);
+        kp_test_process_end(dead);
         player_start(player, player->restarts++ % 2);
     }
     return result;
@@ -158,18 +162,15 @@ int64_t kp_world_call(kp_world_t *world, unsigned index)
 void kp_world_resume(kp_world_t *world)
 {
     for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++) {
-        /* Only who plays it replaces the process, and that one is stuck or not yet there. */
+        /* Only who plays it replaces the process: NULL then. */
         pthread_mutex_lock(&objects_mutex);
         kp_process_t *process = world->players[i].process;
-        kp_spin_lock(process->object.lock);
-        kp_thread_t *thread = process->thread;
-        if (thread)
-            kp_object_acquire(&thread->object);
-        kp_spin_unlock(process->object.lock);
+        if (process)
+            kp_object_acquire(&process->object);
         pthread_mutex_unlock(&objects_mutex);
-        if (thread)
-            kp_machine_thread_resume(thread);
-        kp_object_release(thread ? &thread->object : NULL);
+        while (process && kp_process_resume(process) == KP_OK) {
+        }
+        kp_object_release(process ? &process->object : NULL);
     }
 }
 
