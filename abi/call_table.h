@@ -29,6 +29,7 @@ typedef enum kp_argument_kind {
     KP_ARGUMENT_PAGE_LENGTH,
     KP_ARGUMENT_PAGE_ADDRESS,
     KP_ARGUMENT_WORD,
+    KP_ARGUMENT_TEXT,
     KP_ARGUMENT_DEADLINE,
 } kp_argument_kind_t;
 
@@ -103,6 +104,7 @@ typedef struct kp_call_field {
 #define KP_TABLE_PAGE_LENGTH KP_TABLE_PAGE_OFFSET
 #define KP_TABLE_PAGE_ADDRESS(memory) .name = #memory, .c_type = "void"
 #define KP_TABLE_WORD(memory) .name = #memory, .c_type = "void"
+#define KP_TABLE_TEXT(text_name, text_size) .name = #text_name, .maximum = (text_size)
 #define KP_TABLE_DEADLINE(number_name) .name = #number_name, .c_type = "kp_time_t"
 
 __attribute__((unused)) static const kp_call_entry_t kp_call_table[] = {

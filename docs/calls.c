@@ -157,6 +157,9 @@ static void print_argument_text(const kp_argument_t *argument)
     case KP_ARGUMENT_WORD:
         printf("place of the word in linear memory");
         break;
+    case KP_ARGUMENT_TEXT:
+        printf("text with its 0, %llu bytes", (unsigned long long)argument->maximum);
+        break;
     case KP_ARGUMENT_DEADLINE:
         printf("absolute ns, KP_TIME_INFINITE or KP_TIME_POLL");
         break;

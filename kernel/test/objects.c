@@ -44,7 +44,7 @@ static const kp_device_ops_t device_ops = {
 static kp_device_t device = {.kind = KP_DEVICE_GPU, .name = "test-gpu", .ops = &device_ops};
 static kp_service_t *service;
 
-static kp_process_t *victim;
+static kp_process_t *victim, *frozen;
 static kp_job_t *job;
 static kp_vmo_t *vmo;
 static kp_capability_t event, timer, port, code;
@@ -85,7 +85,9 @@ void kp_test_objects_begin(void)
     if (!service)
         once();
     victim = kp_test_process(1, 2, NULL);
-    MUST(victim && kp_job_create(kp_job_root(), &limits, &job) == KP_OK &&
+    frozen = kp_test_process(1, 2, NULL);
+    MUST(victim && frozen && kp_test_call(frozen, process_freeze) == KP_OK &&
+         kp_job_create(kp_job_root(), &limits, &job) == KP_OK &&
          kp_vmo_create(65536, NULL, &vmo) == KP_OK && kp_event_create(&event) == KP_OK &&
          kp_timer_create(&timer) == KP_OK && kp_port_create(&port) == KP_OK &&
          kp_code_create(&code_image, &code) == KP_OK);
@@ -96,6 +98,7 @@ void kp_test_objects_end(void)
     for (unsigned i = 0; i < PEERS; i++)
         kp_capability_close(&peers[i]);
     kp_test_process_end(victim);
+    kp_test_process_end(frozen);
     kp_object_release(&job->object);
     kp_vmo_release(vmo);
     kp_capability_close(&event);
@@ -185,6 +188,11 @@ kp_capability_t kp_test_object(uint32_t type, kp_rights_t rights)
     peers[peer_count++ % PEERS] = ends[1];
     ends[0].rights = rights;
     return ends[0];
+}
+
+kp_capability_t kp_test_object_frozen(void)
+{
+    return kp_capability_create(&frozen->object, KP_RIGHTS_ALL);
 }
 
 kp_handle_t kp_test_object_handle(kp_process_t *process, uint32_t type, kp_rights_t rights)

@@ -17,7 +17,9 @@ bool kp_test_object_exists(uint32_t type);
 /* A capability to the object of the type. Channels: to one end of a new one; the other is kept until
    kp_test_objects_end, or for some time. */
 kp_capability_t kp_test_object(uint32_t type, kp_rights_t rights);
-/* The same as a handle of the process. */
+/* To a process that froze itself and can be cloned. */
+kp_capability_t kp_test_object_frozen(void);
+/* As a handle of the process. */
 kp_handle_t kp_test_object_handle(kp_process_t *process, uint32_t type, kp_rights_t rights);
 
 /* The kernel's end of the requests of the service, so that what was sent there can be thrown away. */

@@ -238,6 +238,11 @@ static void fill_fields(kp_generate_t *generate, const kp_call_entry_t *call, in
                 strcmp(field->argument, call->arguments[argument].name) != 0)
                 continue;
             kp_argument_t kind = field->field;
+            if (kind.kind == KP_ARGUMENT_TEXT) {
+                char text[3] = {(char)('a' + kp_generate_pick(generate, 28)), 0, 0};
+                put(generate, at + field->offset, text, sizeof(text));
+                continue;
+            }
             uint32_t count = 1;
             for (size_t k = 0; pass && kind.count && k < sizeof(kp_call_fields) / sizeof(*field);
                  k++) {

@@ -84,6 +84,13 @@ static kp_time_t player_now(void *context)
 
 /* ---- Players ---- */
 
+static void player_give(kp_world_player_t *player, kp_capability_t capability)
+{
+    kp_handle_t handle;
+    MUST(kp_handle_add(&player->process->handles, capability, &handle) == KP_OK);
+    kp_generate_see(&player->generate, handle);
+}
+
 static void player_start(kp_world_player_t *player, bool alone)
 {
     const kp_job_limits_t limits = {
@@ -102,14 +109,8 @@ static void player_start(kp_world_player_t *player, bool alone)
     for (const uint32_t *type = kp_test_object_types(); *type; type++)
         kp_generate_see(&player->generate,
                         kp_test_object_handle(player->process, *type, KP_RIGHTS_ALL));
+    player_give(player, kp_test_object_frozen());
     pthread_mutex_unlock(&objects_mutex);
-}
-
-static void player_give(kp_world_player_t *player, kp_capability_t capability)
-{
-    kp_handle_t handle;
-    MUST(kp_handle_add(&player->process->handles, capability, &handle) == KP_OK);
-    kp_generate_see(&player->generate, handle);
 }
 
 void kp_world_begin(kp_world_t *world, uint32_t deadline_ns)

@@ -73,6 +73,8 @@ static uint64_t value_of(const kp_argument_t *kind, uint32_t at)
         return kind->maximum & -kind->maximum;
     case KP_ARGUMENT_PAGE_LENGTH:
         return KP_PAGE_SIZE;
+    case KP_ARGUMENT_TEXT:
+        return 'a';
     case KP_ARGUMENT_PAGE_OFFSET:
     case KP_ARGUMENT_DEADLINE: /* past */
         return 0;
@@ -87,6 +89,11 @@ static void prepare(const kp_call_entry_t *call)
     memset(arguments, 0, sizeof(arguments));
     for (int i = 0; call->arguments[i].kind; i++)
         arguments[i] = value_of(&call->arguments[i], MEMORY(i));
+    if (call->number == KP_CALL_process_clone) { /* only one that froze itself will do */
+        kp_handle_t handle;
+        KP_EXPECT_INT(kp_handle_add(&process->handles, kp_test_object_frozen(), &handle), KP_OK);
+        arguments[0] = made[made_count++] = handle;
+    }
     for (size_t f = 0; f < COUNT(kp_call_fields); f++) {
         const kp_call_field_t *field = &kp_call_fields[f];
         for (int i = 0; field->call == call->number && call->arguments[i].kind; i++) {
@@ -137,11 +144,8 @@ static bool is_out_of_reach(const place_t *place)
     /* A reply that nobody waits for is answered before its handles are looked at:
        kernel/ipc/test/test_call.c has them. */
     uint32_t number = place->call->number;
-    if (place->field != NO_FIELD &&
-        (number == KP_CALL_channel_reply || number == KP_CALL_channel_reply_receive))
-        return true;
-    /* Only a process that froze itself can be cloned: test_memory.c and the like. */
-    return number == KP_CALL_process_clone && place->field != NO_FIELD;
+    return place->field != NO_FIELD &&
+           (number == KP_CALL_channel_reply || number == KP_CALL_channel_reply_receive);
 }
 
 static void each_place(void (*fn)(const place_t *place))
