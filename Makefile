@@ -35,7 +35,7 @@ HOSTED_CFLAGS := $(subst c17,gnu17,$(BASE_CFLAGS)) -O2 -fno-omit-frame-pointer -
     -Ikernel/machine/hosted
 X86_CFLAGS := $(BASE_CFLAGS) -O2 -ffreestanding -fno-builtin-printf -mcmodel=kernel -mno-red-zone \
     -mgeneral-regs-only -fno-pic -fno-pie -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
-    -fcf-protection=none -Ikernel/machine/x86_64
+    -fcf-protection=none -fstack-protector-strong -Ikernel/machine/x86_64
 TEST_CFLAGS := $(subst c17,gnu17,$(BASE_CFLAGS)) -Wno-missing-prototypes -O1 -D_GNU_SOURCE \
     -fno-omit-frame-pointer
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all

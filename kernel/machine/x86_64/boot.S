@@ -85,14 +85,13 @@ common:
     incl %ecx
     cmpl $2048, %ecx
     jb 1b
-    movl $PHYSICAL(boot_directories) + 0x0003, PHYSICAL(boot_low)
-    movl $PHYSICAL(boot_directories) + 0x1003, PHYSICAL(boot_low) + 8
-    movl $PHYSICAL(boot_directories) + 0x2003, PHYSICAL(boot_low) + 16
-    movl $PHYSICAL(boot_directories) + 0x3003, PHYSICAL(boot_low) + 24
-    movl $PHYSICAL(boot_directories) + 0x0003, PHYSICAL(boot_high) + 510 * 8
-    movl $PHYSICAL(boot_low) + 3, PHYSICAL(kp_x86_boot_root)
-    movl $PHYSICAL(boot_low) + 3, PHYSICAL(kp_x86_boot_root) + 256 * 8
-    movl $PHYSICAL(boot_high) + 3, PHYSICAL(kp_x86_boot_root) + 511 * 8
+    movl $PHYSICAL(boot_directories) + 0x0003, PHYSICAL(kp_x86_boot_low)
+    movl $PHYSICAL(boot_directories) + 0x1003, PHYSICAL(kp_x86_boot_low) + 8
+    movl $PHYSICAL(boot_directories) + 0x2003, PHYSICAL(kp_x86_boot_low) + 16
+    movl $PHYSICAL(boot_directories) + 0x3003, PHYSICAL(kp_x86_boot_low) + 24
+    movl $PHYSICAL(boot_directories) + 0x0003, PHYSICAL(kp_x86_boot_high) + 510 * 8
+    movl $PHYSICAL(kp_x86_boot_low) + 3, PHYSICAL(kp_x86_boot_root)
+    movl $PHYSICAL(kp_x86_boot_high) + 3, PHYSICAL(kp_x86_boot_root) + 511 * 8
 
     movl $0x20, %eax /* PAE */
     movl %eax, %cr4
@@ -149,9 +148,18 @@ long_mode:
     xorl %ebp, %ebp
     movl %edi, %edi
     movl %esi, %esi
+    pushq %rdi
+    pushq %rsi
+    call kp_x86_kaslr
+    popq %rsi
+    popq %rdi
+    /* From here on at the image's new place. */
+    addq %rax, %rsp
     pushq $0 /* ends backtraces; keeps the stack aligned for the call */
     pushq $0
-    call kp_x86_start
+    leaq kp_x86_start(%rip), %rcx
+    addq %rax, %rcx
+    call *%rcx
     ud2
 
 /* Where another CPU arrives from the trampoline, still on the boot tables. */
@@ -236,12 +244,19 @@ boot_gdt_pointer:
 
     .section .bss.page, "aw", @nobits
     .balign 4096
-    .global kp_x86_boot_root
+    .global kp_x86_boot_root, kp_x86_boot_low, kp_x86_boot_high
+    .global kp_x86_boot_slid, kp_x86_boot_slid_tables, kp_x86_boot_direct
 kp_x86_boot_root:
     .skip 4096
-boot_low:
+kp_x86_boot_low:
     .skip 4096
-boot_high:
+kp_x86_boot_high:
+    .skip 4096
+kp_x86_boot_slid:
+    .skip 4096
+kp_x86_boot_slid_tables:
+    .skip 4 * 4096
+kp_x86_boot_direct:
     .skip 4096
 boot_directories:
     .skip 4 * 4096

@@ -77,7 +77,7 @@ static void command_line_copy(kp_x86_boot_t *boot, const char *text, size_t limi
 static void ram_add(kp_x86_boot_t *boot, uint64_t start, uint64_t size, uint32_t type)
 {
     uint64_t end = start + size;
-    if (type != RAM || end < start || end > (1ull << 46))
+    if (type != RAM || end < start || end > (1ull << 43))
         return;
     /* Below 1 MiB only a page to start CPUs on is used. */
     uint64_t low = KP_MAX(KP_ROUND_UP(start, KP_PAGE_SIZE), (uint64_t)TRAMPOLINE_MIN);
@@ -214,7 +214,7 @@ kp_status_t kp_x86_boot_read(kp_x86_boot_t *boot, uint32_t kind, uint64_t inform
     kp_x86_acpi_read(boot);
     for (uint32_t i = 0; i < boot->ram_count; i++)
         boot->ram_bytes += boot->ram[i].end - boot->ram[i].start;
-    ram_take(boot, LOW_END, (uint64_t)kp_x86_image_end - KP_X86_KERNEL_BASE);
+    ram_take(boot, LOW_END, (uint64_t)kp_x86_image_end - KP_X86_KERNEL_OFFSET);
     if (boot->bundle.end)
         ram_take(boot, boot->bundle.start, boot->bundle.end);
     return KP_OK;

@@ -1,6 +1,7 @@
 /* A CPU's own state, its features and protective control bits. */
 #include "kernel/machine/x86_64/cpu.h"
 
+#include "kernel/machine/x86_64/kaslr.h"
 #include "kernel/machine/x86_64/paging.h"
 #include "kernel/machine/x86_64/trap.h"
 
@@ -87,23 +88,25 @@ void kp_x86_cpu_features(void)
     f->fpu_size = 512;
 }
 
-static void ist_set(kp_x86_cpu_t *cpu, unsigned index, uint64_t top)
+__attribute__((no_stack_protector)) static void ist_set(kp_x86_cpu_t *cpu, unsigned index,
+                                                        uint64_t top)
 {
     top -= 16;
     *(kp_x86_cpu_t **)top = cpu;
     cpu->tss.ist[index] = top;
 }
 
-static void cpu_init(kp_x86_cpu_t *cpu, uint32_t number)
+__attribute__((no_stack_protector)) static void cpu_init(kp_x86_cpu_t *cpu, uint32_t number)
 {
     cpu->self = cpu;
     cpu->number = number;
+    cpu->canary = kp_x86_canary;
     cpu->timer_armed = KP_TIME_INFINITE;
     cpu->tss.io_map = sizeof(cpu->tss);
     kp_x86_cpus[number] = cpu;
 }
 
-void kp_x86_cpu_init_boot(void)
+__attribute__((no_stack_protector)) void kp_x86_cpu_init_boot(void)
 {
     kp_x86_cpu_t *cpu = &boot_cpu;
     cpu_init(cpu, 0);
@@ -144,7 +147,7 @@ kp_x86_cpu_t *kp_x86_cpu_create(uint32_t number, uint32_t apic)
     return cpu;
 }
 
-void kp_x86_cpu_load(kp_x86_cpu_t *cpu)
+__attribute__((no_stack_protector)) void kp_x86_cpu_load(kp_x86_cpu_t *cpu)
 {
     uint64_t tss = (uint64_t)&cpu->tss;
     cpu->gdt[1] = 0x00af9b000000ffff; /* kernel code */

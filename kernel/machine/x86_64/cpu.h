@@ -38,6 +38,7 @@ typedef struct kp_x86_cpu {
     kp_machine_thread_t *current;
     uint32_t number;
     uint32_t lock_depth;     /* spin locks held */
+    uint64_t canary;         /* of the stack protector, which the compiler reads at GS:40 */
     bool lock_interrupts;    /* were interrupts on when the first was taken */
     bool scheduling;         /* threads run on this CPU */
     _Atomic bool reschedule; /* another thread should run as soon as no lock is held */
@@ -63,6 +64,8 @@ typedef struct kp_x86_cpu {
 _Static_assert(offsetof(kp_x86_cpu_t, kernel_stack) == 8, "entry.S");
 _Static_assert(offsetof(kp_x86_cpu_t, user_stack) == 16, "entry.S");
 _Static_assert(offsetof(kp_x86_cpu_t, current) == 24, "kp_x86_current");
+
+_Static_assert(offsetof(kp_x86_cpu_t, canary) == 40, "-fstack-protector");
 
 /* All CPUs that run threads: [0, kp_x86_view.count). An entry stays once it is set. */
 extern kp_x86_cpu_t *kp_x86_cpus[KP_X86_CPUS_MAX];

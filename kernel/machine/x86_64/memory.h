@@ -2,16 +2,28 @@
 
    Kernel virtual addresses: all RAM is mapped readable and writable (never executable) at
    KP_X86_DIRECT_BASE + physical, except the kernel's text and constants and the boot archive, which
-   are read-only there. The kernel itself runs at -2 GiB; MMIO and kernel stacks have own ranges. */
+   are read-only there. The kernel itself runs in the last 2 GiB; MMIO and kernel stacks have own
+   ranges. Where exactly is chosen at each boot (kaslr.c). */
 #ifndef KP_X86_MEMORY_H
 #define KP_X86_MEMORY_H
 
 #include "kernel/base/base.h"
+#include "kernel/machine/x86_64/kaslr.h"
 
-#define KP_X86_DIRECT_BASE 0xffff800000000000ull
-#define KP_X86_MMIO_BASE 0xffffc00000000000ull
-#define KP_X86_STACK_BASE 0xffffd00000000000ull
+/* The ranges: 48 TiB, 16 TiB and 16 TiB. */
+#define KP_X86_DIRECT_MIN 0xffff800000000000ull
+#define KP_X86_DIRECT_END 0xffffb00000000000ull
+#define KP_X86_MMIO_MIN 0xffffc00000000000ull
+#define KP_X86_STACK_MIN 0xffffd00000000000ull
+/* The image is linked for this plus its physical address, and runs kp_x86_slide above that. */
 #define KP_X86_KERNEL_BASE 0xffffffff80000000ull
+#define KP_X86_KERNEL_OFFSET (KP_X86_KERNEL_BASE + kp_x86_slide)
+
+/* Constant once the kernel runs. */
+extern uint64_t kp_x86_direct_base, kp_x86_mmio_base, kp_x86_stack_base;
+#define KP_X86_DIRECT_BASE kp_x86_direct_base
+#define KP_X86_MMIO_BASE kp_x86_mmio_base
+#define KP_X86_STACK_BASE kp_x86_stack_base
 
 /* One page of RAM (KP_PAGE_SIZE, page-aligned, NOT zeroed), or NULL: none left. O(1). The pointer
    is in the direct map. Any context but interrupt handlers; also with locks held. */

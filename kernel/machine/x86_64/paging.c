@@ -15,8 +15,8 @@ extern char kp_x86_image_end[], kp_x86_boot_stack_guard[];
 
 static uint64_t root; /* physical */
 static kp_spinlock_t lock;
-static uint64_t mmio_next = KP_X86_MMIO_BASE;   /* guarded by: lock */
-static uint64_t stack_next = KP_X86_STACK_BASE; /* guarded by: lock */
+static uint64_t mmio_next;  /* guarded by: lock */
+static uint64_t stack_next; /* guarded by: lock */
 static uint64_t stack_free; /* bottom of a free stack, chained; guarded by: lock */
 
 static unsigned index_of(uint64_t address, unsigned level)
@@ -100,8 +100,8 @@ static void map_direct(uint64_t start, uint64_t end, uint64_t flags)
 /* One part of the kernel image, both where it runs and in the direct map. */
 static void map_image(const char *start, const char *end, uint64_t flags)
 {
-    uint64_t physical = (uint64_t)start - KP_X86_KERNEL_BASE;
-    uint64_t physical_end = (uint64_t)end - KP_X86_KERNEL_BASE;
+    uint64_t physical = (uint64_t)start - KP_X86_KERNEL_OFFSET;
+    uint64_t physical_end = (uint64_t)end - KP_X86_KERNEL_OFFSET;
     map_or_panic((uint64_t)start, physical, physical_end, flags);
     map_direct(physical, physical_end, flags & KP_X86_PTE_WRITE);
 }
@@ -111,6 +111,8 @@ void kp_x86_paging_init(const kp_x86_boot_t *boot)
     uint64_t *top = kp_x86_page_allocate_zeroed();
     KP_CHECK(top);
     root = kp_x86_physical(top);
+    mmio_next = KP_X86_MMIO_BASE;
+    stack_next = KP_X86_STACK_BASE;
     /* The upper half's second level is made once, so that address spaces can copy the top entries
        and see every later mapping. */
     for (uint32_t i = 0; i < boot->ram_count; i++)
@@ -138,10 +140,10 @@ uint64_t kp_x86_paging_root(void)
 uint64_t kp_x86_physical(const void *memory)
 {
     uint64_t address = (uint64_t)memory;
-    if (address >= KP_X86_DIRECT_BASE && address < KP_X86_MMIO_BASE)
+    if (address >= KP_X86_DIRECT_BASE && address < KP_X86_DIRECT_END)
         return address - KP_X86_DIRECT_BASE;
     KP_CHECK(address >= (uint64_t)kp_x86_image_start && address < (uint64_t)kp_x86_image_end);
-    return address - KP_X86_KERNEL_BASE;
+    return address - KP_X86_KERNEL_OFFSET;
 }
 
 volatile void *kp_x86_map_mmio(uint64_t physical, uint64_t size)

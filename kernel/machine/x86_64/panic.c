@@ -34,7 +34,7 @@ const char *kp_x86_symbol_find(uint64_t address, uint64_t *offset)
     uint32_t low = 0, high = kp_x86_symbols.count;
     if (!is_text(address) || high == 0)
         return NULL;
-    uint32_t wanted = (uint32_t)(address - KP_X86_KERNEL_BASE);
+    uint32_t wanted = (uint32_t)(address - KP_X86_KERNEL_OFFSET);
     const kp_x86_symbol_t *table = kp_x86_symbols.entries;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
@@ -129,6 +129,7 @@ static void begin(const char *format, va_list arguments)
           : thread == cpu->idle ? "idle"
                                 : KP_CONTAINER_OF(thread, kp_thread_t, machine)->name,
           thread && thread->space ? " (user)" : "");
+    print("  kernel slid by 0x%llx\r\n", (unsigned long long)kp_x86_slide);
 }
 
 static _Noreturn void end(void)
@@ -167,4 +168,11 @@ void kp_panic(const char *format, ...)
     print("backtrace:\r\n");
     backtrace((uint64_t)__builtin_frame_address(0), 0);
     end();
+}
+
+/* The compiler's: a function's canary was overwritten. */
+_Noreturn void __stack_chk_fail(void);
+void __stack_chk_fail(void)
+{
+    kp_panic("a kernel stack frame was overwritten");
 }

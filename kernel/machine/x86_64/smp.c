@@ -160,7 +160,7 @@ static void warp_run(void)
     }
 }
 
-void kp_x86_ap_start(kp_x86_cpu_t *cpu)
+__attribute__((no_stack_protector)) void kp_x86_ap_start(kp_x86_cpu_t *cpu)
 {
     kp_x86_cpu_load(cpu);
     kp_x86_trap_load();

@@ -72,7 +72,7 @@ static void start_kernel(void *argument)
     kp_machine_shutdown(0);
 }
 
-void kp_x86_start(uint32_t kind, uint64_t information)
+__attribute__((no_stack_protector)) void kp_x86_start(uint32_t kind, uint64_t information)
 {
     kp_x86_cpu_init_boot();
     kp_x86_clock_begin();

@@ -148,7 +148,8 @@ static void enqueue(kp_x86_cpu_t *cpu, kp_machine_thread_t *thread, kp_time_t no
         timer_program(cpu, now);
 }
 
-/* Takes a ready thread from `from` to `to`; both locks are held. */
+/* Takes a ready thread from `from` to `to`; both locks are held. `from` must not be in the middle of a
+   switch: the thread before may be in its queue already and still on its stack. */
 static bool move_one(kp_x86_cpu_t *from, kp_x86_cpu_t *to, int above, kp_time_t now)
 {
     kp_sched_entity_t *entity = kp_sched_steal(&from->queue, above, now);
@@ -270,6 +271,16 @@ static void space_enter(kp_x86_cpu_t *cpu, kp_machine_space_t *space)
     kp_x86_msr_write(MSR_KERNEL_GS_BASE, KP_X86_USER_MEMORY);
 }
 
+/* On the thread that was switched to, its CPU's lock still held. Only now the thread before has left its
+   stack, and may go elsewhere. */
+static inline void switch_arrive(bool interrupts)
+{
+    kp_x86_cpu_t *cpu = kp_x86_cpu();
+    cpu->lock_interrupts = interrupts;
+    if (__builtin_expect(cpu->queue.count > 0, 0))
+        push_up(cpu, cpu->queue.charged);
+}
+
 /* The CPU, whose lock is held, goes over to `next`. Returns when the previous thread runs again, on
    whichever CPU. */
 static inline __attribute__((always_inline)) void
@@ -293,7 +304,7 @@ switch_to(kp_x86_cpu_t *cpu, kp_machine_thread_t *previous, kp_machine_thread_t 
     kp_trace_switch(thread->object.koid, KP_CONTAINER_OF(next, kp_thread_t, machine)->object.koid);
     bool interrupts = cpu->lock_interrupts;
     kp_x86_switch(&previous->stack_pointer, next->stack_pointer);
-    kp_x86_cpu()->lock_interrupts = interrupts;
+    switch_arrive(interrupts);
 }
 
 /* Runs the next thread; the current one is ready, parked, stopped or dead and no longer the queue's
@@ -310,7 +321,6 @@ static void switch_away(kp_x86_cpu_t *cpu, kp_time_t now)
     }
     atomic_store_explicit(&cpu->reschedule, false, memory_order_relaxed);
     publish(cpu);
-    push_up(cpu, now);
     timer_program(cpu, now);
     kp_machine_thread_t *next = entity ? thread_of(entity) : cpu->idle;
     if (next != previous)
@@ -715,7 +725,7 @@ kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *proc
 void kp_x86_thread_begin(void)
 {
     kp_machine_thread_t *thread = kp_x86_current();
-    kp_x86_cpu()->lock_interrupts = true;
+    switch_arrive(true);
     own_unlock();
     if (thread->space) {
         kp_x86_interrupts_off();

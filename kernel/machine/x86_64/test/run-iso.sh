@@ -32,14 +32,15 @@ for firmware in BIOS UEFI; do
         bios="-bios /usr/share/qemu/OVMF.fd"
     fi
     # The time limit is only a guard: OVMF takes about 10 s under emulation.
-    timeout -k 5 120 qemu-system-x86_64 -accel tcg -cpu max -m 256 -smp 1 -machine q35 $bios \
+    timeout -k 5 120 qemu-system-x86_64 -accel tcg -cpu max -m 256 -smp 2 -machine q35 $bios \
         -cdrom "$work/disc.iso" -display none -vga std -net none -no-reboot \
         -serial "file:$work/out" -device isa-debug-exit,iobase=0xf4,iosize=4 2>"$work/err"
     status=$?
     # The GRUB menu's screen codes are in the same stream.
     tr -d '\r' <"$work/out" >"$work/text"
     if [ $status = 3 ] && grep -aq 'through multiboot2' "$work/text" &&
-        grep -aq 'selftest: ok bundle' "$work/text" && grep -aq 'end, 0 failed' "$work/text"; then
+        grep -aq 'selftest: ok bundle' "$work/text" &&
+        grep -aq 'smp: 2 CPUs' "$work/text" && grep -aq 'end, 0 failed' "$work/text"; then
         echo "ok x86_iso_$firmware"
     else
         echo "not ok x86_iso_$firmware"

@@ -243,6 +243,15 @@ static uint64_t depth(uint64_t n)
     return n + room[n % sizeof(room)];
 }
 
+/* Writes past its array, as a missing check would. */
+__attribute__((noinline)) static void overrun(const char *what)
+{
+    char room[16];
+    volatile char *at = room;
+    for (unsigned i = 0; i < 48; i++)
+        at[i] = what[i % 4];
+}
+
 __attribute__((noinline)) static void provoke(const char *what)
 {
     void (*in_data)(void) = (void (*)(void))(uint64_t)kp_kalloc(16);
@@ -255,6 +264,8 @@ __attribute__((noinline)) static void provoke(const char *what)
         *(volatile uint8_t *)kp_x86_direct(kp_x86_physical((const void *)kp_kernel_main)) = 0;
     else if (strcmp(what, "execute") == 0)
         in_data();
+    else if (strcmp(what, "frame") == 0)
+        overrun(what);
     else if (strcmp(what, "check") == 0)
         KP_CHECK(what[0] == 0);
     else if (strcmp(what, "lock") == 0) {
