@@ -26,7 +26,7 @@ report() { # NAME GOOD(0 or not)
     else
         echo "not ok $1"
         failed=1
-        sed 's/^/# /' "$work/text" "$work/err" | tail -40
+        grep -v 'process: warning' "$work/text" "$work/err" | grep -h -e ' not ok ' -e panic -e '  ' -e '#' | sed 's/^/# /' | tail -40
     fi
 }
 
