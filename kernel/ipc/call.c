@@ -1,132 +1,47 @@
-#include "kernel/ipc/channel_private.h"
+#include "kernel/ipc/call_private.h"
 
-#include "kernel/object/thread.h"
+#include "kernel/object/handle.h"
 #include "kernel/trace/trace.h"
-
-/* ---- Calls by transaction: a digital search tree. Each step down follows the next bit of the id,
-   lowest first, so it is never deeper than the id is long, and ids that count upwards fill it
-   evenly. ---- */
-
-static kp_channel_wait_t *call_find(kp_channel_t *end, kp_transaction_t transaction)
-{
-    kp_channel_wait_t *call = end->calls;
-    for (uint32_t bits = transaction; call && call->transaction != transaction; bits >>= 1)
-        call = call->child[bits & 1];
-    return call;
-}
-
-/* An id that no call waits under, and no lane makes. */
-static kp_transaction_t call_id(kp_channel_t *end)
-{
-    do {
-        if (++end->last_transaction == KP_CHANNEL_LANE_TRANSACTION)
-            end->last_transaction = 1;
-    } while (end->calls && call_find(end, end->last_transaction));
-    return end->last_transaction;
-}
-
-/* Under call->transaction. */
-static void call_insert(kp_channel_t *end, kp_channel_wait_t *call)
-{
-    kp_channel_wait_t **place = &end->calls;
-    for (uint32_t bits = call->transaction; *place; bits >>= 1)
-        place = &(*place)->child[bits & 1];
-    call->child[0] = call->child[1] = NULL;
-    call->place = place;
-    *place = call;
-}
-
-static void call_remove(kp_channel_wait_t *call)
-{
-    /* Any leaf below may stand in its place: it agrees in all bits up to there. */
-    kp_channel_wait_t *leaf = call;
-    while (leaf->child[0] || leaf->child[1])
-        leaf = leaf->child[leaf->child[0] == NULL];
-    *leaf->place = NULL;
-    if (leaf == call)
-        return;
-    leaf->place = call->place;
-    *leaf->place = leaf;
-    for (int i = 0; i < 2; i++) {
-        leaf->child[i] = call->child[i];
-        if (leaf->child[i])
-            leaf->child[i]->place = &leaf->child[i];
-    }
-}
-
-/* ---- Records ---- */
-
-void kp_channel_wait_init(kp_channel_wait_t *wait, kp_channel_bytes_t room, uint32_t handle_room,
-                          const kp_handle_table_t *table, kp_handle_t handle)
-{
-    wait->waiter = (kp_waiter_t){
-        .thread = kp_machine_thread_current(),
-        .table = table,
-        .handle = handle,
-    };
-    wait->room = room;
-    wait->handle_room = handle_room;
-    atomic_init(&wait->done, false);
-    wait->in_place = false;
-    wait->status = KP_OK;
-    wait->transaction = KP_TRANSACTION_NONE;
-    wait->byte_count = wait->handle_count = 0;
-    wait->message = NULL;
-}
-
-/* Links the record to its end: the lock is held. */
-static void wait_link(kp_channel_t *end, kp_channel_wait_t *wait, kp_signals_t signals)
-{
-    wait->waiter.object = &end->object;
-    wait->waiter.signals = signals;
-    kp_list_append(&end->object.waiters, &wait->waiter.link);
-}
-
-/* The record has its result. The lock is held; the thread is referenced for after it. */
-static kp_thread_t *wait_finish(kp_channel_wait_t *wait)
-{
-    kp_thread_t *thread = wait->waiter.thread;
-    kp_object_acquire(&thread->object);
-    kp_list_remove(&wait->waiter.link);
-    atomic_store_explicit(&wait->done, true, memory_order_release);
-    return thread;
-}
 
 /* Copies what is sent to the record or to its room. The result is about the sender's memory; what
    is wrong with the receiver's goes to wait->status. The lock is held. */
 static kp_status_t wait_fill(kp_channel_wait_t *wait, const kp_channel_bytes_t *from)
 {
     wait->byte_count = from->count;
-    wait->in_place = from->count > KP_CHANNEL_INLINE_MAX;
-    if (!wait->in_place)
+    if (from->count <= KP_CHANNEL_INLINE_MAX)
         return from->count
                    ? kp_machine_space_copy_in(from->space, wait->bytes, from->at, from->count)
                    : KP_OK;
-    kp_status_t across = kp_machine_space_copy_across(from->space, from->at, wait->room.space,
+    kp_status_t status = kp_machine_space_copy_across(from->space, from->at, wait->room.space,
                                                       wait->room.at, from->count);
-    if (across != KP_ERR_NOT_SUPPORTED) {
-        wait->status = across;
+    if (status != KP_ERR_NOT_SUPPORTED) {
+        wait->in_place = true;
+        wait->status = status;
         return KP_OK;
     }
     for (uint32_t done = 0; done < from->count && wait->status == KP_OK;) {
         uint32_t part = KP_MIN(from->count - done, KP_CHANNEL_INLINE_MAX);
-        kp_status_t status =
-            kp_machine_space_copy_in(from->space, wait->bytes, from->at + done, part);
+        status = kp_machine_space_copy_in(from->space, wait->bytes, from->at + done, part);
         if (status != KP_OK)
             return status;
         wait->status =
             kp_machine_space_copy_out(wait->room.space, wait->room.at + done, wait->bytes, part);
         done += part;
     }
+    wait->in_place = true;
     return KP_OK;
 }
 
-/* Parks; `first` (may be NULL) is woken by it and given up. */
-static bool wait_park(kp_thread_t *first, kp_time_t deadline)
+/* Parks, unless the wait may be over already; `first` (may be NULL) is woken by it and given up. */
+static bool wait_park(const kp_channel_wait_t *wait, kp_thread_t *first, kp_time_t deadline)
 {
     if (!first)
-        return kp_machine_thread_park(deadline);
-    bool in_time = kp_machine_thread_handoff(first, deadline);
+        return true;
+    bool in_time = true;
+    if (wait->is_linked) /* its handle may be gone: look before parking */
+        kp_machine_thread_unpark(first);
+    else
+        in_time = kp_machine_thread_handoff(first, deadline);
     kp_object_release(&first->object);
     return in_time;
 }
@@ -135,10 +50,61 @@ static bool wait_park(kp_thread_t *first, kp_time_t deadline)
    not. The lock is held. */
 static kp_status_t wait_broken(const kp_channel_t *end, const kp_channel_wait_t *wait)
 {
-    if (end->closed || atomic_load_explicit(&wait->waiter.cancelled, memory_order_relaxed) ||
-        kp_thread_is_dying(wait->waiter.thread))
+    if (end->closed || kp_thread_is_dying(wait->thread))
         return KP_ERR_CANCELLED;
-    return KP_OK;
+    return wait->is_linked ? atomic_load_explicit(&wait->waiter.cancelled, memory_order_relaxed)
+                           : KP_OK;
+}
+
+void kp_channel_wait_by(kp_channel_t *end, kp_channel_wait_t *wait, const kp_handle_table_t *table,
+                        kp_handle_t handle)
+{
+    wait->waiter = (kp_waiter_t){
+        .object = &end->object,
+        .thread = wait->thread,
+        .table = table,
+        .handle = handle,
+    };
+    kp_spin_lock(end->object.lock);
+    kp_list_append(&end->object.waiters, &wait->waiter.link);
+    wait->is_linked = true;
+    kp_spin_unlock(end->object.lock);
+    /* The handle may have gone between its lookup and here: then nobody ends this wait. */
+    kp_object_t *object;
+    kp_rights_t rights;
+    kp_status_t status = kp_handle_lookup((kp_handle_table_t *)table, handle, &object, &rights);
+    if (status == KP_OK)
+        kp_object_release(object);
+    else
+        atomic_store_explicit(&wait->waiter.cancelled,
+                              status == KP_ERR_BAD_HANDLE ? KP_ERR_CANCELLED : status,
+                              memory_order_relaxed);
+}
+
+void kp_channel_wait_give_up(kp_channel_t *end, kp_channel_wait_t *wait)
+{
+    if (!wait->is_linked)
+        return;
+    kp_spin_lock(end->object.lock);
+    kp_channel_wait_unlink(wait);
+    kp_spin_unlock(end->object.lock);
+}
+
+void kp_channel_waits_wake(kp_channel_t *end)
+{
+    for (kp_list_t *link = end->receivers.next; link != &end->receivers; link = link->next)
+        kp_machine_thread_unpark(KP_CONTAINER_OF(link, kp_channel_wait_t, link)->thread);
+    /* Down the tree of calls, which is at most as deep as an id has bits. */
+    kp_channel_wait_t *above[33];
+    unsigned count = 0;
+    for (kp_channel_wait_t *call = end->calls; call || count > 0;) {
+        if (!call)
+            call = above[--count];
+        kp_machine_thread_unpark(call->thread);
+        if (call->child[1])
+            above[count++] = call->child[1];
+        call = call->child[0];
+    }
 }
 
 /* Counts, and whether they fit. */
@@ -153,14 +119,6 @@ static bool reply_fits(kp_channel_wait_t *call, uint32_t byte_count, uint32_t ha
 }
 
 /* ---- Calls ---- */
-
-/* Before the request can be seen: the reply may come at once. The lock is held. */
-static void call_register(kp_channel_t *end, kp_channel_wait_t *wait)
-{
-    wait->transaction = call_id(end);
-    call_insert(end, wait);
-    wait_link(end, wait, KP_SIGNAL_PEER_CLOSED);
-}
 
 kp_status_t kp_channel_call_direct(kp_channel_t *end, kp_channel_wait_t *wait,
                                    const kp_channel_bytes_t *request, kp_thread_t **thread)
@@ -179,15 +137,15 @@ kp_status_t kp_channel_call_direct(kp_channel_t *end, kp_channel_wait_t *wait,
         if (receiver->room.count >= request->count && wait_broken(peer, receiver) == KP_OK) {
             status = wait_fill(receiver, request);
             if (status == KP_OK) {
-                kp_list_remove(&receiver->link);
-                *thread = wait_finish(receiver);
+                kp_channel_list_cut(&receiver->link);
+                *thread = kp_channel_wait_finish(receiver);
                 kp_trace(KP_TRACE_SEND, peer->object.koid, request->count, 0);
                 /* Nothing could be put into its memory: that ends its wait, not the call. */
                 if (receiver->status != KP_OK)
                     status = KP_ERR_SHOULD_WAIT;
             }
             if (status == KP_OK) {
-                call_register(end, wait);
+                kp_channel_call_insert(end, wait, kp_channel_call_id(end));
                 receiver->transaction = wait->transaction;
             }
         }
@@ -204,7 +162,7 @@ kp_status_t kp_channel_call_direct(kp_channel_t *end, kp_channel_wait_t *wait,
 kp_status_t kp_channel_call_push(kp_channel_t *end, kp_channel_wait_t *wait, kp_message_t *message)
 {
     kp_spin_lock(end->object.lock);
-    call_register(end, wait);
+    kp_channel_call_insert(end, wait, kp_channel_call_id(end));
     message->transaction = wait->transaction;
     kp_spin_unlock(end->object.lock);
     kp_status_t status = kp_channel_push(end, message);
@@ -214,8 +172,8 @@ kp_status_t kp_channel_call_push(kp_channel_t *end, kp_channel_wait_t *wait, kp_
     message->transaction = KP_TRANSACTION_NONE;
     kp_spin_lock(end->object.lock);
     if (!atomic_load_explicit(&wait->done, memory_order_relaxed)) {
-        call_remove(wait);
-        kp_list_remove(&wait->waiter.link);
+        kp_channel_call_remove(wait);
+        kp_channel_wait_unlink(wait);
     }
     kp_spin_unlock(end->object.lock);
     if (wait->message)
@@ -233,20 +191,19 @@ kp_status_t kp_channel_call_adopt(kp_channel_t *end, kp_channel_wait_t *wait,
         end->early_reply = NULL;
         if (reply_fits(wait, early->byte_count, early->capability_count))
             wait->message = early;
+        kp_channel_wait_unlink(wait);
         atomic_store_explicit(&wait->done, true, memory_order_relaxed);
         wait->transaction = transaction;
     } else {
         early = NULL;
-        status = end->closed         ? KP_ERR_CANCELLED
-                 : end->peer->closed ? KP_ERR_PEER_CLOSED
-                 : !(transaction & KP_CHANNEL_LANE_TRANSACTION) || call_find(end, transaction)
-                     ? KP_ERR_BAD_STATE
-                     : KP_OK;
-        if (status == KP_OK) {
-            wait->transaction = transaction;
-            call_insert(end, wait);
-            wait_link(end, wait, KP_SIGNAL_PEER_CLOSED);
-        }
+        status =
+            end->closed         ? KP_ERR_CANCELLED
+            : end->peer->closed ? KP_ERR_PEER_CLOSED
+            : !(transaction & KP_CHANNEL_LANE_TRANSACTION) || kp_channel_call_find(end, transaction)
+                ? KP_ERR_BAD_STATE
+                : KP_OK;
+        if (status == KP_OK)
+            kp_channel_call_insert(end, wait, transaction);
     }
     kp_spin_unlock(end->object.lock);
     if (early)
@@ -256,14 +213,10 @@ kp_status_t kp_channel_call_adopt(kp_channel_t *end, kp_channel_wait_t *wait,
     return status;
 }
 
-kp_status_t kp_channel_call_wait(kp_channel_t *end, kp_channel_wait_t *wait, kp_thread_t *receiver,
-                                 kp_time_t deadline)
+kp_status_t kp_channel_call_wait_on(kp_channel_t *end, kp_channel_wait_t *wait, bool in_time,
+                                    kp_time_t deadline)
 {
-    if (!receiver && atomic_load_explicit(&wait->done, memory_order_acquire))
-        return wait->status;
     for (;;) {
-        bool in_time = wait_park(receiver, deadline);
-        receiver = NULL;
         if (atomic_load_explicit(&wait->done, memory_order_acquire))
             return wait->status;
         kp_spin_lock(end->object.lock);
@@ -276,8 +229,8 @@ kp_status_t kp_channel_call_wait(kp_channel_t *end, kp_channel_wait_t *wait, kp_
             if (status == KP_OK && !in_time)
                 status = KP_ERR_TIMED_OUT;
             if (status != KP_OK) {
-                call_remove(wait);
-                kp_list_remove(&wait->waiter.link);
+                kp_channel_call_remove(wait);
+                kp_channel_wait_unlink(wait);
             }
         }
         kp_spin_unlock(end->object.lock);
@@ -285,7 +238,14 @@ kp_status_t kp_channel_call_wait(kp_channel_t *end, kp_channel_wait_t *wait, kp_
             return wait->status;
         if (status != KP_OK)
             return status;
+        in_time = kp_machine_thread_park(deadline);
     }
+}
+
+kp_status_t kp_channel_call_wait(kp_channel_t *end, kp_channel_wait_t *wait, kp_thread_t *receiver,
+                                 kp_time_t deadline)
+{
+    return kp_channel_call_wait_on(end, wait, wait_park(wait, receiver, deadline), deadline);
 }
 
 /* ---- Replies ---- */
@@ -295,12 +255,12 @@ kp_status_t kp_channel_reply(kp_channel_t *end, kp_transaction_t transaction,
 {
     kp_status_t status = KP_ERR_NOT_FOUND;
     kp_spin_lock(end->object.lock);
-    kp_channel_wait_t *call = call_find(end->peer, transaction);
+    kp_channel_wait_t *call = kp_channel_call_find(end->peer, transaction);
     if (call) {
         status = reply_fits(call, reply->count, 0) ? wait_fill(call, reply) : KP_OK;
         if (status == KP_OK) {
-            call_remove(call);
-            *caller = wait_finish(call);
+            kp_channel_call_remove(call);
+            *caller = kp_channel_wait_finish(call);
             kp_trace(KP_TRACE_SEND, end->peer->object.koid, reply->count, 0);
         }
     }
@@ -309,14 +269,15 @@ kp_status_t kp_channel_reply(kp_channel_t *end, kp_transaction_t transaction,
 }
 
 /* Gives the call its reply. True: the message is its, else it did not fit. The lock is held. */
-static bool reply_finish(kp_channel_wait_t *call, kp_message_t *message, kp_thread_t **caller)
+static bool reply_finish(kp_channel_t *from, kp_channel_wait_t *call, kp_message_t *message,
+                         kp_thread_t **caller)
 {
     bool fits = reply_fits(call, message->byte_count, message->capability_count);
     if (fits)
         call->message = message;
-    call_remove(call);
-    *caller = wait_finish(call);
-    kp_trace(KP_TRACE_SEND, call->waiter.object->koid, message->byte_count,
+    kp_channel_call_remove(call);
+    *caller = kp_channel_wait_finish(call);
+    kp_trace(KP_TRACE_SEND, from->peer->object.koid, message->byte_count,
              message->capability_count);
     return fits;
 }
@@ -331,9 +292,9 @@ static kp_status_t reply_keep(kp_channel_t *end, kp_transaction_t transaction,
         return status == KP_ERR_PEER_CLOSED ? KP_ERR_NOT_FOUND : status;
     kp_message_t *garbage = NULL;
     kp_spin_lock(end->object.lock);
-    kp_channel_wait_t *call = call_find(to, transaction);
+    kp_channel_wait_t *call = kp_channel_call_find(to, transaction);
     if (call) {
-        if (!reply_finish(call, message, caller))
+        if (!reply_finish(end, call, message, caller))
             garbage = message;
     } else if (!to->had_lane || to->closed) {
         status = KP_ERR_NOT_FOUND;
@@ -360,9 +321,9 @@ kp_status_t kp_channel_reply_message(kp_channel_t *end, kp_transaction_t transac
     }
     bool fits = false;
     kp_spin_lock(end->object.lock);
-    kp_channel_wait_t *call = call_find(end->peer, transaction);
+    kp_channel_wait_t *call = kp_channel_call_find(end->peer, transaction);
     if (call)
-        fits = reply_finish(call, message, caller);
+        fits = reply_finish(end, call, message, caller);
     kp_spin_unlock(end->object.lock);
     if (!call)
         return transaction & KP_CHANNEL_LANE_TRANSACTION
@@ -391,6 +352,38 @@ static kp_status_t receive_locked(kp_channel_t *end, kp_channel_wait_t *wait)
     return status;
 }
 
+/* This thread receives no more: if there is more to receive, another should know. The lock is held. */
+static void receive_leave(kp_channel_t *end, kp_channel_wait_t *wait)
+{
+    kp_channel_wait_unlink(wait);
+    if (!kp_list_is_empty(&end->queue))
+        kp_channel_receivers_wake(end);
+}
+
+kp_status_t kp_channel_receive_wait_on(kp_channel_t *end, kp_channel_wait_t *wait, bool in_time,
+                                       kp_time_t deadline)
+{
+    for (;;) {
+        if (atomic_load_explicit(&wait->done, memory_order_acquire))
+            return wait->status;
+        kp_spin_lock(end->object.lock);
+        bool done = atomic_load_explicit(&wait->done, memory_order_relaxed);
+        kp_status_t status = done ? wait->status : receive_locked(end, wait);
+        if (status == KP_ERR_SHOULD_WAIT && !in_time)
+            status = KP_ERR_TIMED_OUT;
+        if (!done && status != KP_ERR_SHOULD_WAIT) {
+            kp_channel_list_cut(&wait->link);
+            receive_leave(end, wait);
+        }
+        kp_spin_unlock(end->object.lock);
+        if (wait->message)
+            kp_message_containers_clear(wait->message);
+        if (status != KP_ERR_SHOULD_WAIT)
+            return status;
+        in_time = kp_machine_thread_park(deadline);
+    }
+}
+
 kp_status_t kp_channel_receive_wait(kp_channel_t *end, kp_channel_wait_t *wait, kp_thread_t *wake,
                                     kp_time_t deadline)
 {
@@ -399,35 +392,17 @@ kp_status_t kp_channel_receive_wait(kp_channel_t *end, kp_channel_wait_t *wait, 
     if (status == KP_ERR_SHOULD_WAIT && deadline <= KP_TIME_POLL)
         status = KP_ERR_TIMED_OUT;
     bool waits = status == KP_ERR_SHOULD_WAIT;
-    if (waits) {
-        kp_list_append(&end->receivers, &wait->link);
-        wait_link(end, wait, KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED);
-    }
+    if (waits)
+        kp_channel_receiver_link(end, wait);
+    else
+        receive_leave(end, wait);
     kp_spin_unlock(end->object.lock);
-    if (!waits && wake) {
+    if (waits) {
+        return kp_channel_receive_wait_on(end, wait, wait_park(wait, wake, deadline), deadline);
+    }
+    if (wake) {
         kp_machine_thread_unpark(wake);
         kp_object_release(&wake->object);
-    }
-    while (waits) {
-        bool in_time = wait_park(wake, deadline);
-        wake = NULL;
-        if (atomic_load_explicit(&wait->done, memory_order_acquire))
-            return wait->status;
-        kp_spin_lock(end->object.lock);
-        if (atomic_load_explicit(&wait->done, memory_order_relaxed)) {
-            waits = false;
-            status = wait->status;
-        } else {
-            status = receive_locked(end, wait);
-            if (status == KP_ERR_SHOULD_WAIT && !in_time)
-                status = KP_ERR_TIMED_OUT;
-            waits = status == KP_ERR_SHOULD_WAIT;
-            if (!waits) {
-                kp_list_remove(&wait->link);
-                kp_list_remove(&wait->waiter.link);
-            }
-        }
-        kp_spin_unlock(end->object.lock);
     }
     if (wait->message)
         kp_message_containers_clear(wait->message);
@@ -455,11 +430,11 @@ void kp_channel_receive_undo(kp_channel_t *end, kp_channel_wait_t *wait)
     /* It cannot be kept: its caller must not wait for ever. */
     kp_thread_t *caller = NULL;
     kp_spin_lock(end->object.lock);
-    kp_channel_wait_t *call = call_find(end->peer, wait->transaction);
+    kp_channel_wait_t *call = kp_channel_call_find(end->peer, wait->transaction);
     if (call) {
         call->status = KP_ERR_NO_MEMORY;
-        call_remove(call);
-        caller = wait_finish(call);
+        kp_channel_call_remove(call);
+        caller = kp_channel_wait_finish(call);
     }
     kp_spin_unlock(end->object.lock);
     if (caller) {

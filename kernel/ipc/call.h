@@ -30,26 +30,32 @@ typedef struct kp_channel_bytes {
 } kp_channel_bytes_t;
 
 typedef struct kp_channel_wait {
-    kp_waiter_t waiter; /* on its own end; tells of closing and of the end of the handle */
-    kp_list_t link;     /* receiver: in end->receivers */
+    kp_thread_t *thread;
+    kp_list_t link;                            /* receiver: in end->receivers */
     struct kp_channel_wait *child[2], **place; /* call: in end->calls */
     kp_channel_bytes_t room;
     uint32_t handle_room;
+    kp_transaction_t
+        transaction; /* call: its own; receiver: whoever sets done sets it, 0: the message
+                                     wants no reply */
     atomic_bool done;
+    bool is_linked; /* `waiter` is, to the end: the handle that the wait goes by may be closed */
     /* Who sets done sets these: */
     bool in_place; /* the bytes lie in the room already */
     kp_status_t status;
-    kp_transaction_t transaction; /* of the call; 0: a receiver got a message that wants no reply */
     uint32_t byte_count;
     uint32_t handle_count;
     kp_message_t
-        *message; /* the bytes and capabilities, the waiting thread's now; NULL: in `bytes` */
+        *message;       /* the bytes and capabilities, the waiting thread's now; NULL: in `bytes` */
+    kp_waiter_t waiter; /* of no signals, to be ended by kp_wait_end */
     uint8_t bytes[KP_CHANNEL_INLINE_MAX];
 } kp_channel_wait_t;
 
-/* table and handle: by what the caller names the end; closing it ends the wait with ERR_CANCELLED. */
-void kp_channel_wait_init(kp_channel_wait_t *wait, kp_channel_bytes_t room, uint32_t handle_room,
-                          const kp_handle_table_t *table, kp_handle_t handle);
+/* Of a record that was initialised and not used: from now on closing, moving or revoking this handle to
+   the end ends the wait, which must follow; or else kp_channel_wait_give_up. */
+void kp_channel_wait_by(kp_channel_t *end, kp_channel_wait_t *wait, const kp_handle_table_t *table,
+                        kp_handle_t handle);
+void kp_channel_wait_give_up(kp_channel_t *end, kp_channel_wait_t *wait);
 
 /* Sends a request without handles to a thread that waits for one. KP_OK: *receiver is its thread,
    referenced; go on with kp_channel_call_wait. ERR_SHOULD_WAIT: nobody can take it so, use

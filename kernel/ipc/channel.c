@@ -1,4 +1,4 @@
-#include "kernel/ipc/channel_private.h"
+#include "kernel/ipc/call_private.h"
 
 #include "kernel/object/wait.h"
 #include "kernel/trace/trace.h"
@@ -173,6 +173,8 @@ static void channel_close(kp_channel_t *end, kp_list_t *garbage)
     kp_object_signal_locked(&end->object, KP_SIGNAL_READABLE | KP_SIGNAL_WRITABLE, 0);
     if (!peer->closed)
         kp_object_signal_locked(&peer->object, KP_SIGNAL_WRITABLE, KP_SIGNAL_PEER_CLOSED);
+    kp_channel_waits_wake(end);
+    kp_channel_waits_wake(peer);
     kp_spin_unlock(end->object.lock);
 }
 
@@ -309,6 +311,7 @@ static kp_status_t channel_enqueue(kp_channel_t *end, kp_message_t *message)
         if (receiver->lane)
             receiver->lane->ops->queued(receiver->lane, receiver);
         kp_object_signal_locked(&receiver->object, 0, KP_SIGNAL_READABLE);
+        kp_channel_receivers_wake(receiver);
         if (channel_is_full(receiver))
             kp_object_signal_locked(&end->object, KP_SIGNAL_WRITABLE, 0);
     }
@@ -415,6 +418,7 @@ void kp_channel_unpop(kp_channel_t *end, kp_message_t *message)
             end->queued_count++;
             end->queued_bytes += message->byte_count;
             kp_object_signal_locked(&end->object, 0, KP_SIGNAL_READABLE);
+            kp_channel_receivers_wake(end);
             if (channel_is_full(end) && !end->peer->closed)
                 kp_object_signal_locked(&end->peer->object, KP_SIGNAL_WRITABLE, 0);
         }

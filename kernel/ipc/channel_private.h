@@ -28,6 +28,11 @@ struct kp_channel {
     kp_channel_pair_t *pair; /* constant */
 };
 
+static inline kp_channel_t *kp_channel_of(kp_object_t *object)
+{
+    return KP_CONTAINER_OF(object, kp_channel_t, object);
+}
+
 /* What kp_channel_pop does with the lock held; *message is out of the queue, its channels are not yet
    out of their container: kp_message_containers_clear, without locks. */
 kp_status_t kp_channel_pop_locked(kp_channel_t *end, size_t byte_capacity,

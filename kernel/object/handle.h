@@ -80,26 +80,34 @@ kp_status_t kp_handle_use_held(kp_handle_table_t *table, kp_handle_t handle, kp_
    While the process has one thread nobody closes its handles behind its back: capabilities without
    relatives cannot be revoked, and a dying process's table is cleared when its thread has left. So then
    the slot's own reference serves, without lock or atomic operation. Calls that close or move the
-   handle they work on do not use the object afterwards. */
+   handle they work on do not use the object afterwards.
+
+   kp_handle_slot_unshared is this part of it: the slot, or NULL when kp_handle_use_held must look. handle
+   may be any number. */
+static inline const kp_handle_slot_t *kp_handle_slot_unshared(const kp_handle_table_t *table,
+                                                              uint64_t handle)
+{
+    uint32_t plain =
+        ((((uint32_t)handle >> 1) ^ table->mask) * table->inverse) & KP_HANDLE_VALUE_MASK;
+    uint32_t index = plain & KP_HANDLE_INDEX_MASK;
+    if (__builtin_expect(
+            table->shared || index >= table->slot_count || (handle & 0xffffffff80000001u) != 1, 0))
+        return NULL;
+    const kp_handle_slot_t *slot = &table->chunks[index / KP_HANDLE_CHUNK][index % KP_HANDLE_CHUNK];
+    uint32_t tag = plain >> KP_HANDLE_INDEX_BITS << 2 | KP_HANDLE_OPEN;
+    return __builtin_expect(slot->tag == tag, 1) ? slot : NULL;
+}
+
 static inline kp_status_t kp_handle_use(kp_handle_table_t *table, kp_handle_t handle,
                                         kp_handle_use_t *use)
 {
-    if (__builtin_expect(!table->shared, 1)) {
-        uint32_t plain = (((handle >> 1) ^ table->mask) * table->inverse) & KP_HANDLE_VALUE_MASK;
-        uint32_t index = plain & KP_HANDLE_INDEX_MASK;
-        if (__builtin_expect(index < table->slot_count && (handle & 0x80000001u) == 1, 1)) {
-            const kp_handle_slot_t *slot =
-                &table->chunks[index / KP_HANDLE_CHUNK][index % KP_HANDLE_CHUNK];
-            if (__builtin_expect(slot->tag == (plain >> KP_HANDLE_INDEX_BITS << 2 | KP_HANDLE_OPEN),
-                                 1)) {
-                use->object = slot->object;
-                use->rights = slot->rights;
-                use->held = false;
-                return KP_OK;
-            }
-        }
-    }
-    return kp_handle_use_held(table, handle, use);
+    const kp_handle_slot_t *slot = kp_handle_slot_unshared(table, handle);
+    if (__builtin_expect(!slot, 0))
+        return kp_handle_use_held(table, handle, use);
+    use->object = slot->object;
+    use->rights = slot->rights;
+    use->held = false;
+    return KP_OK;
 }
 
 static inline void kp_handle_unuse(const kp_handle_use_t *use)

@@ -47,6 +47,11 @@ uint64_t kp_object_count(uint32_t type)
     return type < KP_OBJECT_TYPE_LIMIT ? atomic_load(&counts[type]) : 0;
 }
 
+void kp_object_released(kp_object_t *object)
+{
+    object->ops->destroy(object);
+}
+
 void kp_object_release(kp_object_t *object)
 {
     if (!object)

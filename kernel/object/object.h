@@ -54,6 +54,16 @@ static inline kp_object_t *kp_object_acquire(kp_object_t *object)
 /* NULL is allowed. Thread context, no locks held. */
 void kp_object_release(kp_object_t *object);
 
+/* What it does when that was the last one. */
+void kp_object_released(kp_object_t *object);
+/* The same inline, for where others usually hold it too. */
+static inline void kp_object_release_shared(kp_object_t *object)
+{
+    if (__builtin_expect(
+            atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel) == 1, 0))
+        kp_object_released(object);
+}
+
 /* Clears, then sets bits and wakes whom they concern. Any context that may take the lock. */
 void kp_object_signal(kp_object_t *object, kp_signals_t clear, kp_signals_t set);
 void kp_object_signal_locked(kp_object_t *object, kp_signals_t clear, kp_signals_t set);

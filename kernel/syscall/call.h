@@ -11,6 +11,7 @@ typedef struct kp_call {
     const uint64_t *arguments;
     kp_object_t *object; /* what argument 0 names, valid for the call; NULL when none */
     kp_rights_t rights;  /* of that handle */
+    bool is_held;        /* that handle may go meanwhile (kp_handle_use) */
 } kp_call_t;
 
 typedef int64_t (*kp_call_fn)(kp_call_t *call);

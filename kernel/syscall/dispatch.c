@@ -1,56 +1,98 @@
 /* The one place where calls enter: number, then handle, type and rights by abi/calls.def, then the
    call's own function. */
 #include "abi/call_macros.h"
+#include "fast.h"
 #include "kernel/syscall/call.h"
 #include "kernel/trace/trace.h"
 
 typedef struct call_entry {
     kp_call_fn fn; /* NULL: no such call */
-    int type;      /* of the handle in argument 0; -1: that is none */
+    int8_t type;   /* of the handle in argument 0; -1: that is none */
+    bool is_short; /* takes so little time that interrupts may stay off (fast.h) */
     kp_rights_t rights;
 } call_entry_t;
 
+#define IS_SHORT(number)                                                         \
+    ((number) == KP_CALL_null || (number) == KP_CALL_channel_call ||             \
+     (number) == KP_CALL_channel_receive || (number) == KP_CALL_channel_reply || \
+     (number) == KP_CALL_channel_reply_receive)
+
 static const call_entry_t calls[KP_CALL_LIMIT] = {
-#define KP_CALL(number, name, result, documentation, ...)          \
-    [number] = {kp_call_##name, KP_CALL_SUBJECT_TYPE(__VA_ARGS__), \
+#define KP_CALL(number, name, result, documentation, ...)                            \
+    [number] = {kp_call_##name, KP_CALL_SUBJECT_TYPE(__VA_ARGS__), IS_SHORT(number), \
                 KP_CALL_SUBJECT_RIGHTS(__VA_ARGS__)},
 #include "abi/calls.def"
 #undef KP_CALL
 };
 
-static int64_t call_perform(const call_entry_t *entry, kp_call_t *call)
+static inline kp_status_t handle_check(const call_entry_t *entry, const kp_object_t *object,
+                                       kp_rights_t rights)
+{
+    if (__builtin_expect(entry->type != KP_TYPE_ANY && object->type != (uint32_t)entry->type, 0))
+        return KP_ERR_WRONG_TYPE;
+    if (__builtin_expect(entry->rights & ~rights, 0))
+        return KP_ERR_ACCESS_DENIED;
+    return KP_OK;
+}
+
+/* Any call, whatever its handle is like. */
+static __attribute__((noinline)) int64_t call_general(const call_entry_t *entry, kp_call_t *call)
 {
     if (entry->type < 0)
         return entry->fn(call);
     kp_handle_use_t use;
-    kp_status_t status =
+    int64_t result =
         kp_handle_use(&call->process->handles, kp_call_handle(call->arguments[0]), &use);
-    if (status != KP_OK)
-        return status;
+    if (result != KP_OK)
+        return result;
     call->object = use.object;
     call->rights = use.rights;
-    int64_t result;
-    if (entry->type != KP_TYPE_ANY && use.object->type != (uint32_t)entry->type)
-        result = KP_ERR_WRONG_TYPE;
-    else if ((use.rights & entry->rights) != entry->rights)
-        result = KP_ERR_ACCESS_DENIED;
-    else
+    call->is_held = use.held;
+    result = handle_check(entry, use.object, use.rights);
+    if (result == KP_OK)
         result = entry->fn(call);
     kp_handle_unuse(&use);
     return result;
 }
 
-int64_t kp_syscall_dispatch(uint32_t number, const uint64_t arguments[6])
+static __attribute__((noinline, cold)) int64_t call_traced(const call_entry_t *entry,
+                                                           kp_call_t *call)
 {
-    kp_process_t *process = kp_machine_thread_current()->process;
-    atomic_fetch_add_explicit(&process->calls, 1, memory_order_relaxed);
-    if (number >= KP_CALL_LIMIT || !calls[number].fn)
-        return KP_ERR_NOT_SUPPORTED;
-    kp_call_t call = {.process = process, .arguments = arguments};
-    kp_trace(KP_TRACE_CALL, number, arguments[0], 0);
-    int64_t result = call_perform(&calls[number], &call);
+    uint32_t number = (uint32_t)(entry - calls);
+    kp_trace_record(KP_TRACE_CALL, number, call->arguments[0], 0);
+    int64_t result = call_general(entry, call);
     kp_trace(KP_TRACE_CALL_END, number, (uint64_t)result, 0);
     return result;
+}
+
+int64_t kp_syscall_dispatch(uint32_t number, const uint64_t arguments[6])
+{
+    if (__builtin_expect(number >= KP_CALL_LIMIT, 0))
+        return KP_ERR_NOT_SUPPORTED;
+    const call_entry_t *entry = &calls[number];
+    kp_call_t call;
+    call.process = kp_fast_process();
+    call.arguments = arguments;
+    call.object = NULL;
+    call.rights = 0;
+    call.is_held = false;
+    atomic_fetch_add_explicit(&call.process->calls, 1, memory_order_relaxed);
+    if (__builtin_expect(!entry->is_short, 0)) {
+        kp_fast_interrupts_on();
+        if (!entry->fn)
+            return KP_ERR_NOT_SUPPORTED;
+    }
+    if (__builtin_expect(atomic_load_explicit(&kp_trace_is_on, memory_order_relaxed), 0))
+        return call_traced(entry, &call);
+    if (entry->type < 0)
+        return entry->fn(&call);
+    const kp_handle_slot_t *slot = kp_handle_slot_unshared(&call.process->handles, arguments[0]);
+    if (__builtin_expect(!slot, 0))
+        return call_general(entry, &call);
+    call.object = slot->object;
+    call.rights = slot->rights;
+    kp_status_t status = handle_check(entry, slot->object, slot->rights);
+    return __builtin_expect(status == KP_OK, 1) ? entry->fn(&call) : status;
 }
 
 kp_status_t kp_user_check(kp_process_t *process, uint64_t address, uint64_t count)

@@ -1,7 +1,7 @@
 /* Calls and replies through the system calls, between processes on several host threads. Also run
    under ThreadSanitizer (kernel/test/threads-tsan). */
 #include "abi/ipc.h"
-#include "kernel/ipc/channel.h"
+#include "kernel/ipc/channel_private.h"
 #include "kernel/test/machine.h"
 #include "tests/kp_test.h"
 
@@ -247,7 +247,7 @@ KP_TEST(a_small_call_needs_no_memory)
         kp_rights_t rights;
         KP_REQUIRE(kp_handle_lookup(&server->handles, server_end, &object, &rights) == KP_OK);
         kp_spin_lock(object->lock);
-        bool waits = !kp_list_is_empty(&object->waiters);
+        bool waits = !kp_list_is_empty(&kp_channel_of(object)->receivers);
         kp_spin_unlock(object->lock);
         kp_object_release(object);
         if (!waits) {

@@ -4,6 +4,10 @@
 #define USER_DATA 0x1b
 #define CPU_KERNEL_STACK 8
 #define CPU_USER_STACK 16
+#define CPU_CURRENT 24
+#define CPU_RESCHEDULE 42
+#define THREAD_ATTENTION 0
+#define THREAD_IN_CALL 4
 #define LEAN_CALL_LAST 16 /* KP_CALL_channel_reply_receive: trap.c checks it */
 
     .macro PUSH_REGISTERS
@@ -132,7 +136,17 @@ kp_x86_syscall_entry:
     movl %eax, %edi
     movq %rsp, %rsi
     xorl %ebp, %ebp
-    call kp_x86_syscall_lean /* interrupts are off, before and after */
+    movq %gs:CPU_CURRENT, %rax
+    movb $1, THREAD_IN_CALL(%rax)
+    call kp_syscall_dispatch /* interrupts are off until it wants them */
+    cli
+    movq %gs:CPU_CURRENT, %rdx
+    cmpl $0, THREAD_ATTENTION(%rdx)
+    jne syscall_lean_attention
+    cmpb $0, %gs:CPU_RESCHEDULE
+    jne syscall_lean_attention
+syscall_lean_return:
+    movb $0, THREAD_IN_CALL(%rdx)
     popq %rdi
     popq %rsi
     popq %rdx
@@ -149,6 +163,15 @@ kp_x86_syscall_entry:
     popq %rsp
     swapgs
     sysretq
+
+syscall_lean_attention:
+    pushq %rax
+    subq $8, %rsp
+    call kp_x86_user_return
+    addq $8, %rsp
+    popq %rax
+    movq %gs:CPU_CURRENT, %rdx
+    jmp syscall_lean_return
 
 syscall_full:
     pushq $USER_DATA

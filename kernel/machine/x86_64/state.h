@@ -18,6 +18,8 @@ typedef struct kp_machine_space kp_machine_space_t;
 
 /* "The lock" is that of the CPU which the thread belongs to. */
 typedef struct kp_machine_thread {
+    _Atomic uint32_t attention; /* KP_X86_ATTENTION_*: what to do before it returns to ring 3 */
+    bool in_call;               /* user thread inside a system call: its SSE registers are dead */
     uint64_t
         stack_pointer;  /* while not running: where its registers are saved; guarded by: the lock */
     uint64_t stack_top; /* kernel stack; 0: none (idle threads run on their CPU's own) */
@@ -36,12 +38,10 @@ typedef struct kp_machine_thread {
     bool timer_armed;        /* in its CPU's heap of deadlines; guarded by: the lock */
     bool timed_out;          /* guarded by: the lock */
     uint8_t state;           /* see thread.c; guarded by: the lock */
-    bool in_call;            /* user thread inside a system call: its SSE registers are dead */
     bool fpu_valid;          /* fpu holds its state; otherwise it starts from the initial state */
     uint16_t deadline_share; /* admitted on its CPU; guarded by: the admission's lock */
     uint32_t fpu_cpu;        /* CPU + 1 whose registers held its state last */
     _Atomic uint32_t cpu;    /* which it belongs to; changes only under that CPU's lock */
-    _Atomic uint32_t attention; /* KP_X86_ATTENTION_*: what to do before it returns to ring 3 */
 } kp_machine_thread_t;
 
 enum {

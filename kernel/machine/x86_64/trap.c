@@ -53,8 +53,9 @@ static const char *const exception_names[EXCEPTIONS] = {
 };
 
 extern uint8_t kp_x86_clac_site[], kp_x86_clac_site_1[], kp_x86_clac_site_2[], kp_x86_clac_site_3[],
-    kp_x86_clac_site_4[];
-extern uint8_t kp_x86_stac_site_0[], kp_x86_stac_site_1[], kp_x86_stac_site_2[];
+    kp_x86_clac_site_4[], kp_x86_clac_site_5[];
+extern uint8_t kp_x86_stac_site_0[], kp_x86_stac_site_1[], kp_x86_stac_site_2[],
+    kp_x86_stac_site_3[];
 
 /* All legacy interrupts go to unused vectors and are masked: KPIO uses MSI and the LAPIC. */
 static void pic_silence(void)
@@ -104,9 +105,10 @@ void kp_x86_trap_load(void)
 void kp_x86_trap_patch(void)
 {
     static const uint8_t clac[3] = {0x0f, 0x01, 0xca}, stac[3] = {0x0f, 0x01, 0xcb};
-    uint8_t *const clacs[] = {kp_x86_clac_site, kp_x86_clac_site_1, kp_x86_clac_site_2,
-                              kp_x86_clac_site_3, kp_x86_clac_site_4};
-    uint8_t *const stacs[] = {kp_x86_stac_site_0, kp_x86_stac_site_1, kp_x86_stac_site_2};
+    uint8_t *const clacs[] = {kp_x86_clac_site,   kp_x86_clac_site_1, kp_x86_clac_site_2,
+                              kp_x86_clac_site_3, kp_x86_clac_site_4, kp_x86_clac_site_5};
+    uint8_t *const stacs[] = {kp_x86_stac_site_0, kp_x86_stac_site_1, kp_x86_stac_site_2,
+                              kp_x86_stac_site_3};
     for (size_t i = 0; kp_x86_features.smap && i < KP_ARRAY_COUNT(clacs); i++)
         memcpy(clacs[i], clac, sizeof(clac));
     for (size_t i = 0; kp_x86_features.smap && i < KP_ARRAY_COUNT(stacs); i++)
@@ -254,23 +256,6 @@ void kp_x86_trap(kp_x86_frame_t *frame)
 }
 
 _Static_assert(KP_CALL_channel_reply_receive == 16, "entry.S: LEAN_CALL_LAST");
-/* Calls that take so little time that interrupts stay off. */
-#define CALLS_SHORT                                                                    \
-    (1u << KP_CALL_null | 1u << KP_CALL_channel_call | 1u << KP_CALL_channel_receive | \
-     1u << KP_CALL_channel_reply | 1u << KP_CALL_channel_reply_receive)
-
-int64_t kp_x86_syscall_lean(uint32_t number, const uint64_t arguments[6])
-{
-    kp_machine_thread_t *thread = kp_x86_current();
-    thread->in_call = true;
-    if (!(CALLS_SHORT >> number & 1))
-        kp_x86_interrupts_on();
-    int64_t result = kp_syscall_dispatch(number, arguments);
-    kp_x86_interrupts_off();
-    kp_x86_user_return();
-    thread->in_call = false;
-    return result;
-}
 
 void kp_x86_syscall(kp_x86_frame_t *frame)
 {

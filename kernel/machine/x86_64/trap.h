@@ -52,8 +52,6 @@ _Noreturn void kp_x86_user_begin(kp_machine_space_t *space);
 /* Called by entry.S. */
 void kp_x86_trap(kp_x86_frame_t *frame);
 void kp_x86_syscall(kp_x86_frame_t *frame);
-/* Calls up to LEAN_CALL_LAST, without a frame. Interrupts are off. */
-int64_t kp_x86_syscall_lean(uint32_t number, const uint64_t arguments[6]);
 /* Interrupts off, about to return to ring 3: switches if another should run, leaves if killed. */
 void kp_x86_user_return(void);
 _Noreturn void kp_x86_thread_begin(void);

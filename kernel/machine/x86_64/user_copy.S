@@ -6,6 +6,19 @@
     .global kp_x86_user_copy_begin
 kp_x86_user_copy_begin:
 
+/* bool kp_x86_user_deliver(void *to, const void *from, size_t count, kp_channel_message_t *message,
+   kp_transaction_t transaction): says in message what came, then copies it */
+    .global kp_x86_user_deliver
+    .balign 16
+kp_x86_user_deliver:
+    .global kp_x86_stac_site_3
+kp_x86_stac_site_3:
+    .byte 0x0f, 0x1f, 0x00
+    movl %edx, 4(%rcx)  /* byte_count */
+    movl $0, 12(%rcx)   /* handle_count */
+    movl %r8d, 16(%rcx) /* transaction */
+    jmp 1f
+
 /* bool kp_x86_user_copy(void *to, const void *from, size_t count) */
     .global kp_x86_user_copy
     .balign 16
@@ -13,8 +26,25 @@ kp_x86_user_copy:
     .global kp_x86_stac_site_0
 kp_x86_stac_site_0:
     .byte 0x0f, 0x1f, 0x00 /* becomes stac where the CPU has SMAP */
-    subq $64, %rdx
+1:  cmpq $64, %rdx
+    ja 8f
+    cmpl $32, %edx
     jb 2f
+    /* 32 to 64: the first and the last half, which may overlap. */
+    movups (%rsi), %xmm0
+    movups 16(%rsi), %xmm1
+    movups -32(%rsi, %rdx), %xmm2
+    movups -16(%rsi, %rdx), %xmm3
+    movups %xmm0, (%rdi)
+    movups %xmm1, 16(%rdi)
+    movups %xmm2, -32(%rdi, %rdx)
+    movups %xmm3, -16(%rdi, %rdx)
+    movl $1, %eax
+    .global kp_x86_clac_site_5
+kp_x86_clac_site_5:
+    .byte 0x0f, 0x1f, 0x00
+    ret
+8:  subq $64, %rdx
 1:  movups (%rsi), %xmm0
     movups 16(%rsi), %xmm1
     movups 32(%rsi), %xmm2
@@ -69,23 +99,28 @@ kp_x86_clac_site_1:
     .byte 0x0f, 0x1f, 0x00
     ret
 
-/* The sizes of kp_channel_message_t and kp_channel_call_t: bool (void *to, const void *from). */
-    .global kp_x86_user_copy_20
+/* bool (kp_channel_message_t to[2], const void *first, const void *second) */
+    .global kp_x86_user_copy_messages
     .balign 16
-kp_x86_user_copy_20:
+kp_x86_user_copy_messages:
     .global kp_x86_stac_site_1
 kp_x86_stac_site_1:
     .byte 0x0f, 0x1f, 0x00
     movups (%rsi), %xmm0
     movl 16(%rsi), %eax
+    movups (%rdx), %xmm1
+    movl 16(%rdx), %ecx
     movups %xmm0, (%rdi)
     movl %eax, 16(%rdi)
+    movups %xmm1, 20(%rdi)
+    movl %ecx, 36(%rdi)
     movl $1, %eax
     .global kp_x86_clac_site_2
 kp_x86_clac_site_2:
     .byte 0x0f, 0x1f, 0x00
     ret
 
+/* bool (kp_channel_call_t *to, const void *from) */
     .global kp_x86_user_copy_40
     .balign 16
 kp_x86_user_copy_40:

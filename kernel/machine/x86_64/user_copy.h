@@ -6,12 +6,15 @@
 #ifndef KP_X86_USER_COPY_H
 #define KP_X86_USER_COPY_H
 
+#include "abi/ipc.h"
 #include "kernel/machine/x86_64/trap.h"
 
 /* One of the two is user memory (kp_x86_user_pointer). */
 bool kp_x86_user_copy(void *to, const void *from, size_t count);
-bool kp_x86_user_copy_20(void *to, const void *from);
 bool kp_x86_user_copy_40(void *to, const void *from);
+bool kp_x86_user_copy_messages(kp_channel_message_t to[2], const void *first, const void *second);
+bool kp_x86_user_deliver(void *to, const void *from, size_t count, kp_channel_message_t *message,
+                         kp_transaction_t transaction);
 
 /* For the trap handler: where a fault may happen, and where it continues. */
 extern const uint8_t kp_x86_user_copy_begin[], kp_x86_user_copy_end[], kp_x86_user_copy_fault[];

@@ -1,0 +1,1 @@
+#include "kernel/machine/fast_generic.h"
