@@ -146,12 +146,20 @@ void kp_job_policy(kp_job_t *job, kp_job_policy_t *policy)
     kp_spin_unlock(&tree);
 }
 
+/* A job that nothing bounds has no cap to ask at every switch of threads. */
+static kp_sched_cap_t *policy_cap(kp_job_t *job, const kp_job_policy_t *effective)
+{
+    return effective->cpu_cap ? &job->cap : NULL;
+}
+
 /* Tree lock held. */
 static void policy_apply(kp_process_t *process, const kp_job_policy_t *policy)
 {
     kp_spin_lock(process->object.lock);
-    if (process->thread)
+    if (process->thread) {
         kp_priority_set_policy(process->thread, policy);
+        kp_machine_thread_set_cap(process->thread, policy_cap(process->job, policy));
+    }
     kp_spin_unlock(process->object.lock);
 }
 
@@ -188,7 +196,7 @@ void kp_job_thread_start(kp_thread_t *thread)
     kp_job_policy_t policy;
     kp_job_policy(thread->process->job, &policy);
     kp_priority_set_policy(thread, &policy);
-    kp_machine_thread_set_cap(thread, &thread->process->job->cap);
+    kp_machine_thread_set_cap(thread, policy_cap(thread->process->job, &policy));
 }
 
 /* ---- Members ---- */
