@@ -64,7 +64,7 @@ typedef struct kp_x86_cpu {
 _Static_assert(offsetof(kp_x86_cpu_t, kernel_stack) == 8, "entry.S");
 _Static_assert(offsetof(kp_x86_cpu_t, user_stack) == 16, "entry.S");
 _Static_assert(offsetof(kp_x86_cpu_t, current) == 24, "kp_x86_current, entry.S");
-_Static_assert(offsetof(kp_x86_cpu_t, reschedule) == 42, "entry.S");
+_Static_assert(offsetof(kp_x86_cpu_t, reschedule) == 50, "entry.S");
 _Static_assert(offsetof(kp_machine_thread_t, attention) == 0, "entry.S");
 _Static_assert(offsetof(kp_machine_thread_t, in_call) == 4, "entry.S");
 

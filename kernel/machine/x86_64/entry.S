@@ -5,7 +5,7 @@
 #define CPU_KERNEL_STACK 8
 #define CPU_USER_STACK 16
 #define CPU_CURRENT 24
-#define CPU_RESCHEDULE 42
+#define CPU_RESCHEDULE 50
 #define THREAD_ATTENTION 0
 #define THREAD_IN_CALL 4
 #define LEAN_CALL_LAST 16 /* KP_CALL_channel_reply_receive: trap.c checks it */
