@@ -99,6 +99,8 @@ void kp_test_objects_end(void)
         kp_capability_close(&peers[i]);
     kp_test_process_end(victim);
     kp_test_process_end(frozen);
+    /* A process that was never started may be held by nothing but its own startup channel. */
+    kp_job_kill(job);
     kp_object_release(&job->object);
     kp_vmo_release(vmo);
     kp_capability_close(&event);

@@ -59,8 +59,10 @@ typedef struct role {
 static void *play(void *argument)
 {
     role_t *role = argument;
+    kp_test_attach("player");
     for (unsigned i = 0; i < ROUND_CALLS / KP_WORLD_PLAYERS; i++)
         (void)kp_world_call(role->world, role->player);
+    kp_test_detach();
     atomic_store(&role->done, true);
     return NULL;
 }
