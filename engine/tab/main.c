@@ -394,8 +394,31 @@ static void add_fonts(void)
     }
 }
 
+/* What every tab has in common; nothing of it needs a handle but the fonts' files, which stay mapped. */
+static kp_status_t start_engine(void)
+{
+    kp_status_t status = kp_engine_create(&host, &tab.engine);
+    if (status == KP_OK)
+        add_fonts();
+    return status;
+}
+
 int main(void)
 {
+    kp_status_t status = start_engine();
+    if (status != KP_OK) {
+        kp_log("the engine did not start: %s", kp_status_text(status));
+        return 1;
+    }
+    /* The coordinator makes a snapshot here, of which tabs are clones: they go on below. */
+    const char *argument = kp_startup_argument(1);
+    if (argument && strcmp(argument, "snapshot") == 0) {
+        status = kp_startup_freeze();
+        if (status != KP_OK) {
+            kp_log("no snapshot: %s", kp_status_text(status));
+            return 1;
+        }
+    }
     kp_loop_init(&tab.loop);
     tab.control = kp_startup_take("control");
     if (tab.control == KP_HANDLE_NONE) {
@@ -406,14 +429,8 @@ int main(void)
     kp_tab_fetches_init(&tab.fetches, &tab.loop, kp_startup_take("svc:http"));
     kp_tab_frames_init(&tab.frames, &tab.loop, &tab.outbox, &tab.resources, &tab.load_id);
     tab.frames.settled = on_settled;
-    kp_status_t status = kp_engine_create(&host, &tab.engine);
-    if (status != KP_OK) {
-        kp_log("the engine did not start: %s", kp_status_text(status));
-        return 1;
-    }
     tab.fetches.engine = tab.engine;
     tab.frames.engine = tab.engine;
-    add_fonts();
     watch_control();
     kp_message_header_t ready = {KP_TAB_READY, 0};
     kp_message_part_t part = {&ready, sizeof ready};

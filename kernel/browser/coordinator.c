@@ -3,8 +3,12 @@
 #include "kernel/init/boot.h"
 #include "kernel/init/files.h"
 #include "kernel/ipc/channel.h"
+#include "kernel/object/snapshot.h"
+#include "kernel/object/wait.h"
 
 #define TAB_MEBIBYTES 1024u
+/* How long a tab may wait for the first snapshot; then it starts on its own. */
+#define TEMPLATE_PATIENCE (20 * KP_NS_PER_S)
 
 typedef struct tab {
     uint64_t number;       /* 0: free */
@@ -122,6 +126,78 @@ static void tab_enter(uint64_t number, kp_process_t *process)
     kp_spin_unlock(&tabs_lock);
 }
 
+/* ---- The snapshot that tabs are clones of ---- */
+
+static kp_process_t
+    *template; /* referenced; NULL: tabs start on their own; guarded by: tabs_lock */
+
+static kp_process_t *template_exchange(kp_process_t *process)
+{
+    kp_spin_lock(&tabs_lock);
+    kp_process_t *old = template;
+    template = process;
+    kp_spin_unlock(&tabs_lock);
+    return old;
+}
+
+static void template_drop(kp_process_t *process)
+{
+    if (!process)
+        return;
+    kp_process_end(process, KP_EXIT_KILLED, 0, 0);
+    kp_object_release(&process->object);
+}
+
+void kp_coordinator_prepare(void)
+{
+    template_drop(template_exchange(NULL)); /* of an earlier start */
+    const kp_image_t *image;
+    kp_job_t *job;
+    if (kp_files_image("tab", &image) != KP_OK ||
+        kp_boot_job(TAB_MEBIBYTES, KP_BAND_NORMAL, &job) != KP_OK)
+        return;
+    kp_startup_t startup;
+    kp_startup_init(&startup);
+    kp_startup_argument(&startup, "tab");
+    kp_startup_argument(&startup, "snapshot");
+    kp_files_grant(&startup, "fonts/");
+    kp_files_grant(&startup, "ui/");
+    kp_process_t *process;
+    if (kp_startup_launch(&startup, "snapshot", image, job, NULL, &process) == KP_OK)
+        template_drop(template_exchange(process));
+    kp_object_release(&job->object);
+}
+
+/* Waits until the snapshot is made, the first time. NULL: there is none. */
+static kp_snapshot_t *template_snapshot(void)
+{
+    kp_spin_lock(&tabs_lock);
+    kp_process_t *process = template;
+    if (process)
+        kp_object_acquire(&process->object);
+    kp_spin_unlock(&tabs_lock);
+    if (!process)
+        return NULL;
+    kp_status_t status = kp_wait_one(&process->object, KP_SIGNAL_FROZEN | KP_SIGNAL_TERMINATED,
+                                     kp_machine_now() + TEMPLATE_PATIENCE, NULL);
+    kp_snapshot_t *snapshot = kp_process_snapshot(process);
+    if (!snapshot && status != KP_ERR_CANCELLED) {
+        kp_log("coordinator", KP_LOG_WARN, "no snapshot of a tab: tabs start on their own");
+        kp_spin_lock(&tabs_lock);
+        bool is_ours = template == process;
+        if (is_ours)
+            template = NULL;
+        kp_spin_unlock(&tabs_lock);
+        if (is_ours) {
+            kp_object_acquire(&process->object);
+            template_drop(process);
+            kp_object_release(&process->object); /* the variable's */
+        }
+    }
+    kp_object_release(&process->object);
+    return snapshot;
+}
+
 static kp_status_t tab_launch(uint64_t number, const kp_image_t *image, kp_capability_t control,
                               kp_process_t **out)
 {
@@ -130,18 +206,22 @@ static kp_status_t tab_launch(uint64_t number, const kp_image_t *image, kp_capab
     kp_startup_argument(&startup, "tab");
     kp_startup_grant(&startup, "control", control);
     kp_boot_grant_service(&startup, "http", KP_RIGHT_CONNECT);
-    kp_files_grant(&startup, "fonts/");
-    kp_files_grant(&startup, "ui/");
+    kp_snapshot_t *snapshot = startup.snapshot = template_snapshot();
+    if (!snapshot) {
+        kp_files_grant(&startup, "fonts/");
+        kp_files_grant(&startup, "ui/");
+    }
     kp_job_t *job;
     kp_status_t status = kp_boot_job(TAB_MEBIBYTES, KP_BAND_NORMAL, &job);
-    if (status != KP_OK) {
+    if (status == KP_OK) {
+        char name[32];
+        kp_snprintf(name, sizeof(name), "tab-%llu", (unsigned long long)number);
+        status = kp_startup_launch(&startup, name, image, job, tab_ended, out);
+        kp_object_release(&job->object);
+    } else {
         kp_startup_clear(&startup);
-        return status;
     }
-    char name[32];
-    kp_snprintf(name, sizeof(name), "tab-%llu", (unsigned long long)number);
-    status = kp_startup_launch(&startup, name, image, job, tab_ended, out);
-    kp_object_release(&job->object);
+    kp_snapshot_release(snapshot);
     return status;
 }
 

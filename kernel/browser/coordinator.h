@@ -26,6 +26,10 @@ kp_process_t *kp_coordinator_tab_find(uint64_t number);
 /* Once, by kp_kernel_start. */
 kp_status_t kp_coordinator_init(void);
 /* The object that tab_create needs a capability of; NULL before kp_kernel_start. */
+/* Starts a tab that becomes a snapshot once it has mapped its fonts and parsed its style sheet; from then
+   on tabs are its clones. Until it has, tab_create waits; when it does not, tabs start on their own,
+   as without this. */
+void kp_coordinator_prepare(void);
 kp_object_t *kp_coordinator_object(void);
 
 #endif

@@ -223,6 +223,10 @@ kp_status_t kp_kernel_start(const kp_boot_t *boot)
             .name = table[i].name, .launch = entry_launch, .ends_system = table[i].is_shell};
     }
     atomic_store(&services_missing, missing);
+    /* Who has no shell wants one tab, and at once. */
+    if (!kp_command_line_is(command_line, "shell", "off") &&
+        !kp_command_line_is(command_line, "tabs", "fresh"))
+        kp_coordinator_prepare();
     return kp_supervisor_start(programs, count);
 }
 

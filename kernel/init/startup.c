@@ -90,7 +90,13 @@ kp_status_t kp_startup_launch(kp_startup_t *startup, const char *name, const kp_
         status = startup_send(startup, ends[0]);
     if (status == KP_OK) {
         kp_process_options_t options = {
-            .name = name, .image = image, .job = job, .startup = ends[1], .ended = ended};
+            .name = name,
+            .image = startup->snapshot ? NULL : image,
+            .snapshot = startup->snapshot,
+            .job = job,
+            .startup = ends[1],
+            .ended = ended,
+        };
         status = kp_process_create(&options, out);
         ends[1] = options.startup;
     }

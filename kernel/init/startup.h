@@ -14,7 +14,8 @@ typedef struct kp_startup {
     size_t text_capacity;
     char *arguments; /* both allocated */
     char *names;
-    kp_status_t status; /* the first error; later calls do nothing */
+    kp_status_t status;      /* the first error; later calls do nothing */
+    kp_snapshot_t *snapshot; /* borrowed; set: the process continues from there, and has no image */
 } kp_startup_t;
 
 /* Errors are collected: check once, in kp_startup_launch. */

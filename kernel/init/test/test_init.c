@@ -254,6 +254,8 @@ static void program(kp_process_t *process)
         shell_main(process, &found);
     else if (strncmp(process->name, "tab-", 4) == 0)
         tab_main(process, &found);
+    else if (strcmp(process->name, "snapshot") == 0)
+        kp_test_call(process, process_exit, 1); /* then tabs start on their own */
     else
         KP_FAIL("unexpected program %s", process->name);
 }
