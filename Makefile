@@ -33,9 +33,11 @@ WARNINGS := -Wall -Wextra -Werror $(if $(findstring clang,$(CC)),,-Wshadow=local
 BASE_CFLAGS := -std=c17 -I. $(WARNINGS) -g -MMD -MP
 HOSTED_CFLAGS := $(subst c17,gnu17,$(BASE_CFLAGS)) -O2 -fno-omit-frame-pointer -D_GNU_SOURCE \
     -Ikernel/machine/hosted
+X86_RETPOLINES := $(if $(findstring clang,$(CC)),-mretpoline-external-thunk,-mindirect-branch=thunk-extern -mindirect-branch-register)
 X86_CFLAGS := $(BASE_CFLAGS) -O2 -ffreestanding -fno-builtin-printf -mcmodel=kernel -mno-red-zone \
     -mgeneral-regs-only -fno-pic -fno-pie -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
-    -fcf-protection=none -fstack-protector-strong -Ikernel/machine/x86_64
+    -fcf-protection=none -fstack-protector-strong -fno-jump-tables $(X86_RETPOLINES) \
+    -Ikernel/machine/x86_64
 TEST_CFLAGS := $(subst c17,gnu17,$(BASE_CFLAGS)) -Wno-missing-prototypes -O1 -D_GNU_SOURCE \
     -fno-omit-frame-pointer
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all

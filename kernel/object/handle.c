@@ -1,5 +1,6 @@
 #include "kernel/object/handle.h"
 
+#include "kernel/base/nospec.h"
 #include "kernel/object/derivation.h"
 #include "kernel/object/wait.h"
 
@@ -39,6 +40,7 @@ static kp_handle_slot_t *slot_find(kp_handle_table_t *table, kp_handle_t handle,
     uint32_t index = plain & KP_HANDLE_INDEX_MASK;
     if (index >= table->slot_count)
         return NULL;
+    index = (uint32_t)kp_index_nospec(index, table->slot_count);
     kp_handle_slot_t *slot = slot_at(table, index);
     if (slot->tag >> 2 != plain >> KP_HANDLE_INDEX_BITS)
         return NULL;

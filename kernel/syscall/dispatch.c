@@ -1,6 +1,7 @@
 /* The one place where calls enter: number, then handle, type and rights by abi/calls.def, then the
    call's own function. */
 #include "abi/call_macros.h"
+#include "kernel/base/nospec.h"
 #include "fast.h"
 #include "kernel/syscall/call.h"
 #include "kernel/trace/trace.h"
@@ -69,7 +70,7 @@ int64_t kp_syscall_dispatch(uint32_t number, const uint64_t arguments[6])
 {
     if (__builtin_expect(number >= KP_CALL_LIMIT, 0))
         return KP_ERR_NOT_SUPPORTED;
-    const call_entry_t *entry = &calls[number];
+    const call_entry_t *entry = &calls[kp_index_nospec(number, KP_CALL_LIMIT)];
     kp_call_t call;
     call.process = kp_fast_process();
     call.arguments = arguments;

@@ -1,5 +1,6 @@
 #include <limits.h>
 
+#include "kernel/base/nospec.h"
 #include "kernel/base/base.h"
 #include "kernel/base/random.h"
 #include "tests/kp_test.h"
@@ -80,6 +81,22 @@ KP_TEST(random_differs)
     kp_random_add(&c, "seed\0", 5);
     kp_random_add(&d, "seed", 4);
     KP_EXPECT(memcmp(&c, &d, sizeof(c)) != 0);
+}
+
+KP_TEST(index_nospec)
+{
+    static const size_t sizes[] = {1, 2, 7, 4096, (size_t)1 << 62};
+    for (size_t i = 0; i < 5; i++) {
+        size_t size = sizes[i];
+        KP_EXPECT(kp_index_nospec(0, size) == 0);
+        KP_EXPECT(kp_index_nospec(size - 1, size) == size - 1);
+        KP_EXPECT(kp_index_nospec(size / 2, size) == size / 2);
+        KP_EXPECT(kp_index_nospec(size, size) == 0);
+        KP_EXPECT(kp_index_nospec(size + 1, size) == 0);
+        KP_EXPECT(kp_index_nospec(SIZE_MAX, size) == 0);
+        KP_EXPECT(kp_index_nospec(SIZE_MAX / 2 + 1, size) == 0);
+    }
+    KP_EXPECT(kp_index_nospec(0, 0) == 0);
 }
 
 KP_TEST_MAIN()

@@ -3,6 +3,7 @@
 
 #include "kernel/machine/x86_64/kaslr.h"
 #include "kernel/machine/x86_64/paging.h"
+#include "kernel/machine/x86_64/speculation.h"
 #include "kernel/machine/x86_64/trap.h"
 
 enum {
@@ -206,6 +207,7 @@ void kp_x86_cpu_protect(void)
     *(uint32_t *)&fpu_initial[24] = 0x1f80;
     *(uint64_t *)&fpu_initial[512] = f->xsave ? 3 : 0; /* XSTATE_BV: take x87 and SSE from here */
 
+    kp_x86_speculation_cpu();
     kp_x86_msr_write(MSR_STAR, (uint64_t)KP_X86_KERNEL_DATA << 48 | 3ull << 48 |
                                    (uint64_t)KP_X86_KERNEL_CODE << 32);
     kp_x86_msr_write(MSR_LSTAR, (uint64_t)kp_x86_syscall_entry);

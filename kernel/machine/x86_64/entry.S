@@ -46,6 +46,12 @@
     popq %rax
     .endm
 
+/* Last thing before ring 3: what buffers in the CPU still hold of the kernel goes. A NOP that becomes
+   `verw kp_x86_verw_selector(%rip)` where that does it. */
+    .macro CLEAR_BUFFERS
+    .byte 0x0f, 0x1f, 0x80, 0, 0, 0, 0
+    .endm
+
     .text
 /* 256 entries; those where the CPU pushes an error code: 8, 10 to 14, 17, 21, 29, 30. #DF (8), NMI (2)
    and #MC (18) arrive on their own stacks with GS unknown. */
@@ -74,7 +80,8 @@ trap_common:
     testb $3, 24(%rsp)
     jz 1f
     swapgs
-1:  PUSH_REGISTERS
+1:  lfence /* not with the wrong GS, whichever way the branch was guessed */
+    PUSH_REGISTERS
     cld
     .global kp_x86_clac_site
 kp_x86_clac_site:
@@ -91,6 +98,8 @@ kp_x86_clac_site:
     call kp_x86_user_return
     POP_REGISTERS
     addq $16, %rsp
+kp_x86_verw_0:
+    CLEAR_BUFFERS
     swapgs
     iretq
 3:  POP_REGISTERS
@@ -161,6 +170,8 @@ syscall_lean_return:
     andl $0xcd5, %r11d
     orl $0x202, %r11d
     popq %rsp
+kp_x86_verw_1:
+    CLEAR_BUFFERS
     swapgs
     sysretq
 
@@ -199,6 +210,8 @@ syscall_full:
     andl $0xcd5, %r11d /* arithmetic flags, trap bit off, DF as it was */
     orl $0x202, %r11d
     movq 24(%rsp), %rsp
+kp_x86_verw_2:
+    CLEAR_BUFFERS
     swapgs
     sysretq
 4:  ud2
@@ -251,6 +264,8 @@ kp_x86_user_enter:
     xorl %r13d, %r13d
     xorl %r14d, %r14d
     xorl %r15d, %r15d
+kp_x86_verw_3:
+    CLEAR_BUFFERS
     swapgs
     iretq
 
@@ -260,10 +275,61 @@ kp_x86_user_resume:
     movq %rdi, %rsp
     POP_REGISTERS
     addq $16, %rsp
+kp_x86_verw_4:
+    CLEAR_BUFFERS
     swapgs
     iretq
 
+/* Indirect branches of C code: a return whose guess is caught in a loop. kp_x86_speculation_init makes
+   plain jumps of them where that is not needed. */
+    .macro THUNK register
+    .balign 32
+    .global __x86_indirect_thunk_\register
+__x86_indirect_thunk_\register:
+    call 2f
+1:  pause
+    lfence
+    jmp 1b
+2:  movq %\register, (%rsp)
+    ret
+    .endm
+    .balign 32
+    .global kp_x86_thunks
+kp_x86_thunks:
+    .irp register, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+    THUNK \register
+    .endr
+    .balign 32
+
+/* Fills the return stack buffer with places that lead nowhere. */
+    .global kp_x86_rsb_fill
+kp_x86_rsb_fill:
+    movl $16, %eax
+1:  call 3f
+2:  pause
+    lfence
+    jmp 2b
+3:  call 5f
+4:  pause
+    lfence
+    jmp 4b
+5:  decl %eax
+    jnz 1b
+    addq $32 * 8, %rsp
+    ret
+
     .section .rodata
+    .balign 8
+    .global kp_x86_verw_sites, kp_x86_verw_selector
+kp_x86_verw_sites:
+    .quad kp_x86_verw_0
+    .quad kp_x86_verw_1
+    .quad kp_x86_verw_2
+    .quad kp_x86_verw_3
+    .quad kp_x86_verw_4
+    .quad 0
+kp_x86_verw_selector:
+    .word 0x10
     .balign 8
     .global kp_x86_trap_entries
 kp_x86_trap_entries:

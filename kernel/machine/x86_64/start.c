@@ -7,6 +7,7 @@
 #include "kernel/machine/x86_64/pages.h"
 #include "kernel/machine/x86_64/paging.h"
 #include "kernel/machine/x86_64/smp.h"
+#include "kernel/machine/x86_64/speculation.h"
 #include "kernel/machine/x86_64/thread.h"
 #include "kernel/machine/x86_64/trap.h"
 
@@ -86,6 +87,7 @@ __attribute__((no_stack_protector)) void kp_x86_start(uint32_t kind, uint64_t in
         kp_x86_log_level(KP_LOG_DEBUG);
     kp_x86_pages_init(&kp_x86_boot);
     kp_x86_trap_patch();
+    kp_x86_speculation_init();
     kp_x86_paging_init(&kp_x86_boot);
     kp_x86_cpu_protect();
     kp_x86_lapic_init();
@@ -95,6 +97,7 @@ __attribute__((no_stack_protector)) void kp_x86_start(uint32_t kind, uint64_t in
     kp_x86_thread_init();
     kp_x86_thread_start_reaper();
     log_boot();
+    kp_x86_speculation_log();
     kp_status_t status = kp_thread_create("main", start_kernel, NULL, NULL);
     if (status != KP_OK)
         kp_panic("cannot start the first thread: %s", kp_status_name(status));

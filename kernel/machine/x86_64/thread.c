@@ -12,6 +12,7 @@
 #include "kernel/machine/x86_64/lapic.h"
 #include "kernel/machine/x86_64/paging.h"
 #include "kernel/machine/x86_64/smp.h"
+#include "kernel/machine/x86_64/speculation.h"
 #include "kernel/machine/x86_64/spin.h"
 #include "kernel/machine/x86_64/trap.h"
 #include "kernel/sched/hand_off.h"
@@ -269,6 +270,8 @@ static void space_enter(kp_x86_cpu_t *cpu, kp_machine_space_t *space)
         atomic_fetch_and(&old->cpus, ~bit);
     /* Ring 3 can zero its GS base by loading a selector; the next process must not see that. */
     kp_x86_msr_write(MSR_KERNEL_GS_BASE, KP_X86_USER_MEMORY);
+    if (__builtin_expect(kp_x86_speculation_at_switch, 0))
+        kp_x86_speculation_switch();
 }
 
 /* On the thread that was switched to, its CPU's lock still held. Only now the thread before has left its

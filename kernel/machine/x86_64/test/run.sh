@@ -26,7 +26,7 @@ report() { # NAME GOOD(0 or not)
     else
         echo "not ok $1"
         failed=1
-        grep -v 'process: warning' "$work/text" "$work/err" | grep -h -e ' not ok ' -e panic -e '  ' -e '#' | sed 's/^/# /' | tail -40
+        grep -a -e 'not ok ' -e panic -e '^  ' -e ', [0-9]* failed' "$work/text" | cat - "$work/err" | sed 's/^/# /' | tail -40
     fi
 }
 
@@ -77,6 +77,22 @@ boot max "panic=check kaslr=off"
     [ "$(grep -c '^KPIO panic' "$work/text")" = 1 ] && grep -q '^KPIO has stopped' "$work/text"
 report x86_panic_smp $?
 cpus=1
+
+# With every measure against speculation on; and the code that has them: no indirect branch but through
+# a thunk (entry code that runs before, and the thunks, aside), lfence after the conditional swapgs.
+boot max "selftest speculation=on log=debug"
+grep -q 'speculation: retpolines on, at switches:.* RSB, on return: VERW' "$work/text" &&
+    grep -q 'selftest: end, 0 failed' "$work/text" && [ $status = 3 ]
+report x86_selftest_speculation $?
+objdump -d --no-show-raw-insn "$kernel" >"$work/code"
+awk '/^[0-9a-f]+ </ { name = $2 }
+    /(call|jmp) +\*/ && name !~ /thunk|<long_mode>|trampoline/ { print name, $0 }' \
+    "$work/code" >"$work/err"
+[ ! -s "$work/err" ] && [ "$(grep -c indirect_thunk "$work/code")" -gt 30 ]
+report x86_no_indirect_branches $?
+awk '/<trap_common>:/ { on = 1 } on && /swapgs/ { print; getline; print; exit }' "$work/code" |
+    tail -1 | grep -q lfence
+report x86_swapgs_fenced $?
 
 for lacking in "max,-popcnt POPCNT" "max,-nx NX" "pentium3 64-bit"; do
     boot "${lacking% *}" ""

@@ -130,6 +130,37 @@ static void spread(void *argument)
     leave();
 }
 
+/* The protections of the CPU that runs this. */
+static bool is_protected(void)
+{
+    const kp_x86_features_t *f = &kp_x86_features;
+    uint64_t cr0, cr4, expected = 0;
+    __asm__ volatile("movq %%cr0, %0" : "=r"(cr0));
+    __asm__ volatile("movq %%cr4, %0" : "=r"(cr4));
+    expected |= f->umip ? 1ull << 11 : 0;
+    expected |= f->smep ? 1ull << 20 : 0;
+    expected |= f->smap ? 1ull << 21 : 0;
+    bool fsgsbase = cr4 & 1ull << 16;
+    uint64_t efer = kp_x86_msr_read(0xc0000080);
+    return (cr0 & 1ull << 16) && (cr4 & expected) == expected && !fsgsbase && (efer & 1ull << 11) &&
+           !(kp_x86_flags() & 1ull << 18);
+}
+
+static void look_at_protection(void *argument)
+{
+    uint32_t all = (1u << kp_machine_cpu_count()) - 1;
+    kp_time_t limit = kp_machine_now() + 10 * KP_NS_PER_S;
+    (void)argument;
+    while (atomic_load(&shared.cpus) != all && kp_machine_now() < limit) {
+        kp_x86_interrupts_off(); /* stay on this CPU */
+        if (!is_protected())
+            atomic_store(&shared.bad, 1);
+        note_cpu();
+        kp_x86_interrupts_on();
+    }
+    leave();
+}
+
 static bool everywhere(void)
 {
     return atomic_load(&shared.cpus) == (1u << kp_machine_cpu_count()) - 1;
@@ -139,6 +170,8 @@ static void test_threads(void)
 {
     unsigned count = 2 * kp_machine_cpu_count();
     kp_test_report("smp_spread", run(spread, count) && everywhere());
+    kp_test_report("smp_protection",
+                   run(look_at_protection, count) && everywhere() && !atomic_load(&shared.bad));
     bool good = run(use_locks, count / 2 + 1);
     kp_test_report("smp_locks", good && !atomic_load(&shared.bad) &&
                                     shared.counter == (uint64_t)(count / 2 + 1) * LOCK_ROUNDS);
