@@ -1,0 +1,21 @@
+# make bench-wasm: see run.
+BENCH_WASM_KERNELS := matmul nbody fannkuch sha256 mandelbrot quicksort base64 mix
+HOST_TOOLS += bench_wasm
+bench_wasm_HOST_SRC = bench/wasm/engine.c $(RUNTIME_COMPILED)
+bench_wasm_HOST_LDFLAGS := -pthread
+
+$(BUILD)/bench/wasm/%.wasm: bench/wasm/kernels/%.c bench/wasm/kernels/kernel.h
+	$(call say,WASM,$<)
+	@mkdir -p $(@D)
+	$(Q)clang-19 --target=wasm32-wasi -O2 -std=c17 -Wall -Wextra -Werror -ffreestanding -nostdlib \
+	    -Wl,--no-entry -Wl,-z,stack-size=65536 $< -o $@
+
+$(BUILD)/bench/wasm/%.native: bench/wasm/kernels/%.c bench/wasm/native.c bench/wasm/kernels/kernel.h
+	$(call say,CC native,$<)
+	@mkdir -p $(@D)
+	$(Q)gcc -O2 -std=gnu17 -Wall -Wextra -Werror $< bench/wasm/native.c -o $@ -lm
+
+.PHONY: bench-wasm
+bench-wasm: $(BUILD)/tools/bench_wasm $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.wasm) \
+    $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.native)
+	$(Q)bench/wasm/run $(RUNS)
