@@ -2,27 +2,22 @@
    locked instructions are sequentially consistent already; a store needs the fence that xchg is. */
 #include "runtime/compile/internal.h"
 
-/* The address, checked to be a multiple of `width`, in the scratch register: mem = base + scratch. */
+/* The address. First of all it must be a multiple of `width`: an address that is not traps so wherever it
+   lies. */
 static kp_mem_t atomic_address(kp_compiler_t *c, const kp_wasm_instruction_t *instruction,
                                kp_value_t *index, unsigned width, unsigned *taken)
 {
-    kp_mem_t mem = kp_memory_address(c, instruction, index, width, taken);
-    if (width == 1)
-        return mem;
-    /* Bases are page-aligned for memories, but a window's base need not be: what counts is the address
-       in the memory. */
-    if (mem.index == REG_SCRATCH) {
-        if (mem.disp)
-            kp_asm_alu_imm(&c->code, W, ALU_ADD, REG_SCRATCH, mem.disp);
-    } else if (mem.index == NO_REG) {
-        kp_asm_mov_imm(&c->code, REG_SCRATCH, (uint32_t)mem.disp);
-    } else {
-        kp_asm_rm(&c->code, OP_LEA | W, REG_SCRATCH, kp_mem(mem.index, mem.disp));
+    if (width > 1) {
+        unsigned reg = kp_value_gpr(c, index), low = (unsigned)instruction->value & (width - 1);
+        if (low) {
+            kp_asm_rm(&c->code, OP_LEA, REG_SCRATCH, kp_mem(reg, (int32_t)low));
+            reg = REG_SCRATCH;
+        }
+        kp_asm_rr(&c->code, 0xf6u | R8L, 0, reg);
+        kp_asm_u8(&c->code, width - 1);
+        kp_trap_if(c, CC_NE, KP_WASM_TRAP_UNALIGNED_ATOMIC);
     }
-    kp_asm_rr(&c->code, 0xf6u | R8L, 0, REG_SCRATCH);
-    kp_asm_u8(&c->code, width - 1);
-    kp_trap_if(c, CC_NE, KP_WASM_TRAP_UNALIGNED_ATOMIC);
-    return kp_mem_index(mem.base, REG_SCRATCH, 0, 0);
+    return kp_memory_address(c, instruction, index, width, taken);
 }
 
 /* `op` with the prefix and width of the access; byte operations have the opcode below. */

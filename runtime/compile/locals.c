@@ -181,6 +181,9 @@ static void scan_body(kp_compiler_t *c, kp_scan_t *scan)
             scan->through = true;
             scan->calls += weight;
             break;
+        case KP_WASM_OP_THROW_REF:
+            scan->calls += weight;
+            break;
         case KP_WASM_OP_THROW:
         case KP_WASM_OP_MEMORY_GROW:
             if (!skip_leb(scan))
@@ -329,7 +332,8 @@ kp_status_t kp_locals_plan(kp_compiler_t *c)
     kp_scan_t scan = {.at = c->module->bytes + visitor->code_offset,
                       .end = c->module->bytes + visitor->code_end};
     scan_body(c, &scan);
-    c->has_calls = scan.calls != 0;
+    /* A landing pad finds every local in its home, even one that nothing can reach. */
+    c->has_calls = scan.calls != 0 || c->has_try;
     c->saves_instance = scan.through || c->has_try;
     c->many_results = type->result_count > 1;
     c->slot_size = scan.simd || c->module_simd ? 16 : 8;
@@ -396,6 +400,10 @@ void kp_locals_save(kp_compiler_t *c, uint32_t mask)
     for (uint32_t left = mask & c->dirty & c->valid; left; left &= left - 1) {
         unsigned bit = (unsigned)__builtin_ctz(left);
         const kp_local_t *local = &c->locals[c->local_of[bit]];
+        if (!local->home) { /* scan_body does not know this call: a fault of ours */
+            c->status = KP_ERR_BAD_STATE;
+            return;
+        }
         kp_value_t value = {.place = PLACE_REGISTER, .type = local->type, .reg = local->reg};
         kp_value_store(c, &value, kp_mem(RBP, local->home));
     }

@@ -5,11 +5,20 @@ RUNTIME_COMPILE_SRC := $(addprefix runtime/compile/,asm.c atomic.c bulk.c call.c
 RUNTIME_COMPILED = $(RUNTIME_COMPILE_SRC) $(RUNTIME_INSTANCE_SRC) $(RUNTIME_WASM_SRC)
 
 HOST_TOOLS += spec_compile spec_compile_checked
-SPEC_COMPILE_SRC = runtime/compile/test/spec.c runtime/instance/test/spec_store.c $(SPEC_RUNNER_SRC) \
+# The tier for test programs that run several.
+COMPILED_TIER_SRC = runtime/compile/test/compiled_tier.c runtime/instance/test/spec_store.c \
     $(RUNTIME_COMPILED)
+SPEC_COMPILE_SRC = runtime/compile/test/spec.c $(COMPILED_TIER_SRC) $(SPEC_RUNNER_SRC)
 spec_compile_HOST_SRC = $(SPEC_COMPILE_SRC)
 spec_compile_HOST_CFLAGS = $(SANITIZE)
 spec_compile_HOST_LDFLAGS := -pthread
 spec_compile_checked_HOST_SRC = $(SPEC_COMPILE_SRC)
 spec_compile_checked_HOST_CFLAGS = $(SANITIZE) -DSPEC_CHECKED
 spec_compile_checked_HOST_LDFLAGS := -pthread
+
+# Guarded against checked, on generated modules.
+HOST_TOOLS += differential_compile_checked
+differential_compile_checked_HOST_SRC = runtime/compile/test/differential.c $(COMPILED_TIER_SRC) \
+    $(DIFFERENTIAL_SRC)
+differential_compile_checked_HOST_CFLAGS = $(SANITIZE)
+differential_compile_checked_HOST_LDFLAGS := -pthread

@@ -227,10 +227,10 @@ uint64_t kp_wasm_atomic_notify(kp_wasm_instance_t *instance, uint32_t index, uin
                                uint32_t count)
 {
     const kp_wasm_meminst_t *memory = kp_wasm_instance_memory(instance, index);
-    if (!inside(address, 4, kp_wasm_memory_bytes(memory)))
-        return trapped(KP_WASM_TRAP_MEMORY_BOUNDS);
     if (address & 3)
         return trapped(KP_WASM_TRAP_UNALIGNED_ATOMIC);
+    if (!inside(address, 4, kp_wasm_memory_bytes(memory)))
+        return trapped(KP_WASM_TRAP_MEMORY_BOUNDS);
     return memory->type.shared ? kp_wasm_platform_notify(memory->base + address, count) : 0;
 }
 
@@ -238,10 +238,10 @@ static uint64_t atomic_wait(kp_wasm_instance_t *instance, uint32_t index, uint64
                             uint64_t expected, unsigned width, int64_t timeout_ns)
 {
     const kp_wasm_meminst_t *memory = kp_wasm_instance_memory(instance, index);
-    if (!inside(address, width, kp_wasm_memory_bytes(memory)))
-        return trapped(KP_WASM_TRAP_MEMORY_BOUNDS);
     if (address & (width - 1))
         return trapped(KP_WASM_TRAP_UNALIGNED_ATOMIC);
+    if (!inside(address, width, kp_wasm_memory_bytes(memory)))
+        return trapped(KP_WASM_TRAP_MEMORY_BOUNDS);
     if (!memory->type.shared)
         return trapped(KP_WASM_TRAP_NOT_SHARED);
     return kp_wasm_platform_wait(memory->base + address, expected, width, timeout_ns);

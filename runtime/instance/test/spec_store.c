@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const kp_spec_tier_t *tier;
-
 static void *resize(void *context, void *old, size_t old_size, size_t size)
 {
     (void)context;
@@ -39,6 +37,7 @@ typedef struct host {
 } host_t;
 
 typedef struct state {
+    const kp_spec_tier_t *tier;
     kp_wasm_options_t options;
     kp_wasm_store_t *store;
     loaded_t *loaded;
@@ -114,7 +113,7 @@ static void close_store(void *opaque)
     kp_wasm_store_destroy(state->store);
     for (loaded_t *loaded = state->loaded, *next; loaded; loaded = next) {
         next = loaded->next;
-        tier->discard(loaded->tier_module);
+        state->tier->discard(loaded->tier_module);
         kp_wasm_module_destroy(loaded->module);
         free(loaded);
     }
@@ -125,11 +124,12 @@ static void close_store(void *opaque)
     free(state);
 }
 
-static void *open_store(kp_wasm_features_t features)
+void *kp_spec_store_open(const kp_spec_tier_t *tier, kp_wasm_features_t features)
 {
     state_t *state = calloc(1, sizeof *state);
     if (!state)
         return NULL;
+    state->tier = tier;
     state->options = kp_wasm_options_init(allocator);
     state->options.features = features;
     kp_wasm_store_options_t options = kp_wasm_store_options_init(allocator);
@@ -177,7 +177,7 @@ static kp_spec_outcome_t load(state_t *state, const uint8_t *bytes, size_t size,
     kp_status_t status =
         kp_wasm_module_decode(bytes, size, &state->options, &loaded->module, &error);
     if (status == KP_OK)
-        status = tier->prepare(loaded->module, allocator, &loaded->tier_module, &error);
+        status = state->tier->prepare(loaded->module, allocator, &loaded->tier_module, &error);
     if (status != KP_OK) {
         kp_wasm_module_destroy(loaded->module);
         free(loaded);
@@ -252,8 +252,8 @@ static kp_spec_outcome_t instantiate(void *opaque, const uint8_t *bytes, size_t 
     kp_wasm_instance_t *made;
     uint32_t bad = UINT32_MAX;
     kp_status_t status =
-        kp_wasm_instance_create(state->store, module, tier->tier, loaded->tier_module, imports,
-                                module->import_count, true, &made, &bad);
+        kp_wasm_instance_create(state->store, module, state->tier->tier, loaded->tier_module,
+                                imports, module->import_count, true, &made, &bad);
     free(imports);
     if (bad != UINT32_MAX) {
         snprintf(message->text, sizeof message->text, "incompatible import type");
@@ -337,12 +337,11 @@ static kp_spec_outcome_t get(void *opaque, void *instance, const char *field, si
     return KP_SPEC_OK;
 }
 
-int kp_spec_store_main(int argc, char **argv, const kp_spec_tier_t *used)
+kp_spec_engine_t kp_spec_store_engine(const char *name, void *(*open)(kp_wasm_features_t features))
 {
-    tier = used;
-    const kp_spec_engine_t engine = {
-        .name = used->name,
-        .open = open_store,
+    return (kp_spec_engine_t){
+        .name = name,
+        .open = open,
         .close = close_store,
         .check = check,
         .instantiate = instantiate,
@@ -350,5 +349,4 @@ int kp_spec_store_main(int argc, char **argv, const kp_spec_tier_t *used)
         .invoke = invoke,
         .get = get,
     };
-    return kp_spec_main(argc, argv, &engine);
 }
