@@ -185,6 +185,10 @@ void kp_handle_table_clear(kp_handle_table_t *table)
     kp_spin_lock(&table->lock);
     table->closed = true;
     for (uint32_t index = 0; index < table->slot_count; index++) {
+        if (index % KP_HANDLE_CHUNK == 0) { /* interrupts must not wait for a large table */
+            kp_spin_unlock(&table->lock);
+            kp_spin_lock(&table->lock);
+        }
         kp_handle_slot_t *slot = slot_at(table, index);
         if (slot_state(slot) < KP_HANDLE_OPEN)
             continue;

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kp_test_attach("fuzz");
     if (size < 2)
         return 0;
-    kp_world_begin(&world, 0);
+    kp_world_begin(&world, KP_WORLD_TURNS);
     for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++) {
         world.players[i].generate.bytes = data;
         world.players[i].generate.byte_count = size;

@@ -23,6 +23,9 @@ typedef struct kp_generate {
     uint32_t arena_size;
     uint32_t deadline_ns; /* how far in the future deadlines may lie; 0: calls only poll */
 
+    bool
+        is_crowd; /* other threads of the process are at work: nothing that ends it or maps memory */
+
     void *context; /* of these: */
     int64_t (*call)(void *context, uint32_t number, const uint64_t arguments[6]);
     uint32_t (*type_of)(void *context, kp_handle_t handle); /* KP_TYPE_NONE: names nothing usable */

@@ -1,9 +1,10 @@
 /* Random system calls, many of them: build/test/kernel_random_calls [--calls N] [--seed S] [--rounds R].
-   Rounds of some thousand calls of several processes, by turns from one thread (where allocations fail now
-   and then) and from a thread each. After a round nothing may be left. Rounds run in child processes, so
-   that a finding (a sanitizer's report, a failed check, a leak, a hang) is counted and the run goes on.
-   The same seed makes the same calls in one-thread rounds; threads race. A finding names its seed:
-   --seed S --rounds 1 repeats it. The last line says how many calls were made and how many findings. */
+   Rounds of some thousand calls: of several processes by turns, where allocations fail now and then; of
+   several processes with a thread each; of several threads of one process. After a round nothing may be
+   left. Rounds run in child processes, so that a finding (a sanitizer's report, a failed check, a leak,
+   a hang) is counted and the run goes on. The same seed makes the same calls where players take turns;
+   threads race. A finding names its seed: --seed S --rounds 1 repeats it. The last line says how many
+   calls were made and how many findings. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,6 @@
 #define ROUND_CALLS 3000u
 #define ROUNDS_PER_CHILD 20u
 #define CHILD_SECONDS 300u
-#define DEADLINE_NS 1000000u
 
 typedef struct totals {
     uint64_t calls;
@@ -92,11 +92,14 @@ static bool run_round(uint64_t seed)
     static kp_world_t world;
     totals->seed = seed;
     kp_generate_t dice = {.seed = seed};
-    bool together = seed % 4 == 3;
-    kp_world_begin(&world, together ? DEADLINE_NS : 0);
+    static const kp_world_mode_t modes[] = {KP_WORLD_TURNS,   KP_WORLD_TURNS,  KP_WORLD_TURNS,
+                                            KP_WORLD_THREADS, KP_WORLD_TURNS,  KP_WORLD_TURNS,
+                                            KP_WORLD_CROWD,   KP_WORLD_THREADS};
+    kp_world_mode_t mode = modes[seed % 8];
+    kp_world_begin(&world, mode);
     for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++)
         world.players[i].generate.seed = seed * 7919 + i;
-    if (together)
+    if (mode != KP_WORLD_TURNS)
         round_together(&world);
     else
         round_alone(&world, &dice);

@@ -8,6 +8,7 @@
 #include "kernel/syscall/call.h"
 
 #define ARENA_SIZE 65536u
+#define DEADLINE_NS 1000000u
 #define MUST(condition) ((condition) ? (void)0 : abort())
 
 /* Objects are made for one player at a time. */
@@ -18,7 +19,8 @@ static pthread_mutex_t objects_mutex = PTHREAD_MUTEX_INITIALIZER;
 static int64_t player_call(void *context, uint32_t number, const uint64_t arguments[6])
 {
     kp_world_player_t *player = context;
-    return kp_test_call6(player->process, number, arguments);
+    return player->is_beside ? kp_test_call6_beside(player->process, number, arguments)
+                             : kp_test_call6(player->process, number, arguments);
 }
 
 static uint32_t player_type_of(void *context, kp_handle_t handle)
@@ -34,9 +36,13 @@ static uint32_t player_type_of(void *context, kp_handle_t handle)
 }
 
 /* As a call does it, so that a kill from another thread waits meanwhile. */
-static bool player_access(kp_process_t *process, uint64_t address, void *to, const void *from,
+static bool player_access(kp_world_player_t *player, uint64_t address, void *to, const void *from,
                           size_t count)
 {
+    kp_process_t *process = player->process;
+    if (player->generate.is_crowd) /* nobody ends it */
+        return (to ? kp_user_read(process, to, address, count)
+                   : kp_user_write(process, address, from, count)) == KP_OK;
     kp_spin_lock(process->object.lock);
     kp_thread_t *thread = process->thread;
     if (thread)
@@ -66,14 +72,12 @@ static bool player_access(kp_process_t *process, uint64_t address, void *to, con
 
 static bool player_write(void *context, uint64_t address, const void *bytes, size_t count)
 {
-    kp_world_player_t *player = context;
-    return player_access(player->process, address, NULL, bytes, count);
+    return player_access(context, address, NULL, bytes, count);
 }
 
 static bool player_read(void *context, uint64_t address, void *bytes, size_t count)
 {
-    kp_world_player_t *player = context;
-    return player_access(player->process, address, bytes, NULL, count);
+    return player_access(context, address, bytes, NULL, count);
 }
 
 static kp_time_t player_now(void *context)
@@ -113,7 +117,7 @@ static void player_start(kp_world_player_t *player, bool alone)
     pthread_mutex_unlock(&objects_mutex);
 }
 
-void kp_world_begin(kp_world_t *world, uint32_t deadline_ns)
+void kp_world_begin(kp_world_t *world, kp_world_mode_t mode)
 {
     memset(world, 0, sizeof(*world));
     kp_test_objects_begin(); /* what it makes for ever is made now */
@@ -125,14 +129,23 @@ void kp_world_begin(kp_world_t *world, uint32_t deadline_ns)
         kp_world_player_t *player = &world->players[i];
         player->generate = (kp_generate_t){.arena = 0,
                                            .arena_size = ARENA_SIZE,
-                                           .deadline_ns = deadline_ns,
+                                           .deadline_ns = mode == KP_WORLD_TURNS ? 0 : DEADLINE_NS,
+                                           .is_crowd = mode == KP_WORLD_CROWD,
                                            .context = player,
                                            .call = player_call,
                                            .type_of = player_type_of,
                                            .write = player_write,
                                            .read = player_read,
                                            .now = player_now};
-        player_start(player, i % 2);
+        if (i == 0 || mode != KP_WORLD_CROWD) {
+            player_start(player, mode != KP_WORLD_CROWD && i % 2);
+            continue;
+        }
+        player->is_beside = true;
+        player->process = world->players[0].process;
+        memcpy(player->generate.handles, world->players[0].generate.handles,
+               sizeof(player->generate.handles));
+        player->generate.handle_count = world->players[0].generate.handle_count;
     }
     for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++) {
         kp_world_player_t *player = &world->players[i];
@@ -183,8 +196,10 @@ static void process_finish(kp_process_t *process, void *context)
 
 bool kp_world_end(kp_world_t *world)
 {
-    for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++)
-        kp_test_process_end(world->players[i].process);
+    for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++) {
+        if (!world->players[i].is_beside)
+            kp_test_process_end(world->players[i].process);
+    }
     kp_process_each(process_finish, NULL);
     kp_test_objects_end();
     /* A kernel thread (of the timers) may be giving up its last reference just now. */

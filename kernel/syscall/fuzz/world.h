@@ -10,6 +10,7 @@
 
 typedef struct kp_world_player {
     kp_process_t *process;
+    bool is_beside; /* the process is the first player's */
     kp_generate_t generate;
     uint64_t restarts;
 } kp_world_player_t;
@@ -19,8 +20,14 @@ typedef struct kp_world {
     uint64_t objects, allocations; /* as they were before */
 } kp_world_t;
 
-/* deadline_ns: 0 when all calls come from one thread (nobody would wake it). */
-void kp_world_begin(kp_world_t *world, uint32_t deadline_ns);
+/* How the players stand to each other. */
+typedef enum kp_world_mode {
+    KP_WORLD_TURNS,   /* all calls come from one thread: nobody would wake it, so nothing waits */
+    KP_WORLD_THREADS, /* a process and a thread each */
+    KP_WORLD_CROWD,   /* threads of one process, which nobody ends */
+} kp_world_mode_t;
+
+void kp_world_begin(kp_world_t *world, kp_world_mode_t mode);
 /* One call of a player; one that has ended starts again. Calls for different players may come from
    different threads. */
 int64_t kp_world_call(kp_world_t *world, unsigned player);
