@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "kernels/kernel.h"
+#include "bench/wasm/kernels/kernel.h"
 
 static unsigned long long now(void)
 {

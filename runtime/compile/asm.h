@@ -81,6 +81,9 @@ static inline kp_status_t kp_asm_reserve(kp_asm_t *code, size_t size)
     return (size_t)(code->end - code->at) >= size ? KP_OK : kp_asm_grow(code, size);
 }
 
+/* Fills up with no-operations to a multiple of `alignment`, a power of two of at most 64. */
+void kp_asm_align(kp_asm_t *code, unsigned alignment);
+
 static inline uint32_t kp_asm_here(const kp_asm_t *code)
 {
     return (uint32_t)(code->at - code->base);

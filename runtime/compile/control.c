@@ -7,6 +7,9 @@
    keep the flags, so a comparison and its branch stay fused. */
 #include "runtime/compile/internal.h"
 
+/* Loop heads: short loops that straddle lines of the decoded-instruction cache ran at half speed. */
+enum { LOOP_ALIGNMENT = 32 };
+
 kp_control_t *kp_control_push(kp_compiler_t *c, kp_wasm_frame_t *frame)
 {
     if (c->control_count == c->control_capacity) {
@@ -252,6 +255,7 @@ static void begin_loop(kp_compiler_t *c, kp_wasm_frame_t *frame)
     control->reached = true;
     control->valid = c->pinned;
     control->dirty = c->pinned;
+    kp_asm_align(&c->code, LOOP_ALIGNMENT);
     control->target = kp_asm_here(&c->code);
     loop_checks(c);
 }
