@@ -24,10 +24,11 @@ static void log_boot(void)
     kp_x86_memory_usage(&total, &free_bytes);
     kp_log("boot", KP_LOG_INFO,
            "KPIO on x86_64 through %s, %llu MiB free, bundle %llu KiB, "
-           "TSC %llu MHz (%s), protections:%s%s%s NX WP",
+           "TSC %llu MHz (%s), %s, %s, protections:%s%s%s NX WP",
            boot->multiboot ? "multiboot2" : "PVH", (unsigned long long)(free_bytes >> 20),
            (unsigned long long)((boot->bundle.end - boot->bundle.start) >> 10),
            (unsigned long long)(kp_x86_tsc_frequency() / 1000000), kp_x86_clock_source(),
+           f->x2apic ? "x2APIC" : "xAPIC", f->tsc_deadline ? "TSC deadline" : "one-shot timer",
            f->smep ? " SMEP" : "", f->smap ? " SMAP" : "", f->umip ? " UMIP" : "");
 }
 
