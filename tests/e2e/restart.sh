@@ -12,6 +12,16 @@ page_is_painted() {
     [ "$($pixels "$work/screen.png" count ff0000)" = 2400 ] &&
         [ "$($pixels "$work/screen.png" count 00ff00)" = 2400 ]
 }
+# A key that comes while the display or the shell's connection to it starts again goes to nobody: the user
+# presses again.
+reload_until_requested() {
+    local try
+    for try in 1 2 3 4 5 6; do
+        user key f5
+        wait_for 15 requests_are /index.html $((before + 1)) && return
+    done
+    return 1
+}
 # One boot a service: it dies when the first page has loaded.
 for service in http netstack display; do
     boot $service "$url/index.html" --append "dump=text kill=$service@load-done"
@@ -20,9 +30,7 @@ for service in http netstack display; do
     check "$service-starts-again" "$(explain)" \
         wait_for 60 bash -c "[ \$(grep -ac 'started $service ' '$log') -ge 2 ]"
     before=$(requests /index.html)
-    user key f5
-    check "$service-reload-fetches" "no request after the reload: $(explain)" \
-        wait_for 90 requests_are /index.html $((before + 1))
+    check "$service-reload-fetches" "no request after the reload: $(explain)" reload_until_requested
     if [ $service = display ]; then # the shell may have made a fresh tab with the page itself
         check display-reload-text "$(explain)" wait_for 60 has_dumps 2
     else
