@@ -13,7 +13,7 @@ firmware=$([ -e /usr/share/qemu/qboot.rom ] && echo "-bios qboot.rom")
 boot() {
     local cpu=$1 line=$2
     shift 2
-    timeout -k 5 60 qemu-system-x86_64 -accel tcg -cpu "$cpu" -m 256 -smp "${cpus:-1}" -machine q35 $firmware \
+    timeout -k 5 ${patience:-240} qemu-system-x86_64 -accel tcg -cpu "$cpu" -m 256 -smp "${cpus:-1}" -machine q35 $firmware \
         -kernel "$kernel" -append "$line" -display none -serial stdio -no-reboot \
         -device isa-debug-exit,iobase=0xf4,iosize=4 "$@" </dev/null >"$work/out" 2>"$work/err"
     status=$?
