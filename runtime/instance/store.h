@@ -65,6 +65,7 @@ struct kp_wasm_store {
     uint32_t *type_hash;
     uint32_t type_count, type_capacity, type_hash_size;
     kp_wasm_instance_t *host_instance; /* what host functions "run" in */
+    void *interpreter;                 /* interpret/: its stack, while it has instances here */
 };
 
 /* Errors: KP_ERR_NO_MEMORY. */
