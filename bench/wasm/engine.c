@@ -1,13 +1,14 @@
 /* Our tiers on a kernel: engine TIER MODULE ROUNDS REPEATS prints "CHECKSUM NANOSECONDS", the fastest
    repeat. engine compile MODULE REPEATS prints "BYTES CODE-SECTION CODE-BYTES NANOSECONDS PEAK-BYTES" of
    the compiler alone (decoding not counted: it is done once for all tiers). Tiers: compiled, checked
-   (explicit bounds). */
+   (explicit bounds), interpreted. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "runtime/compile/compile.h"
+#include "runtime/interpret/interpret.h"
 
 /* Counts what is allocated at a time; sizes are given, so no header is needed. */
 static size_t allocated, peak;
@@ -84,27 +85,42 @@ static int bench_compile(const kp_wasm_module_t *module, int repeats)
     return 0;
 }
 
-static int bench_run(const kp_wasm_module_t *module, bool checked, uint32_t rounds, int repeats)
+/* The compiled code, made ready; or the interpreter's, which is made at the first call. */
+static kp_status_t prepare(const kp_wasm_module_t *module, bool checked,
+                           kp_wasm_artefact_t *artefact, kp_wasm_code_t **code,
+                           kp_wasm_error_t *error)
 {
     kp_wasm_compile_options_t options = kp_wasm_compile_options_init(allocator);
-    kp_wasm_store_options_t store_options = kp_wasm_store_options_init(allocator);
     if (checked)
         options.flags = 0;
+    kp_status_t status = kp_wasm_compile(module, &options, artefact, error);
+    if (status == KP_OK)
+        status = kp_wasm_code_load(artefact->bytes, artefact->size, module, allocator, code);
+    return status;
+}
+
+static int bench_run(const kp_wasm_module_t *module, const char *tier, uint32_t rounds, int repeats)
+{
+    kp_wasm_store_options_t store_options = kp_wasm_store_options_init(allocator);
+    bool interpreted = strcmp(tier, "interpreted") == 0, checked = strcmp(tier, "checked") == 0;
     store_options.guard_pages = !checked;
-    kp_wasm_artefact_t artefact;
+    kp_wasm_artefact_t artefact = {0};
     kp_wasm_error_t error = {0};
-    kp_wasm_code_t *code;
+    kp_wasm_code_t *code = NULL;
+    kp_wasm_interpreted_t *interpreter = NULL;
     kp_wasm_store_t *store;
     kp_wasm_instance_t *instance;
     kp_wasm_extern_t run;
-    kp_status_t status = kp_wasm_compile(module, &options, &artefact, &error);
-    if (status == KP_OK)
-        status = kp_wasm_code_load(artefact.bytes, artefact.size, module, allocator, &code);
+    kp_status_t status = interpreted ? kp_wasm_module_validate(module, &error)
+                                     : prepare(module, checked, &artefact, &code, &error);
+    if (status == KP_OK && interpreted)
+        status = kp_wasm_interpreted_create(module, allocator, &interpreter);
     if (status == KP_OK)
         status = kp_wasm_store_create(&store_options, &store);
     if (status == KP_OK)
-        status = kp_wasm_instance_create(store, module, &kp_wasm_compiled_tier, code, NULL, 0, true,
-                                         &instance, NULL);
+        status = kp_wasm_instance_create(
+            store, module, interpreted ? &kp_wasm_interpreted_tier : &kp_wasm_compiled_tier,
+            interpreted ? (void *)interpreter : (void *)code, NULL, 0, true, &instance, NULL);
     if (status != KP_OK)
         return fail("instantiate", status, &error);
     if (!kp_wasm_instance_find(instance, "run", 3, &run))
@@ -126,15 +142,18 @@ static int bench_run(const kp_wasm_module_t *module, bool checked, uint32_t roun
     }
     printf("%u %llu\n", values[0].u32, (unsigned long long)best);
     kp_wasm_store_destroy(store);
-    kp_wasm_code_unload(code);
-    kp_wasm_artefact_free(&artefact);
+    kp_wasm_interpreted_destroy(interpreter);
+    if (!interpreted) {
+        kp_wasm_code_unload(code);
+        kp_wasm_artefact_free(&artefact);
+    }
     return 0;
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fprintf(stderr, "usage: engine compiled|checked MODULE ROUNDS REPEATS\n"
+        fprintf(stderr, "usage: engine compiled|checked|interpreted MODULE ROUNDS REPEATS\n"
                         "       engine compile MODULE REPEATS\n");
         return 2;
     }
@@ -152,8 +171,7 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "compile") == 0)
         result = bench_compile(module, atoi(argv[3]));
     else
-        result = bench_run(module, strcmp(argv[1], "checked") == 0, (uint32_t)atoi(argv[3]),
-                           argc > 4 ? atoi(argv[4]) : 3);
+        result = bench_run(module, argv[1], (uint32_t)atoi(argv[3]), argc > 4 ? atoi(argv[4]) : 3);
     kp_wasm_module_destroy(module);
     free(bytes);
     return result;

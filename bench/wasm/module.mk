@@ -1,7 +1,7 @@
 # make bench-wasm: see run.
 BENCH_WASM_KERNELS := matmul nbody fannkuch sha256 mandelbrot quicksort base64 mix
 HOST_TOOLS += bench_wasm
-bench_wasm_HOST_SRC = bench/wasm/engine.c $(RUNTIME_COMPILED)
+bench_wasm_HOST_SRC = bench/wasm/engine.c $(sort $(RUNTIME_COMPILED) $(RUNTIME_INTERPRETED))
 bench_wasm_HOST_LDFLAGS := -pthread
 
 $(BUILD)/bench/wasm/%.wasm: bench/wasm/kernels/%.c bench/wasm/kernels/kernel.h

@@ -5,29 +5,26 @@
 /* Operand row: address, then one or two values; the result replaces the address. */
 enum { ADDRESS, FIRST, SECOND };
 
-#define READ_MODIFY_WRITE(type, p)                                                                 \
-    switch (kind) {                                                                                \
-    case 0:                                                                                        \
-        return __atomic_fetch_add((type *)(p), (type)value, __ATOMIC_SEQ_CST);                     \
-    case 1:                                                                                        \
-        return __atomic_fetch_sub((type *)(p), (type)value, __ATOMIC_SEQ_CST);                     \
-    case 2:                                                                                        \
-        return __atomic_fetch_and((type *)(p), (type)value, __ATOMIC_SEQ_CST);                     \
-    case 3:                                                                                        \
-        return __atomic_fetch_or((type *)(p), (type)value, __ATOMIC_SEQ_CST);                      \
-    case 4:                                                                                        \
-        return __atomic_fetch_xor((type *)(p), (type)value, __ATOMIC_SEQ_CST);                     \
-    case 5:                                                                                        \
-        return __atomic_exchange_n((type *)(p), (type)value, __ATOMIC_SEQ_CST);                    \
-    default: {                                                                                     \
-        /* Compared as wide as the operand: a narrow access never equals one that is too large. */ \
-        type expected = (type)value;                                                               \
-        if (expected != value)                                                                     \
-            return __atomic_load_n((type *)(p), __ATOMIC_SEQ_CST);                                 \
-        __atomic_compare_exchange_n((type *)(p), &expected, (type)replacement, false,              \
-                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                           \
-        return expected;                                                                           \
-    }                                                                                              \
+#define READ_MODIFY_WRITE(type, p)                                                    \
+    switch (kind) {                                                                   \
+    case 0:                                                                           \
+        return __atomic_fetch_add((type *)(p), (type)value, __ATOMIC_SEQ_CST);        \
+    case 1:                                                                           \
+        return __atomic_fetch_sub((type *)(p), (type)value, __ATOMIC_SEQ_CST);        \
+    case 2:                                                                           \
+        return __atomic_fetch_and((type *)(p), (type)value, __ATOMIC_SEQ_CST);        \
+    case 3:                                                                           \
+        return __atomic_fetch_or((type *)(p), (type)value, __ATOMIC_SEQ_CST);         \
+    case 4:                                                                           \
+        return __atomic_fetch_xor((type *)(p), (type)value, __ATOMIC_SEQ_CST);        \
+    case 5:                                                                           \
+        return __atomic_exchange_n((type *)(p), (type)value, __ATOMIC_SEQ_CST);       \
+    default: { /* a narrow one compares only that much of the expectation */          \
+        type expected = (type)value;                                                  \
+        __atomic_compare_exchange_n((type *)(p), &expected, (type)replacement, false, \
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);              \
+        return expected;                                                              \
+    }                                                                                 \
     }
 
 static uint64_t modify(void *at, unsigned width, unsigned kind, uint64_t value,
@@ -100,17 +97,18 @@ kp_wasm_trap_code_t kp_interpret_atomic(kp_wasm_instance_t *instance, uint8_t *f
     const kp_wasm_meminst_t *memory = kp_wasm_instance_memory(instance, insn->c);
     uint64_t slots[3] = {0}, at, size = kp_wasm_meminst_size(memory);
     memcpy(slots, fp + insn->a, operands * sizeof *slots);
-    if (__builtin_add_overflow(slots[ADDRESS], insn[1].imm, &at))
+    uint64_t bytes = (uint64_t)1 << width;
+    bool beyond = __builtin_add_overflow(slots[ADDRESS], insn[1].imm, &at);
+    if (at & (bytes - 1))
+        return KP_WASM_TRAP_UNALIGNED_ATOMIC;
+    if (beyond)
         return KP_WASM_TRAP_MEMORY_BOUNDS;
     kp_wasm_trap_code_t trap = KP_WASM_TRAP_NONE;
     if (opcode <= KP_WASM_OP_MEMORY_ATOMIC_WAIT64) {
         trap = wait_or_notify(instance, opcode, insn->c, at, slots);
     } else {
-        uint64_t bytes = (uint64_t)1 << width;
         if (at > size || bytes > size - at)
             return KP_WASM_TRAP_MEMORY_BOUNDS;
-        if (at & (bytes - 1))
-            return KP_WASM_TRAP_UNALIGNED_ATOMIC;
         void *pointer = memory->base + at;
         if (opcode <= KP_WASM_OP_I64_ATOMIC_LOAD32_U)
             slots[ADDRESS] = load(pointer, width);

@@ -3,8 +3,17 @@ RUNTIME_INTERPRET_SRC := $(addprefix runtime/interpret/,atomic.c run.c tier.c tr
     translate_control.c translate_operator.c translate_stack.c vector.c vector_float.c)
 RUNTIME_INTERPRETED = $(RUNTIME_INTERPRET_SRC) $(RUNTIME_INSTANCE_SRC) $(RUNTIME_WASM_SRC)
 
+# The tier for test programs that run several.
+INTERPRETED_TIER_SRC = runtime/interpret/test/interpreted_tier.c runtime/instance/test/spec_store.c \
+    $(RUNTIME_INTERPRETED)
+
 HOST_TOOLS += spec_interpret
-spec_interpret_HOST_SRC = runtime/interpret/test/spec.c runtime/instance/test/spec_store.c \
-    $(SPEC_RUNNER_SRC) $(RUNTIME_INTERPRETED)
+spec_interpret_HOST_SRC = runtime/interpret/test/spec.c $(INTERPRETED_TIER_SRC) $(SPEC_RUNNER_SRC)
 spec_interpret_HOST_CFLAGS = $(SANITIZE)
-spec_interpret_HOST_LDFLAGS = -pthread
+spec_interpret_HOST_LDFLAGS := -pthread
+
+# Interpreted against compiled, on generated modules. Without sanitizers: the issue's million is run by it.
+HOST_TOOLS += differential_interpret_compile
+differential_interpret_compile_HOST_SRC = runtime/interpret/test/differential.c \
+    $(sort $(INTERPRETED_TIER_SRC) $(COMPILED_TIER_SRC)) $(DIFFERENTIAL_SRC)
+differential_interpret_compile_HOST_LDFLAGS := -pthread

@@ -30,13 +30,13 @@ static kp_status_t begin(void *context, kp_wasm_visitor_t *visitor)
     t->scratch = at + 8;
     t->next_home = t->most_home = at + 24;
     /* Results go to the begin of the frame. */
-    uint32_t results = kp_row_bytes(kp_wasm_functype_results(visitor->signature),
-                                    visitor->signature->result_count);
+    uint32_t results = kp_translate_row_bytes(kp_wasm_functype_results(visitor->signature),
+                                              visitor->signature->result_count);
     if (results > t->most_home)
         t->most_home = results;
     t->blocks[0] =
         (kp_block_t){.home = t->next_home, .fixups = KP_NO_INSN, .otherwise = KP_NO_INSN};
-    kp_emit(t, KP_OP_ENTER, 0, 0, 0, 0);
+    kp_translate_emit(t, KP_OP_ENTER, 0, 0, 0, 0);
     t->barrier = t->count;
     return t->status;
 }
@@ -47,7 +47,7 @@ static kp_status_t instruction(void *context, kp_wasm_visitor_t *visitor,
     kp_translator_t *t = context;
     (void)visitor;
     t->offset = instruction->offset;
-    if (kp_is_control(instruction->opcode))
+    if (kp_translate_is_control(instruction->opcode))
         kp_translate_control(t, instruction);
     else
         kp_translate_operator(t, instruction);

@@ -33,15 +33,15 @@ static void bind_chain(kp_translator_t *t, uint32_t *chain)
 static kp_condition_t condition_pop(kp_translator_t *t)
 {
     kp_condition_t condition = {0};
-    kp_operand_t operand = kp_pop(t);
-    kp_interpret_insn_t *last = kp_emit_last(t);
-    if (operand.kind == KP_OPERAND_HOME && last && kp_op_inverted[last->op] &&
+    kp_operand_t operand = kp_translate_pop(t);
+    kp_interpret_insn_t *last = kp_translate_emit_last(t);
+    if (operand.kind == KP_OPERAND_HOME && last && kp_interpret_op_inverted[last->op] &&
         last->a == operand.home) {
         condition.fused = true;
         condition.compare = *last;
         t->count--;
     } else {
-        condition.slot = kp_slot(t, &operand);
+        condition.slot = kp_translate_slot(t, &operand);
     }
     return condition;
 }
@@ -53,9 +53,10 @@ static uint32_t condition_branch(kp_translator_t *t, const kp_condition_t *condi
     if (condition->fused) {
         /* op.def: NAME_RR NAME_RI IF_RR IF_RI UNLESS_RR UNLESS_RI */
         uint64_t op = condition->compare.op + (sense ? 2 : 4);
-        kp_emit_imm(t, (kp_interpret_op_t)op, 0, condition->compare.b, condition->compare.imm);
+        kp_translate_emit_imm(t, (kp_interpret_op_t)op, 0, condition->compare.b,
+                              condition->compare.imm);
     } else {
-        kp_emit(t, sense ? KP_OP_JUMP_IF : KP_OP_JUMP_UNLESS, 0, condition->slot, 0, 0);
+        kp_translate_emit(t, sense ? KP_OP_JUMP_IF : KP_OP_JUMP_UNLESS, 0, condition->slot, 0, 0);
     }
     return at;
 }
@@ -78,7 +79,7 @@ static void branch_to(kp_translator_t *t, uint32_t at, const kp_wasm_frame_t *fr
 
 static void jump_to(kp_translator_t *t, const kp_wasm_frame_t *frame)
 {
-    kp_emit(t, KP_OP_JUMP, 0, 0, 0, 0);
+    kp_translate_emit(t, KP_OP_JUMP, 0, 0, 0, 0);
     branch_to(t, t->count - 1, frame);
 }
 
@@ -91,14 +92,14 @@ static void label_values(kp_translator_t *t, const kp_wasm_frame_t *frame, bool 
     if (arity == 1) {
         const kp_operand_t operand = t->operands[t->height - 1];
         if (last_use)
-            kp_store_to(t, home, &operand);
+            kp_translate_store_to(t, home, &operand);
         else
-            kp_copy_to(t, home, &operand);
+            kp_translate_copy_to(t, home, &operand);
         return;
     }
-    uint32_t from = kp_settle(t, arity);
+    uint32_t from = kp_translate_settle(t, arity);
     if (from != home)
-        kp_emit(t, KP_OP_MOVE_BLOCK, home, from, t->next_home - from, 0);
+        kp_translate_emit(t, KP_OP_MOVE_BLOCK, home, from, t->next_home - from, 0);
 }
 
 static bool label_in_place(kp_translator_t *t, const kp_wasm_frame_t *frame)
@@ -115,19 +116,19 @@ static void return_values(kp_translator_t *t)
     const kp_wasm_functype_t *type = t->visitor.signature;
     uint32_t count = type->result_count;
     if (count == 0 || t->height < count) {
-        kp_emit(t, KP_OP_RETURN, 0, 0, 0, 0);
+        kp_translate_emit(t, KP_OP_RETURN, 0, 0, 0, 0);
         return;
     }
     const kp_operand_t *top = &t->operands[t->height - 1];
     if (count == 1 && top->type != KP_WASM_TYPE_V128) {
         if (top->kind == KP_OPERAND_CONST)
-            kp_emit_imm(t, KP_OP_RETURN_CONST, 0, 0, top->bits);
+            kp_translate_emit_imm(t, KP_OP_RETURN_CONST, 0, 0, top->bits);
         else
-            kp_emit(t, KP_OP_RETURN_MOVE, 0, kp_slot(t, top), 0, 0);
+            kp_translate_emit(t, KP_OP_RETURN_MOVE, 0, kp_translate_slot(t, top), 0, 0);
         return;
     }
-    uint32_t from = kp_settle(t, count);
-    kp_emit(t, KP_OP_RETURN_BLOCK, 0, from, t->next_home - from, 0);
+    uint32_t from = kp_translate_settle(t, count);
+    kp_translate_emit(t, KP_OP_RETURN_BLOCK, 0, from, t->next_home - from, 0);
 }
 
 /* ---- blocks ---- */
@@ -135,7 +136,7 @@ static void return_values(kp_translator_t *t)
 static void push_row(kp_translator_t *t, const kp_wasm_type_t *types, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        kp_push(t, types[i]);
+        kp_translate_push(t, types[i]);
 }
 
 static void try_clauses(kp_translator_t *t, const kp_wasm_instruction_t *instruction,
@@ -146,7 +147,7 @@ static void try_clauses(kp_translator_t *t, const kp_wasm_instruction_t *instruc
     block->clauses = t->open_count;
     if (targets.left > 0) {
         uint32_t over = t->count;
-        kp_emit(t, KP_OP_JUMP, 0, 0, 0, 0);
+        kp_translate_emit(t, KP_OP_JUMP, 0, 0, 0, 0);
         while (kp_wasm_catches_next(&targets, &clause)) {
             const kp_wasm_frame_t *frame = kp_wasm_visitor_label(&t->visitor, clause.depth + 1);
             if (!kp_translator_reserve(t, (void **)&t->open_clauses, &t->open_capacity,
@@ -154,7 +155,7 @@ static void try_clauses(kp_translator_t *t, const kp_wasm_instruction_t *instruc
                 return;
             t->open_clauses[t->open_count++] =
                 (kp_interpret_clause_t){.tag = clause.tag, .landing = t->count};
-            kp_emit(t, KP_OP_LAND, 0, kp_block_of(t, frame)->home, clause.kind, 0);
+            kp_translate_emit(t, KP_OP_LAND, 0, kp_block_of(t, frame)->home, clause.kind, 0);
             branch_to(t, t->count - 1, frame);
         }
         bind(t, over);
@@ -189,9 +190,9 @@ static void block_begin(kp_translator_t *t, const kp_wasm_instruction_t *instruc
     kp_condition_t condition = {0};
     if (instruction->opcode == KP_WASM_OP_IF)
         condition = condition_pop(t);
-    kp_settle_locals(t);
+    kp_translate_settle_locals(t);
     if (instruction->opcode == KP_WASM_OP_IF || instruction->opcode == KP_WASM_OP_LOOP)
-        kp_settle(t, frame->parameter_count);
+        kp_translate_settle(t, frame->parameter_count);
     uint32_t first = t->height - frame->parameter_count;
     kp_block_t *block = &t->blocks[index];
     *block = (kp_block_t){
@@ -206,7 +207,7 @@ static void block_begin(kp_translator_t *t, const kp_wasm_instruction_t *instruc
         block->otherwise = condition_branch(t, &condition, false);
         break;
     case KP_WASM_OP_LOOP:
-        kp_emit(t, KP_OP_LOOP, 0, 0, 0, 0);
+        kp_translate_emit(t, KP_OP_LOOP, 0, 0, 0, 0);
         block->head = t->barrier = t->count;
         break;
     case KP_WASM_OP_TRY_TABLE:
@@ -222,13 +223,13 @@ static void block_else(kp_translator_t *t, const kp_wasm_instruction_t *instruct
     const kp_wasm_frame_t *frame = instruction->frame;
     kp_block_t *block = kp_block_of(t, frame);
     if (instruction->reachable) {
-        kp_settle(t, frame->result_count);
-        kp_emit(t, KP_OP_JUMP, block->fixups, 0, 0, 0);
+        kp_translate_settle(t, frame->result_count);
+        kp_translate_emit(t, KP_OP_JUMP, block->fixups, 0, 0, 0);
         block->fixups = t->count - 1;
     }
     bind(t, block->otherwise);
     block->otherwise = KP_NO_INSN;
-    kp_drop_to(t, frame->height);
+    kp_translate_drop_to(t, frame->height);
     push_row(t, frame->parameters, frame->parameter_count);
 }
 
@@ -243,9 +244,9 @@ static void block_end(kp_translator_t *t, const kp_wasm_instruction_t *instructi
         return;
     }
     if (instruction->reachable && joined)
-        kp_settle(t, frame->result_count);
+        kp_translate_settle(t, frame->result_count);
     if (!instruction->reachable) {
-        kp_drop_to(t, frame->height);
+        kp_translate_drop_to(t, frame->height);
         push_row(t, frame->results, frame->result_count);
     }
     if (frame->kind == KP_WASM_FRAME_TRY_TABLE)
@@ -275,7 +276,7 @@ static void branch_if(kp_translator_t *t, const kp_wasm_frame_t *frame)
 {
     kp_condition_t condition = condition_pop(t);
     if (kp_wasm_frame_label_arity(frame) > 1)
-        kp_settle(t, kp_wasm_frame_label_arity(frame));
+        kp_translate_settle(t, kp_wasm_frame_label_arity(frame));
     if (label_in_place(t, frame)) {
         branch_to(t, condition_branch(t, &condition, true), frame);
         return;
@@ -290,16 +291,16 @@ static void branch_if(kp_translator_t *t, const kp_wasm_frame_t *frame)
 static void branch_table(kp_translator_t *t, const kp_wasm_instruction_t *instruction)
 {
     kp_wasm_targets_t targets = instruction->targets;
-    uint32_t slot = kp_pop_slot(t), depth, count = targets.left;
+    uint32_t slot = kp_translate_pop_slot(t), depth, count = targets.left;
     const kp_wasm_frame_t *frame = NULL;
     if (kp_wasm_targets_next(&targets, &depth))
         frame = kp_wasm_visitor_label(&t->visitor, depth);
     if (frame && kp_wasm_frame_label_arity(frame) > 1)
-        kp_settle(t, kp_wasm_frame_label_arity(frame));
-    kp_emit(t, KP_OP_JUMP_TABLE, 0, slot, count - 1, 0);
+        kp_translate_settle(t, kp_wasm_frame_label_arity(frame));
+    kp_translate_emit(t, KP_OP_JUMP_TABLE, 0, slot, count - 1, 0);
     uint32_t cell = t->count;
     for (uint32_t i = 0; i < count && t->status == KP_OK; i++)
-        kp_emit(t, KP_OP_JUMP, 0, 0, 0, 0);
+        kp_translate_emit(t, KP_OP_JUMP, 0, 0, 0, 0);
     t->barrier = t->count;
     targets = instruction->targets;
     for (; kp_wasm_targets_next(&targets, &depth) && t->status == KP_OK; cell++) {
@@ -321,41 +322,43 @@ static void call(kp_translator_t *t, const kp_wasm_instruction_t *instruction, b
 {
     const kp_wasm_module_t *module = t->visitor.module;
     const kp_wasm_functype_t *type = instruction->signature;
-    uint32_t slot = indirect ? kp_pop_slot(t) : 0;
-    uint32_t from = kp_settle(t, type->parameter_count);
-    kp_drop_to(t, t->height - type->parameter_count);
+    uint32_t slot = indirect ? kp_translate_pop_slot(t) : 0;
+    uint32_t from = kp_translate_settle(t, type->parameter_count);
+    kp_translate_drop_to(t, t->height - type->parameter_count);
     push_row(t, kp_wasm_functype_results(type), type->result_count);
     if (indirect)
-        kp_emit(t, KP_OP_CALL_INDIRECT, from, slot, instruction->index, instruction->index2);
+        kp_translate_emit(t, KP_OP_CALL_INDIRECT, from, slot, instruction->index,
+                          instruction->index2);
     else if (instruction->index < module->imported_function_count)
-        kp_emit(t, KP_OP_CALL_IMPORT, from, instruction->index, 0, 0);
+        kp_translate_emit(t, KP_OP_CALL_IMPORT, from, instruction->index, 0, 0);
     else
         /* The function itself is put there when the code is published. */
-        kp_emit_imm(t, KP_OP_CALL, from, 0, instruction->index - module->imported_function_count);
+        kp_translate_emit_imm(t, KP_OP_CALL, from, 0,
+                              instruction->index - module->imported_function_count);
 }
 
 static void tail_call(kp_translator_t *t, const kp_wasm_instruction_t *instruction, bool indirect)
 {
     const kp_wasm_module_t *module = t->visitor.module;
     const kp_wasm_functype_t *type = instruction->signature;
-    uint32_t slot = indirect ? kp_pop_slot(t) : 0;
-    uint32_t from = kp_settle(t, type->parameter_count);
-    uint32_t bytes = kp_row_bytes(type->types, type->parameter_count);
-    uint32_t results = kp_row_bytes(kp_wasm_functype_results(type), type->result_count);
+    uint32_t slot = indirect ? kp_translate_pop_slot(t) : 0;
+    uint32_t from = kp_translate_settle(t, type->parameter_count);
+    uint32_t bytes = kp_translate_row_bytes(type->types, type->parameter_count);
+    uint32_t results = kp_translate_row_bytes(kp_wasm_functype_results(type), type->result_count);
     if (from + results > t->most_home)
         t->most_home = from + results;
     if (indirect) {
-        kp_emit(t, KP_OP_TAIL_CALL_INDIRECT, from, slot, bytes, results);
-        kp_emit_data(t, instruction->index, instruction->index2);
+        kp_translate_emit(t, KP_OP_TAIL_CALL_INDIRECT, from, slot, bytes, results);
+        kp_translate_emit_data(t, instruction->index | (uint64_t)instruction->index2 << 32, 0);
     } else if (instruction->index < module->imported_function_count) {
-        kp_emit(t, KP_OP_TAIL_CALL_IMPORT, from, instruction->index, bytes, results);
+        kp_translate_emit(t, KP_OP_TAIL_CALL_IMPORT, from, instruction->index, bytes, results);
     } else {
-        kp_emit_imm(t, KP_OP_TAIL_CALL, from, bytes,
-                    instruction->index - module->imported_function_count);
+        kp_translate_emit_imm(t, KP_OP_TAIL_CALL, from, bytes,
+                              instruction->index - module->imported_function_count);
     }
 }
 
-bool kp_is_control(kp_wasm_opcode_t opcode)
+bool kp_translate_is_control(kp_wasm_opcode_t opcode)
 {
     return opcode <= KP_WASM_OP_RETURN_CALL_INDIRECT || opcode == KP_WASM_OP_TRY_TABLE;
 }
@@ -364,7 +367,7 @@ void kp_translate_control(kp_translator_t *t, const kp_wasm_instruction_t *instr
 {
     switch (instruction->opcode) {
     case KP_WASM_OP_UNREACHABLE:
-        kp_emit(t, KP_OP_UNREACHABLE, 0, 0, 0, 0);
+        kp_translate_emit(t, KP_OP_UNREACHABLE, 0, 0, 0, 0);
         break;
     case KP_WASM_OP_BLOCK:
     case KP_WASM_OP_LOOP:
@@ -400,12 +403,12 @@ void kp_translate_control(kp_translator_t *t, const kp_wasm_instruction_t *instr
         break;
     case KP_WASM_OP_THROW: {
         uint32_t count = instruction->signature->parameter_count;
-        uint32_t from = kp_settle(t, count);
-        kp_emit(t, KP_OP_THROW, from, instruction->index, 0, 0);
+        uint32_t from = kp_translate_settle(t, count);
+        kp_translate_emit(t, KP_OP_THROW, from, instruction->index, 0, 0);
         break;
     }
     case KP_WASM_OP_THROW_REF:
-        kp_emit(t, KP_OP_THROW_REF, kp_pop_slot(t), 0, 0, 0);
+        kp_translate_emit(t, KP_OP_THROW_REF, kp_translate_pop_slot(t), 0, 0, 0);
         break;
     default: /* nop */
         break;

@@ -1,7 +1,7 @@
 /* The symbolic operand stack and the emission of instructions. */
 #include "runtime/interpret/translator.h"
 
-const uint8_t kp_op_has_result[KP_OP_COUNT] = {
+const uint8_t kp_interpret_op_has_result[KP_OP_COUNT] = {
 #define KP_OP(name, result) [KP_OP_##name] = result,
 #include "runtime/interpret/op.def"
 #undef KP_OP
@@ -28,8 +28,8 @@ bool kp_translator_reserve(kp_translator_t *t, void **array, uint32_t *capacity,
     return true;
 }
 
-kp_interpret_insn_t *kp_emit(kp_translator_t *t, kp_interpret_op_t op, uint32_t a, uint32_t b,
-                             uint32_t c, uint32_t d)
+kp_interpret_insn_t *kp_translate_emit(kp_translator_t *t, kp_interpret_op_t op, uint32_t a,
+                                       uint32_t b, uint32_t c, uint32_t d)
 {
     /* Where instructions go when there is no memory for them; nobody reads it. */
     static _Thread_local kp_interpret_insn_t nowhere;
@@ -48,20 +48,20 @@ kp_interpret_insn_t *kp_emit(kp_translator_t *t, kp_interpret_op_t op, uint32_t 
     return insn;
 }
 
-kp_interpret_insn_t *kp_emit_imm(kp_translator_t *t, kp_interpret_op_t op, uint32_t a, uint32_t b,
-                                 uint64_t imm)
+kp_interpret_insn_t *kp_translate_emit_imm(kp_translator_t *t, kp_interpret_op_t op, uint32_t a,
+                                           uint32_t b, uint64_t imm)
 {
-    kp_interpret_insn_t *insn = kp_emit(t, op, a, b, 0, 0);
+    kp_interpret_insn_t *insn = kp_translate_emit(t, op, a, b, 0, 0);
     insn->imm = imm;
     return insn;
 }
 
-kp_interpret_insn_t *kp_emit_last(kp_translator_t *t)
+kp_interpret_insn_t *kp_translate_emit_last(kp_translator_t *t)
 {
     return t->count > t->barrier ? &t->insns[t->count - 1] : NULL;
 }
 
-uint32_t kp_row_bytes(const kp_wasm_type_t *types, uint32_t count)
+uint32_t kp_translate_row_bytes(const kp_wasm_type_t *types, uint32_t count)
 {
     uint32_t bytes = 0;
     for (uint32_t i = 0; i < count; i++)
@@ -83,19 +83,19 @@ static kp_operand_t *push(kp_translator_t *t, kp_wasm_type_t type)
     return operand;
 }
 
-uint32_t kp_push(kp_translator_t *t, kp_wasm_type_t type)
+uint32_t kp_translate_push(kp_translator_t *t, kp_wasm_type_t type)
 {
     return push(t, type)->home;
 }
 
-void kp_push_const(kp_translator_t *t, kp_wasm_type_t type, uint64_t bits)
+void kp_translate_push_const(kp_translator_t *t, kp_wasm_type_t type, uint64_t bits)
 {
     kp_operand_t *operand = push(t, type);
     operand->kind = KP_OPERAND_CONST;
     operand->bits = bits;
 }
 
-void kp_push_local(kp_translator_t *t, uint32_t local, kp_wasm_type_t type)
+void kp_translate_push_local(kp_translator_t *t, uint32_t local, kp_wasm_type_t type)
 {
     kp_operand_t *operand = push(t, type);
     operand->kind = KP_OPERAND_LOCAL;
@@ -105,7 +105,7 @@ void kp_push_local(kp_translator_t *t, uint32_t local, kp_wasm_type_t type)
         t->uses[local] = t->height;
 }
 
-kp_operand_t kp_pop(kp_translator_t *t)
+kp_operand_t kp_translate_pop(kp_translator_t *t)
 {
     if (t->height == 0) /* only after a failure */
         return (kp_operand_t){0};
@@ -118,20 +118,20 @@ kp_operand_t kp_pop(kp_translator_t *t)
     return operand;
 }
 
-void kp_copy_to(kp_translator_t *t, uint32_t slot, const kp_operand_t *operand)
+void kp_translate_copy_to(kp_translator_t *t, uint32_t slot, const kp_operand_t *operand)
 {
     if (operand->kind == KP_OPERAND_CONST) {
-        kp_emit_imm(t, KP_OP_CONST, slot, 0, operand->bits);
+        kp_translate_emit_imm(t, KP_OP_CONST, slot, 0, operand->bits);
         return;
     }
     uint32_t from = operand->kind == KP_OPERAND_LOCAL ? t->slots[operand->local] : operand->home;
     if (from == slot)
         return;
     if (operand->type == KP_WASM_TYPE_V128) {
-        kp_emit(t, KP_OP_MOVE128, slot, from, 0, 0);
+        kp_translate_emit(t, KP_OP_MOVE128, slot, from, 0, 0);
         return;
     }
-    kp_interpret_insn_t *last = kp_emit_last(t);
+    kp_interpret_insn_t *last = kp_translate_emit_last(t);
     if (last && last->op == KP_OP_MOVE) {
         /* In order, so that the second may read what the first wrote. */
         last->op = KP_OP_MOVE2;
@@ -139,31 +139,31 @@ void kp_copy_to(kp_translator_t *t, uint32_t slot, const kp_operand_t *operand)
         last->d = from;
         return;
     }
-    kp_emit(t, KP_OP_MOVE, slot, from, 0, 0);
+    kp_translate_emit(t, KP_OP_MOVE, slot, from, 0, 0);
 }
 
-uint32_t kp_slot(kp_translator_t *t, const kp_operand_t *operand)
+uint32_t kp_translate_slot(kp_translator_t *t, const kp_operand_t *operand)
 {
     if (operand->kind == KP_OPERAND_LOCAL)
         return t->slots[operand->local];
     if (operand->kind == KP_OPERAND_CONST)
-        kp_copy_to(t, operand->home, operand);
+        kp_translate_copy_to(t, operand->home, operand);
     return operand->home;
 }
 
-uint32_t kp_pop_slot(kp_translator_t *t)
+uint32_t kp_translate_pop_slot(kp_translator_t *t)
 {
-    kp_operand_t operand = kp_pop(t);
-    return kp_slot(t, &operand);
+    kp_operand_t operand = kp_translate_pop(t);
+    return kp_translate_slot(t, &operand);
 }
 
 static void settle_one(kp_translator_t *t, kp_operand_t *operand)
 {
-    kp_copy_to(t, operand->home, operand);
+    kp_translate_copy_to(t, operand->home, operand);
     operand->kind = KP_OPERAND_HOME;
 }
 
-uint32_t kp_settle(kp_translator_t *t, uint32_t count)
+uint32_t kp_translate_settle(kp_translator_t *t, uint32_t count)
 {
     if (count == 0)
         return t->next_home;
@@ -172,22 +172,22 @@ uint32_t kp_settle(kp_translator_t *t, uint32_t count)
     for (uint32_t i = t->height - count; i < t->height; i++) {
         kp_operand_t *operand = &t->operands[i];
         if (operand->kind == KP_OPERAND_LOCAL)
-            kp_settle_local(t, operand->local);
+            kp_translate_settle_local(t, operand->local);
         else if (operand->kind == KP_OPERAND_CONST)
             settle_one(t, operand);
     }
     return t->operands[t->height - count].home;
 }
 
-void kp_settle_locals(kp_translator_t *t)
+void kp_translate_settle_locals(kp_translator_t *t)
 {
     for (uint32_t i = t->settled; i < t->height; i++)
         if (t->operands[i].kind == KP_OPERAND_LOCAL)
-            kp_settle_local(t, t->operands[i].local);
+            kp_translate_settle_local(t, t->operands[i].local);
     t->settled = t->height;
 }
 
-void kp_settle_local(kp_translator_t *t, uint32_t local)
+void kp_translate_settle_local(kp_translator_t *t, uint32_t local)
 {
     for (uint32_t at = t->uses[local]; at != 0;) {
         kp_operand_t *operand = &t->operands[at - 1];
@@ -197,31 +197,31 @@ void kp_settle_local(kp_translator_t *t, uint32_t local)
     t->uses[local] = 0;
 }
 
-void kp_drop_to(kp_translator_t *t, uint32_t height)
+void kp_translate_drop_to(kp_translator_t *t, uint32_t height)
 {
     while (t->height > height)
-        kp_pop(t);
+        kp_translate_pop(t);
 }
 
-void kp_store_to(kp_translator_t *t, uint32_t slot, const kp_operand_t *operand)
+void kp_translate_store_to(kp_translator_t *t, uint32_t slot, const kp_operand_t *operand)
 {
-    kp_interpret_insn_t *last = kp_emit_last(t);
-    if (operand->kind == KP_OPERAND_HOME && last && kp_op_has_result[last->op] &&
+    kp_interpret_insn_t *last = kp_translate_emit_last(t);
+    if (operand->kind == KP_OPERAND_HOME && last && kp_interpret_op_has_result[last->op] &&
         last->a == operand->home)
         last->a = slot;
     else
-        kp_copy_to(t, slot, operand);
+        kp_translate_copy_to(t, slot, operand);
 }
 
-void kp_emit_data(kp_translator_t *t, uint64_t first, uint64_t second)
+void kp_translate_emit_data(kp_translator_t *t, uint64_t first, uint64_t second)
 {
     kp_interpret_insn_t *insn =
-        kp_emit_imm(t, KP_OP_COUNT, (uint32_t)first, (uint32_t)(first >> 32), second);
+        kp_translate_emit_imm(t, KP_OP_COUNT, (uint32_t)first, (uint32_t)(first >> 32), second);
     insn->op = UINT64_MAX;
     t->barrier = t->count;
 }
 
-const uint16_t kp_op_inverted[KP_OP_COUNT] = {
+const uint16_t kp_interpret_op_inverted[KP_OP_COUNT] = {
 #define KP_BINARY(name, in, out, commutative, expression)
 #define KP_COMPARE(name, swapped, inverted, in, expression) \
     [KP_OP_##name##_RR] = KP_OP_##inverted##_RR, [KP_OP_##name##_RI] = KP_OP_##inverted##_RI,

@@ -76,52 +76,52 @@ static inline kp_block_t *kp_block_of(kp_translator_t *t, const kp_wasm_frame_t 
 /* ---- translate_stack.c ---- */
 
 /* Appends an instruction; when memory is short it remembers that and returns a place that is thrown away. */
-kp_interpret_insn_t *kp_emit(kp_translator_t *t, kp_interpret_op_t op, uint32_t a, uint32_t b,
-                             uint32_t c, uint32_t d);
-kp_interpret_insn_t *kp_emit_imm(kp_translator_t *t, kp_interpret_op_t op, uint32_t a, uint32_t b,
-                                 uint64_t imm);
+kp_interpret_insn_t *kp_translate_emit(kp_translator_t *t, kp_interpret_op_t op, uint32_t a,
+                                       uint32_t b, uint32_t c, uint32_t d);
+kp_interpret_insn_t *kp_translate_emit_imm(kp_translator_t *t, kp_interpret_op_t op, uint32_t a,
+                                           uint32_t b, uint64_t imm);
 /* The last instruction, if it may still be changed, else NULL. */
-kp_interpret_insn_t *kp_emit_last(kp_translator_t *t);
-extern const uint8_t kp_op_has_result[KP_OP_COUNT];
+kp_interpret_insn_t *kp_translate_emit_last(kp_translator_t *t);
+extern const uint8_t kp_interpret_op_has_result[KP_OP_COUNT];
 
 /* Makes room for `count` elements; keeps the old ones. False: status is set. */
 bool kp_translator_reserve(kp_translator_t *t, void **array, uint32_t *capacity, uint32_t count,
                            size_t size);
 
 /* Pushes an operand in its home and returns that slot. */
-uint32_t kp_push(kp_translator_t *t, kp_wasm_type_t type);
-void kp_push_const(kp_translator_t *t, kp_wasm_type_t type, uint64_t bits);
-void kp_push_local(kp_translator_t *t, uint32_t local, kp_wasm_type_t type);
-kp_operand_t kp_pop(kp_translator_t *t);
+uint32_t kp_translate_push(kp_translator_t *t, kp_wasm_type_t type);
+void kp_translate_push_const(kp_translator_t *t, kp_wasm_type_t type, uint64_t bits);
+void kp_translate_push_local(kp_translator_t *t, uint32_t local, kp_wasm_type_t type);
+kp_operand_t kp_translate_pop(kp_translator_t *t);
 /* The slot that holds a popped operand; a constant is put into its home. */
-uint32_t kp_slot(kp_translator_t *t, const kp_operand_t *operand);
-uint32_t kp_pop_slot(kp_translator_t *t);
+uint32_t kp_translate_slot(kp_translator_t *t, const kp_operand_t *operand);
+uint32_t kp_translate_pop_slot(kp_translator_t *t);
 /* Copies an operand to a slot. */
-void kp_copy_to(kp_translator_t *t, uint32_t slot, const kp_operand_t *operand);
+void kp_translate_copy_to(kp_translator_t *t, uint32_t slot, const kp_operand_t *operand);
 /* The topmost `count` operands into their homes. Returns the first home (or the next, for none). */
-uint32_t kp_settle(kp_translator_t *t, uint32_t count);
+uint32_t kp_translate_settle(kp_translator_t *t, uint32_t count);
 /* All LOCAL operands into their homes: code may run from here on in another order. */
-void kp_settle_locals(kp_translator_t *t);
+void kp_translate_settle_locals(kp_translator_t *t);
 /* The operands that name the local into their homes: it is about to change. */
-void kp_settle_local(kp_translator_t *t, uint32_t local);
+void kp_translate_settle_local(kp_translator_t *t, uint32_t local);
 /* Drops down to `height` operands. */
-void kp_drop_to(kp_translator_t *t, uint32_t height);
+void kp_translate_drop_to(kp_translator_t *t, uint32_t height);
 /* Bytes of slots that a row of types takes. */
-uint32_t kp_row_bytes(const kp_wasm_type_t *types, uint32_t count);
+uint32_t kp_translate_row_bytes(const kp_wasm_type_t *types, uint32_t count);
 
-/* Like kp_copy_to of an operand that nobody needs afterwards: the instruction that made it may write there. */
-void kp_store_to(kp_translator_t *t, uint32_t slot, const kp_operand_t *operand);
+/* Like kp_translate_copy_to of an operand that nobody needs afterwards: the instruction that made it may write there. */
+void kp_translate_store_to(kp_translator_t *t, uint32_t slot, const kp_operand_t *operand);
 /* A cell of data behind an instruction: two words. */
-void kp_emit_data(kp_translator_t *t, uint64_t first, uint64_t second);
+void kp_translate_emit_data(kp_translator_t *t, uint64_t first, uint64_t second);
 
 /* For a comparison that makes a value: the same with the opposite outcome, or itself where there is none.
    0: not a comparison. */
-extern const uint16_t kp_op_inverted[KP_OP_COUNT];
+extern const uint16_t kp_interpret_op_inverted[KP_OP_COUNT];
 
 /* ---- translate_control.c, translate_operator.c ---- */
 
 void kp_translate_control(kp_translator_t *t, const kp_wasm_instruction_t *instruction);
-bool kp_is_control(kp_wasm_opcode_t opcode);
+bool kp_translate_is_control(kp_wasm_opcode_t opcode);
 void kp_translate_operator(kp_translator_t *t, const kp_wasm_instruction_t *instruction);
 
 #endif
