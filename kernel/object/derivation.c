@@ -2,13 +2,12 @@
 
 #include "kernel/object/wait.h"
 
-#define REVOKE_BATCH 16u /* nodes moved or taken while the tree is locked */
-#define WAIT_NS ((kp_time_t)20000)
+#define REVOKE_BATCH 16u   /* nodes moved or taken while the tree is locked */
+#define ANCESTORS_SEEN 64u /* how far up a duplication looks for a revocation in progress */
 
 typedef struct derivation_tree {
     kp_spinlock_t lock;
     atomic_uint nodes; /* whose memory exists */
-    bool revoking;     /* guarded by: lock */
 } derivation_tree_t;
 
 struct kp_derivation {
@@ -24,9 +23,10 @@ struct kp_derivation {
     kp_list_t children; /* kp_derivation_t.link */
     kp_list_t link;     /* in parent->children */
     uint32_t child_count;
+    uint32_t pins; /* revocations of what is below it, in progress */
     bool attached; /* part of the tree: not revoked, and not gone with its capability */
     bool open;     /* its capability exists */
-    bool pinned;   /* a revocation below it is in progress */
+    bool doomed;   /* a revocation has begun to take its children: it is next */
 };
 
 static kp_derivation_t *node_create(derivation_tree_t *tree, kp_object_t *object)
@@ -100,19 +100,29 @@ void kp_derivation_place(kp_derivation_t *node, const kp_handle_table_t *table, 
     kp_spin_unlock(&node->lock);
 }
 
+/* Is the node about to be revoked? A revocation far above is not seen; it takes what is made meanwhile
+   when it comes there. Tree lock held. */
+static bool node_is_doomed(const kp_derivation_t *node)
+{
+    if (!node->attached || node->doomed)
+        return true;
+    const kp_derivation_t *above = node->parent;
+    for (unsigned i = 0; above && i < ANCESTORS_SEEN; i++, above = above->parent) {
+        if (above->pins)
+            return true;
+    }
+    return false;
+}
+
 kp_status_t kp_derivation_derive(kp_derivation_t *parent, kp_derivation_t **child)
 {
     derivation_tree_t *tree = parent->tree;
     kp_derivation_t *node = node_create(tree, NULL);
     if (!node)
         return KP_ERR_NO_MEMORY;
-    kp_status_t status = KP_OK;
     kp_spin_lock(&tree->lock);
-    if (tree->revoking) {
-        status = KP_ERR_SHOULD_WAIT;
-    } else if (!parent->attached) {
-        status = KP_ERR_REVOKED;
-    } else {
+    bool doomed = node_is_doomed(parent);
+    if (!doomed) {
         kp_spin_lock(&parent->lock);
         KP_ASSERT(parent->object); /* only a revocation takes it from an open capability */
         node->object = kp_capability_create(parent->object, 0).object;
@@ -122,26 +132,13 @@ kp_status_t kp_derivation_derive(kp_derivation_t *parent, kp_derivation_t **chil
         kp_list_append(&parent->children, &node->link);
     }
     kp_spin_unlock(&tree->lock);
-    if (status != KP_OK) {
+    if (doomed) {
         kp_derivation_release(node);
         kp_derivation_release(node);
-        return status;
+        return KP_ERR_REVOKED;
     }
     *child = node;
     return KP_OK;
-}
-
-void kp_derivation_wait(kp_derivation_t *node)
-{
-    derivation_tree_t *tree = node->tree;
-    for (;;) {
-        kp_spin_lock(&tree->lock);
-        bool revoking = tree->revoking;
-        kp_spin_unlock(&tree->lock);
-        if (!revoking)
-            return;
-        (void)kp_machine_thread_park(kp_machine_now() + WAIT_NS);
-    }
 }
 
 /* Takes a node without children out of the tree: its reference there is the caller's. */
@@ -159,7 +156,7 @@ static void node_detach(kp_derivation_t *node)
 static unsigned node_settle(kp_derivation_t *node, kp_derivation_t *gone[2])
 {
     unsigned count = 0;
-    while (node && !node->open && !node->pinned && node->child_count < 2) {
+    while (node && !node->open && !node->pins && node->child_count < 2) {
         kp_derivation_t *parent = node->parent;
         bool had_child = node->child_count == 1;
         if (had_child) {
@@ -182,19 +179,25 @@ static unsigned node_settle(kp_derivation_t *node, kp_derivation_t *gone[2])
     return count;
 }
 
-/* Gives up the object; waits by the capability end with reason (KP_OK: they have). */
-static void node_strip(kp_derivation_t *node, kp_status_t reason)
+/* What a node had, after it cannot be used any more. */
+typedef struct stripped {
+    kp_derivation_t *node;
+    kp_capability_t capability;
+    const kp_handle_table_t *table;
+    kp_handle_t handle;
+} stripped_t;
+
+static stripped_t node_strip(kp_derivation_t *node)
 {
     kp_spin_lock(&node->lock);
-    kp_capability_t capability = {.object = node->object};
-    const kp_handle_table_t *table = node->table;
-    kp_handle_t handle = node->handle;
+    stripped_t stripped = {.node = node,
+                           .capability = {.object = node->object},
+                           .table = node->table,
+                           .handle = node->handle};
     node->object = NULL;
     node->table = NULL;
     kp_spin_unlock(&node->lock);
-    if (capability.object && table && reason != KP_OK)
-        kp_wait_end(capability.object, table, handle, reason);
-    kp_capability_close(&capability);
+    return stripped;
 }
 
 void kp_derivation_close(kp_derivation_t *node)
@@ -202,7 +205,9 @@ void kp_derivation_close(kp_derivation_t *node)
     derivation_tree_t *tree = node->tree;
     kp_derivation_t *gone[2];
     unsigned count = 0;
-    node_strip(node, KP_OK);
+    stripped_t stripped =
+        node_strip(node); /* its waits were ended by who took it out of its slot */
+    kp_capability_close(&stripped.capability);
     kp_spin_lock(&tree->lock);
     node->open = false;
     if (node->attached)
@@ -213,59 +218,64 @@ void kp_derivation_close(kp_derivation_t *node)
     kp_derivation_release(node);
 }
 
-/* One batch of a revocation: moves grandchildren up, takes children without children out. True when
-   nothing is left below node. Tree lock held. */
-static bool revoke_batch(kp_derivation_t *node, kp_derivation_t *taken[REVOKE_BATCH],
-                         unsigned *count)
+/* One batch of a revocation: moves grandchildren up; children without children are taken out, and cannot
+   be used from then on. Returns how many were taken. Tree lock held. */
+static unsigned revoke_batch(kp_derivation_t *node, stripped_t taken[REVOKE_BATCH])
 {
-    for (unsigned step = 0; step < REVOKE_BATCH; step++) {
-        if (kp_list_is_empty(&node->children))
-            return true;
+    unsigned count = 0;
+    for (unsigned step = 0; step < REVOKE_BATCH && !kp_list_is_empty(&node->children); step++) {
         kp_derivation_t *child = KP_CONTAINER_OF(node->children.next, kp_derivation_t, link);
         if (kp_list_is_empty(&child->children)) {
             node_detach(child);
-            taken[(*count)++] = child;
+            taken[count++] = node_strip(child);
             continue;
         }
         kp_derivation_t *grandchild = KP_CONTAINER_OF(child->children.next, kp_derivation_t, link);
         kp_list_remove(&grandchild->link);
         child->child_count--;
+        child->doomed = true;
         grandchild->parent = node;
         node->child_count++;
         kp_list_append(&node->children, &grandchild->link);
     }
-    return kp_list_is_empty(&node->children);
+    return count;
 }
 
-void kp_derivation_revoke(kp_derivation_t *node)
+/* Ends the waits by what was taken, and gives it up. */
+static void revoke_finish(stripped_t *taken)
+{
+    if (taken->capability.object && taken->table)
+        kp_wait_end(taken->capability.object, taken->table, taken->handle, KP_ERR_REVOKED);
+    kp_capability_close(&taken->capability);
+    kp_derivation_release(taken->node);
+}
+
+kp_status_t kp_derivation_revoke(kp_derivation_t *node)
 {
     derivation_tree_t *tree = node->tree;
-    kp_derivation_t *taken[REVOKE_BATCH];
-    for (;;) {
-        kp_spin_lock(&tree->lock);
-        if (!tree->revoking)
-            break;
-        kp_spin_unlock(&tree->lock);
-        kp_derivation_wait(node);
-    }
-    tree->revoking = node->pinned = true;
-    bool done;
-    do {
-        unsigned count = 0, settled = 0;
-        done = revoke_batch(node, taken, &count);
-        kp_spin_unlock(&tree->lock);
-        for (unsigned i = 0; i < count; i++) {
-            node_strip(taken[i], KP_ERR_REVOKED);
-            kp_derivation_release(taken[i]);
-        }
-        kp_spin_lock(&tree->lock);
+    kp_status_t status = KP_OK;
+    stripped_t taken[REVOKE_BATCH];
+    kp_derivation_t *gone[2];
+    unsigned gone_count = 0;
+    kp_spin_lock(&tree->lock);
+    node->pins++;
+    for (bool done = false; !done;) {
+        unsigned count = revoke_batch(node, taken);
+        done = kp_list_is_empty(&node->children);
         if (done) {
-            tree->revoking = node->pinned = false;
+            node->pins--;
+            if (!node->attached || node->doomed)
+                status = KP_ERR_REVOKED; /* and what was below it is the other's to end */
             if (node->attached)
-                settled = node_settle(node, taken);
-            kp_spin_unlock(&tree->lock);
-            while (settled > 0)
-                kp_derivation_release(taken[--settled]);
+                gone_count = node_settle(node, gone);
         }
-    } while (!done);
+        kp_spin_unlock(&tree->lock);
+        for (unsigned i = 0; i < count; i++)
+            revoke_finish(&taken[i]);
+        if (!done)
+            kp_spin_lock(&tree->lock);
+    }
+    while (gone_count > 0)
+        kp_derivation_release(gone[--gone_count]);
+    return status;
 }

@@ -9,8 +9,9 @@
    children or more (its ancestors must still reach them), else its only child takes its place: so
    there are fewer such nodes than capabilities, and closing is O(1).
 
-   Revoking takes the subtree down in small batches, without recursion, with no lock held between them.
-   Meanwhile duplications and revocations in the same tree wait; closing and using do not.
+   Revoking takes the subtree down from above in small batches, without recursion, with no lock held
+   between them. Nobody waits for it: what is below a node that is being revoked from can be used, closed
+   and revoked from until its turn comes, but not duplicated, so the work has an end.
 
    Locks: the tree's guards its shape; a node's guards object and place. After a table's lock, in this
    order; before object locks. */
@@ -24,11 +25,9 @@ typedef struct kp_handle_table kp_handle_table_t;
 /* A node for a capability that has none: its reference and capability count move here. NULL: no memory
    (and they have not moved). */
 kp_derivation_t *kp_derivation_create(kp_object_t *object);
-/* A node below parent, with a reference and capability count of its own. ERR_REVOKED; ERR_NO_MEMORY;
-   ERR_SHOULD_WAIT: kp_derivation_wait first. */
+/* A node below parent, with a reference and capability count of its own. ERR_REVOKED: it is, or is about to
+   be. ERR_NO_MEMORY. */
 kp_status_t kp_derivation_derive(kp_derivation_t *parent, kp_derivation_t **child);
-/* Until no revocation is in progress in the node's tree. The caller holds the node, and no locks. */
-void kp_derivation_wait(kp_derivation_t *node);
 
 /* Its object, referenced; NULL: it was revoked. Any lock that comes before may be held. */
 kp_object_t *kp_derivation_object(kp_derivation_t *node);
@@ -38,10 +37,11 @@ void kp_derivation_place(kp_derivation_t *node, const kp_handle_table_t *table, 
 
 /* The node's capability is gone. Thread context, no locks held. */
 void kp_derivation_close(kp_derivation_t *node);
-/* Revokes all below node. When it returns none of them can be used any more, their waits have been ended
-   with ERR_REVOKED and their references are given up (calls in progress keep their own). The caller
-   holds the node; thread context, no locks held. */
-void kp_derivation_revoke(kp_derivation_t *node);
+/* Revokes all below node. When it returns KP_OK none of them can be used any more, their waits have been
+   ended with ERR_REVOKED and their references are given up (calls in progress keep their own; so does,
+   for a moment, another revocation that was taking part of them already). ERR_REVOKED: the node itself
+   was revoked meanwhile. The caller holds the node; thread context, no locks held. */
+kp_status_t kp_derivation_revoke(kp_derivation_t *node);
 
 /* Keeps the memory of a node. */
 kp_derivation_t *kp_derivation_acquire(kp_derivation_t *node);

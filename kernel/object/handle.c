@@ -280,9 +280,8 @@ static kp_status_t slot_make_derived(const kp_handle_table_t *table, kp_handle_s
     return KP_OK;
 }
 
-/* ERR_SHOULD_WAIT: until *busy, which is acquired then, lets it. Lock held. */
 static kp_status_t duplicate_locked(kp_handle_table_t *table, kp_handle_t handle, uint64_t asked,
-                                    kp_capability_t *capability, kp_derivation_t **busy)
+                                    kp_capability_t *capability)
 {
     kp_handle_slot_t *slot = slot_find_open(table, handle, NULL);
     if (!slot)
@@ -298,8 +297,6 @@ static kp_status_t duplicate_locked(kp_handle_table_t *table, kp_handle_t handle
     kp_status_t status = slot_make_derived(table, slot, handle);
     if (status == KP_OK)
         status = kp_derivation_derive(slot->derivation, &capability->derivation);
-    if (status == KP_ERR_SHOULD_WAIT)
-        *busy = kp_derivation_acquire(slot->derivation);
     capability->rights = (kp_rights_t)asked;
     return status;
 }
@@ -311,16 +308,9 @@ kp_status_t kp_handle_duplicate(kp_handle_table_t *table, kp_handle_t handle, ui
     if (status != KP_OK)
         return status;
     kp_capability_t capability = {0};
-    for (;;) {
-        kp_derivation_t *busy = NULL;
-        kp_spin_lock(&table->lock);
-        status = duplicate_locked(table, handle, rights, &capability, &busy);
-        kp_spin_unlock(&table->lock);
-        if (status != KP_ERR_SHOULD_WAIT)
-            break;
-        kp_derivation_wait(busy);
-        kp_derivation_release(busy);
-    }
+    kp_spin_lock(&table->lock);
+    status = duplicate_locked(table, handle, rights, &capability);
+    kp_spin_unlock(&table->lock);
     if (status == KP_OK)
         kp_handle_fill(table, *duplicate, capability);
     else
@@ -338,11 +328,11 @@ kp_status_t kp_handle_revoke(kp_handle_table_t *table, kp_handle_t handle)
     kp_spin_unlock(&table->lock);
     if (!slot)
         return KP_ERR_BAD_HANDLE;
-    if (node) {
-        kp_derivation_revoke(node);
-        kp_derivation_release(node);
-    }
-    return KP_OK;
+    if (!node)
+        return KP_OK; /* nothing was derived from it */
+    kp_status_t status = kp_derivation_revoke(node);
+    kp_derivation_release(node);
+    return status;
 }
 
 /* ---- Adding and closing ---- */

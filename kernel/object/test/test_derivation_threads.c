@@ -191,6 +191,11 @@ static void *wait_main(void *argument)
         {.handle = player->handles[1], .signals = KP_SIGNAL_SIGNALED},
     };
     memcpy(kp_test_memory(player->process, 0x100), items, sizeof(items));
+    if (player->seed % 4 == 2) { /* by a port's handle */
+        atomic_store(&player->result, kp_test_call(player->process, port_wait, player->handles[1],
+                                                   0x1000, 4, KP_TIME_INFINITE));
+        return NULL;
+    }
     int64_t result =
         player->seed % 2
             ? kp_test_call(player->process, object_wait_many, 0x100, 2, KP_TIME_INFINITE)
@@ -208,7 +213,8 @@ KP_TEST(waits_by_revoked_handles_end)
         player_t player = {.process = kp_test_process(1, 1, NULL), .seed = way};
         KP_REQUIRE(process && player.process);
         kp_test_process_alone(player.process);
-        kp_handle_t root = (kp_handle_t)kp_test_call(process, event_create, 0);
+        kp_handle_t root = (kp_handle_t)(way % 4 == 2 ? kp_test_call(process, port_create, 0)
+                                                      : kp_test_call(process, event_create, 0));
         for (int i = 0; i < 2; i++) {
             kp_handle_t made =
                 (kp_handle_t)kp_test_call(process, handle_duplicate, root, KP_RIGHTS_SAME);

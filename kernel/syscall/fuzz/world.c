@@ -162,7 +162,7 @@ int64_t kp_world_call(kp_world_t *world, unsigned index)
 {
     kp_world_player_t *player = &world->players[index];
     int64_t result = kp_generate_call(&player->generate);
-    if (result == KP_ERR_PROCESS_DEAD) {
+    if (result == KP_ERR_PROCESS_DEAD && !player->generate.is_crowd) {
         pthread_mutex_lock(&objects_mutex);
         kp_process_t *dead = player->process;
         player->process = NULL;
