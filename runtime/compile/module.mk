@@ -22,3 +22,7 @@ differential_compile_checked_HOST_SRC = runtime/compile/test/differential.c $(CO
     $(DIFFERENTIAL_SRC)
 differential_compile_checked_HOST_CFLAGS = $(SANITIZE)
 differential_compile_checked_HOST_LDFLAGS := -pthread
+
+UNIT_TESTS += wasm_compile
+wasm_compile_TEST_SRC = runtime/compile/test/compile.c $(RUNTIME_COMPILED)
+wasm_compile_TEST_LDFLAGS := -pthread
