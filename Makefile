@@ -129,7 +129,8 @@ $(2): $(BUILD)/tools/bundle $$$$(bundle_sources) $$(PROGRAMS:%=$(BUILD)/image/$(
 	$$(call say,BUNDLE,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$(BUILD)/tools/bundle $$@ $$(BUNDLE_FILES) \
-	    $$(foreach program,$$(PROGRAMS),programs/$$(program).kpi=$(BUILD)/image/$(1)/$$(program).kpi)
+	    $$(foreach program,$$(PROGRAMS),programs/$$(program).kpi=$(BUILD)/image/$(1)/$$(program).kpi \
+	        $(if $(filter x86_64,$(1)),symbols/$$(program).sym=$(BUILD)/image/$(1)/$$(program).sym))
 endef
 $(eval $(call BUNDLE,x86_64,$(BUILD)/x86_64/kpio.bundle))
 $(eval $(call BUNDLE,hosted,$(BUILD)/kpio.bundle))

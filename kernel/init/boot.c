@@ -113,8 +113,9 @@ static void grant_arguments(kp_startup_t *startup)
     kp_kfree(word);
 }
 
-/* The words spawn=PROGRAM, for tests: the shell may start such programs, in its own job. */
-static void grant_spawning(kp_startup_t *startup, kp_job_t *job)
+/* The words spawn=PROGRAM, for tests: the shell may start such programs, in a job with wide limits that
+   is its own, too. startup NULL: is there any such word? */
+static bool grant_spawning(kp_startup_t *startup, kp_job_t *job)
 {
     char word[KP_BUNDLE_NAME_MAX];
     const char *position = command_line;
@@ -122,12 +123,26 @@ static void grant_spawning(kp_startup_t *startup, kp_job_t *job)
     while (kp_command_line_next(&position, word, sizeof(word))) {
         if (strncmp(word, "spawn=", 6) != 0)
             continue;
-        kp_files_grant_code(startup, word + 6);
         any = true;
+        if (startup)
+            kp_files_grant_code(startup, word + 6);
     }
-    if (any)
+    if (any && startup)
         kp_startup_grant(startup, "job",
                          kp_capability_create(&job->object, kp_object_default_rights(KP_TYPE_JOB)));
+    return any;
+}
+
+static kp_status_t entry_job(const boot_entry_t *entry, kp_job_t **job)
+{
+    static const kp_job_limits_t wide = {.handles = 1u << 17,
+                                         .queued_bytes = 32u << 20,
+                                         .pages = 1u << 22,
+                                         .processes = 4096,
+                                         .objects = 1u << 17};
+    if (entry->is_shell && grant_spawning(NULL, NULL))
+        return kp_job_create(kp_job_root(), &wide, job);
+    return kp_boot_job(entry->mebibytes, entry->band, job);
 }
 
 static kp_status_t entry_launch(const kp_program_t *program, kp_process_t **out)
@@ -140,7 +155,7 @@ static kp_status_t entry_launch(const kp_program_t *program, kp_process_t **out)
     if (status != KP_OK)
         return status;
     kp_job_t *job;
-    status = kp_boot_job(entry->mebibytes, entry->band, &job);
+    status = entry_job(entry, &job);
     if (status != KP_OK)
         return status;
     kp_startup_t startup;
@@ -161,7 +176,7 @@ static kp_status_t entry_launch(const kp_program_t *program, kp_process_t **out)
                          kp_capability_create(kp_coordinator_object(),
                                               kp_object_default_rights(KP_TYPE_COORDINATOR)));
     if (entry->is_shell)
-        grant_spawning(&startup, job);
+        (void)grant_spawning(&startup, job);
     status = kp_startup_launch(&startup, entry->name, image, job, NULL, out);
     kp_object_release(&job->object);
     return status;

@@ -134,3 +134,35 @@ void kp_files_grant_code(kp_startup_t *startup, const char *name)
     else if (startup->status == KP_OK)
         startup->status = status;
 }
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void kp_files_symbol(const kp_image_t *image, uint64_t offset, char *name, size_t size)
+{
+    char path[KP_BUNDLE_NAME_MAX];
+    kp_snprintf(path, sizeof(path), "symbols/%s.sym", image->name);
+    const kp_bundle_entry_t *entry = kp_bundle_find(&bundle, path);
+    const char *at = entry ? (const char *)kp_bundle_data(&bundle, entry) : NULL;
+    const char *end = at ? at + entry->size : NULL;
+    const char *best = NULL, *best_end = NULL;
+    while (at && at < end) {
+        uint64_t start = 0;
+        for (int digit; at < end && (digit = hex_digit(*at)) >= 0; at++)
+            start = start * 16 + (uint64_t)digit;
+        const char *text = at < end && *at == ' ' ? at + 1 : at;
+        for (at = text; at < end && *at != '\n'; at++)
+            ;
+        if (start > offset)
+            break;
+        best = text;
+        best_end = at;
+        at++;
+    }
+    size_t length = best ? KP_MIN((size_t)(best_end - best), size - 1) : 0;
+    if (length)
+        memcpy(name, best, length);
+    name[length] = 0;
+}

@@ -18,6 +18,9 @@ kp_status_t kp_files_image(const char *name, const kp_image_t **out);
 void kp_files_grant(kp_startup_t *startup, const char *prefix);
 /* Grants the program programs/NAME.kpi as a code object "code:NAME". */
 void kp_files_grant_code(kp_startup_t *startup, const char *name);
+/* The function at an offset of the image, by symbols/NAME.sym of the archive (lines "offset name", offsets
+   in hexadecimal and ascending; runtime/image/symbols.sed); "" when that does not tell. Any thread. */
+void kp_files_symbol(const kp_image_t *image, uint64_t offset, char *name, size_t size);
 /* A reference to one file's VMO, and its size in bytes. ERR_NOT_FOUND. */
 kp_status_t kp_files_vmo(const char *name, kp_vmo_t **vmo, uint64_t *size);
 

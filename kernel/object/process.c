@@ -82,9 +82,10 @@ static void process_log_end(const kp_process_t *process)
         break;
     case KP_EXIT_TRAP:
     case KP_EXIT_FAULT:
-        kp_log("process", KP_LOG_WARN, "%s (%llu) ended by %s %d at 0x%llx", process->name, id,
+        kp_log("process", KP_LOG_WARN, "%s (%llu) ended by %s %d at 0x%llx%s%s", process->name, id,
                process->exit_reason == KP_EXIT_TRAP ? "trap" : "fault", (int)process->exit_code,
-               (unsigned long long)process->fault_address);
+               (unsigned long long)process->fault_address, process->fault_function[0] ? " in " : "",
+               process->fault_function);
         break;
     default:
         kp_log("process", KP_LOG_INFO, "%s (%llu) was killed", process->name, id);
@@ -338,12 +339,36 @@ void kp_process_end(kp_process_t *process, uint32_t exit_reason, int32_t code, u
     kp_object_release(&thread->object);
 }
 
-void kp_process_fault_place(kp_process_t *process, uint64_t instruction, const char *function)
+/* Code of runtime/image that is on the way from a trap to the program's function. */
+static bool is_runtime(const char *function)
 {
+    static const char *const prefixes[] = {"kp_image_", "wasm_rt_", "trap", "w2c_kpio_"};
+    for (size_t i = 0; i < KP_ARRAY_COUNT(prefixes); i++) {
+        if (strncmp(function, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+void kp_process_fault_place(kp_process_t *process, const uint64_t *places, size_t count,
+                            void (*name)(const kp_image_t *image, uint64_t offset, char *text,
+                                         size_t size))
+{
+    char function[KP_PROCESS_FUNCTION_MAX] = "";
+    uint64_t place = count ? places[0] : 0;
+    for (size_t i = 0; i < count; i++) {
+        char text[KP_PROCESS_FUNCTION_MAX];
+        name(process->image, places[i], text, sizeof(text));
+        if (!text[0] || is_runtime(text))
+            continue;
+        place = places[i];
+        kp_name_copy(function, sizeof(function), text);
+        break;
+    }
     kp_spin_lock(process->object.lock);
     if (process->exit_reason == KP_EXIT_NONE) {
-        process->fault_instruction = instruction;
-        kp_name_copy(process->fault_function, sizeof(process->fault_function), function);
+        process->fault_instruction = place;
+        memcpy(process->fault_function, function, sizeof(function));
     }
     kp_spin_unlock(process->object.lock);
 }

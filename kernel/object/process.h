@@ -86,9 +86,13 @@ kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out)
    its thread has left and everything it held is freed. */
 void kp_process_end(kp_process_t *process, uint32_t exit_reason, int32_t code, uint64_t address);
 
-/* Where in its image the process's thread is about to be ended: before kp_process_fault or the end by
-   process_trap. function: NUL-terminated, cut to fit; may be "". For machines. */
-void kp_process_fault_place(kp_process_t *process, uint64_t instruction, const char *function);
+/* Where in its image the process's thread is about to be ended by a fault or trap: for machines, before
+   kp_process_fault or process_trap's own end. places: offsets in the image, innermost first; the first
+   that lies in a function of the program's own counts, by name (which writes a NUL-terminated name, or
+   "" when it does not know). */
+void kp_process_fault_place(kp_process_t *process, const uint64_t *places, size_t count,
+                            void (*name)(const kp_image_t *image, uint64_t offset, char *text,
+                                         size_t size));
 
 /* No instruction of its own from the return on, until as many resumes. Nested. ERR_BAD_STATE: it is
    frozen or has ended; resume: it is not suspended. ERR_QUOTA: nested 2^31 deep. */

@@ -16,7 +16,7 @@ run() {
     timeout --kill-after=5 120 qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m "$2" -smp 1 \
         -icount shift=0,sleep=off -nodefaults -no-user-config -no-reboot -vga none -display none $bios \
         -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$build/x86_64/kpio.elf" \
-        -initrd "$build/test/memory.bundle" -append "$1 display=off http=off net=off spawn=memory" \
+        -initrd "$build/test/memory.bundle" -append "$1 display=off http=off net=off spawn=memory report=memory" \
         >"$work/$1" 2>&1 </dev/null
     if [ $? = 1 ]; then # exit code 0 of the program
         echo "ok memory-qemu-$1"
@@ -27,6 +27,20 @@ run() {
         tail -n 25 "$work/$1" | sed 's/^/# /'
     fi
 }
-cases=${KPIO_MEMORY_CASES:-vmo spawn snapshot}
+cases=${KPIO_MEMORY_CASES:-vmo spawn snapshot scale}
 for case in $cases; do run "$case" 512; done
+
+# used N: bytes in use at the N-th report of the case scale.
+used() {
+    sed -n 's/.*total used=\([0-9]*\) .*/\1/p' "$work/scale" | sed -n "$1p"
+}
+if [ -s "$work/scale" ] && [ -n "$(used 4)" ]; then
+    process=$((($(used 2) - $(used 1)) / 1000)) channel=$((($(used 3) - $(used 2)) / 9000))
+    left=$(($(used 4) - $(used 1)))
+    echo "# an idle clone costs $process bytes, all its pages and channel included; a channel $channel;"
+    echo "# with all of them $(($(used 3) >> 20)) MiB of memory are used; $left bytes stay afterwards"
+    # 64 KiB of overhead (kernel stack, 7 page tables, objects), and the 8 pages that it writes itself: of
+    # its stack, its data and its linear memory.
+    if [ $process -le 98304 ]; then echo "ok memory-qemu-idle-process"; else echo "not ok memory-qemu-idle-process" && failed=1; fi
+fi
 exit $failed

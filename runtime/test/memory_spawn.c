@@ -12,20 +12,9 @@
 
 static kp_handle_t job, code;
 
-typedef struct child {
-    kp_handle_t process;
-    kp_handle_t channel; /* to it */
-} child_t;
-
-/* What a child tells on its channel. */
-typedef struct report {
-    uint32_t value, touched;
-    char text[24];
-} report_t;
-
 /* ---- the parent's side ---- */
 
-static int take_authority(void)
+int take_authority(void)
 {
     if (!job) {
         job = kp_startup_take("job");
@@ -58,7 +47,7 @@ static kp_handle_t make_startup(const char *what, kp_handle_t control, const cha
     return ends[1];
 }
 
-static int make_child(child_t *child, const char *what, kp_handle_t snapshot)
+int make_child(child_t *child, const char *what, kp_handle_t snapshot)
 {
     kp_handle_t ends[2];
     CHECK(kp_channel_create(ends) == KP_OK);
@@ -76,7 +65,7 @@ static int make_child(child_t *child, const char *what, kp_handle_t snapshot)
     return 0;
 }
 
-static int hear(const child_t *child, report_t *report)
+int hear(const child_t *child, report_t *report)
 {
     uint32_t actual[2];
     kp_signals_t seen;
@@ -87,7 +76,7 @@ static int hear(const child_t *child, report_t *report)
     return 0;
 }
 
-static int finish(child_t *child, uint32_t reason, int32_t exit_code)
+int finish(child_t *child, uint32_t reason, int32_t exit_code)
 {
     kp_process_info_t info;
     CHECK(kp_object_wait_one(child->process, KP_SIGNAL_TERMINATED, kp_now() + PATIENCE, NULL) ==
@@ -100,13 +89,6 @@ static int finish(child_t *child, uint32_t reason, int32_t exit_code)
     CHECK(kp_handle_close(child->process) == KP_OK && kp_handle_close(child->channel) == KP_OK);
     return 0;
 }
-
-#define DO(call)            \
-    do {                    \
-        int line_ = (call); \
-        if (line_)          \
-            return line_;   \
-    } while (0)
 
 static int test_refusals(void)
 {
@@ -200,6 +182,11 @@ static bool is_alone(void)
     return false;
 }
 
+static bool is_one_of(const char *text, const char *first, const char *second)
+{
+    return strcmp(text, first) == 0 || strcmp(text, second) == 0;
+}
+
 /* Time that a child burned, as it says itself, and as the kernel says; and where one faulted. */
 static int test_statistics(void)
 {
@@ -216,8 +203,8 @@ static int test_statistics(void)
     /* In QEMU it was alone on the processor; else its clock only bounds the time (start-up, which it does
        not see, is well below what it burns). */
     CHECK(info.cpu_time_ns > 0 && info.cpu_time_ns < burned + burned / 2 + 50000000);
-    CHECK(!is_alone() || (info.cpu_time_ns > burned - burned / 50 &&
-                          info.cpu_time_ns < burned + burned / 50));
+    CHECK(!is_alone() ||
+          (info.cpu_time_ns > burned - burned / 50 && info.cpu_time_ns < burned + burned / 50));
     kp_log("figure: %llu faults, %llu private, %llu calls, %llu messages",
            (unsigned long long)info.faults, (unsigned long long)info.private_bytes,
            (unsigned long long)info.calls, (unsigned long long)info.messages_sent);
@@ -237,8 +224,20 @@ static int test_statistics(void)
     kp_log("figure: fault at 0x%llx in +0x%llx %s", (unsigned long long)info.fault_address,
            (unsigned long long)info.fault_instruction, info.fault_function);
     CHECK(info.exit_reason == KP_EXIT_TRAP && info.exit_code == KP_TRAP_OUT_OF_BOUNDS);
-    CHECK(info.fault_address == 0x30000000);
+    CHECK(info.fault_address == 0x30000000 && info.fault_instruction != 0);
+    /* Its name, or that of the function into which the compiler put it. */
+    CHECK(is_one_of(info.fault_function, "touch_far_away", "run_child"));
     DO(finish(&child, KP_EXIT_TRAP, KP_TRAP_OUT_OF_BOUNDS));
+    /* A trap that the code itself finds. */
+    DO(make_child(&child, "divide", 0));
+    CHECK(kp_process_start(child.process) == KP_OK);
+    CHECK(kp_object_wait_one(child.process, KP_SIGNAL_TERMINATED, kp_now() + PATIENCE, NULL) ==
+          KP_OK);
+    CHECK(kp_process_info(child.process, &info) == KP_OK);
+    kp_log("figure: trap %d in +0x%llx %s", (int)info.exit_code,
+           (unsigned long long)info.fault_instruction, info.fault_function);
+    CHECK(is_one_of(info.fault_function, "divide_by_nothing", "run_child"));
+    DO(finish(&child, KP_EXIT_TRAP, KP_TRAP_DIVIDE_BY_ZERO));
     return 0;
 }
 
@@ -259,7 +258,7 @@ int test_spawn(void)
 }
 
 /* A process that is frozen when this returns. With a file mapped, if there is one. */
-static int make_snapshot(child_t *template)
+int make_snapshot(child_t *template)
 {
     kp_process_info_t info;
     DO(make_child(template, "template", 0));
@@ -442,8 +441,16 @@ __attribute__((noinline)) static int touch_far_away(void)
     return __LINE__;
 }
 
+__attribute__((noinline)) static int divide_by_nothing(void)
+{
+    static volatile int nothing;
+    return 1000 / nothing;
+}
+
 int run_child(const char *what)
 {
+    if (strcmp(what, "divide") == 0)
+        return divide_by_nothing();
     if (strcmp(what, "template") == 0)
         return run_template();
     if (strcmp(what, "fault") == 0)

@@ -57,7 +57,7 @@ TEST_SCRIPTS += runtime/test/build-checks
 
 # VMOs, processes and snapshots: one program for both machines (hosted.c starts it from the same archive
 # as the others, memory.sh in QEMU).
-memory_test_SRC := runtime/test/memory.c runtime/test/memory_spawn.c
+memory_test_SRC := $(addprefix runtime/test/,memory.c memory_scale.c memory_spawn.c)
 memory_test_MEMORY := 64
 memory_test_SPLIT := 2
 $(eval $(call KP_PROGRAM,memory_test))
@@ -66,6 +66,7 @@ $(MEMORY_TEST_BUNDLE): $(BUILD)/tools/bundle $(BUILD)/image/x86_64/memory_test.k
 	$(call say,BUNDLE,$@)
 	@mkdir -p $(@D)
 	$(Q)$(BUILD)/tools/bundle $@ programs/shell.kpi=$(BUILD)/image/x86_64/memory_test.kpi \
-	    programs/memory.kpi=$(BUILD)/image/x86_64/memory_test.kpi ui/greeting.txt=runtime/test/greeting.txt
+	    programs/memory.kpi=$(BUILD)/image/x86_64/memory_test.kpi \
+	    symbols/memory.sym=$(BUILD)/image/x86_64/memory_test.sym ui/greeting.txt=runtime/test/greeting.txt
 test: $(MEMORY_TEST_BUNDLE)
 TEST_SCRIPTS += runtime/test/memory.sh

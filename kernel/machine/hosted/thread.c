@@ -192,6 +192,29 @@ static void log_backtrace(const kp_process_t *process, const kp_call_page_t *pag
         log_place(process, index++, page->backtrace[i]);
 }
 
+/* The name alone. */
+static void name_function(const kp_image_t *image, uint64_t offset, char *text, size_t size)
+{
+    kp_hosted_symbol(image, offset, text, size);
+    char *plus = strchr(text, '+');
+    if (plus)
+        *plus = 0;
+    else
+        text[0] = 0; /* a number */
+}
+
+/* Tells the core what the process left in the page. is_fault: the instruction itself too. */
+static void fault_place(kp_process_t *process, const kp_call_page_t *page, bool is_fault)
+{
+    uint64_t places[1 + KP_PAGE_BACKTRACE_MAX];
+    size_t count = 0, frames = KP_MIN(page->backtrace_count, KP_PAGE_BACKTRACE_MAX);
+    if (is_fault)
+        places[count++] = page->fault_instruction;
+    for (size_t i = 0; i < frames; i++)
+        places[count++] = page->backtrace[i] - 1; /* of a return address */
+    kp_process_fault_place(process, places, count, name_function);
+}
+
 /* The process is dead and nobody here killed it: says why. */
 static void report_death(kp_process_t *process, kp_hosted_child_t *child, bool has_started)
 {
@@ -202,6 +225,7 @@ static void report_death(kp_process_t *process, kp_hosted_child_t *child, bool h
                reason == KP_EXIT_TRAP ? "trap" : "fault", page->fault_code,
                (unsigned long long)page->fault_address);
         log_backtrace(process, page, true);
+        fault_place(process, page, true);
         kp_process_fault(process, reason, page->fault_code, page->fault_address);
     } else if (WIFSIGNALED(child->status)) {
         /* SIGSYS: the filter; SIGKILL: the host (out of memory, or a person). */
@@ -253,8 +277,10 @@ static void serve_call(kp_hosted_child_t *child)
     uint32_t number = page->number;
     uint64_t arguments[6];
     memcpy(arguments, page->arguments, sizeof(arguments));
-    if (number == KP_CALL_process_trap)
+    if (number == KP_CALL_process_trap) {
         log_backtrace(current->machine.process, page, false);
+        fault_place(current->machine.process, page, false);
+    }
     count_lane_messages(child);
     int64_t result;
     if (number == KP_CALL_channel_receive || number == KP_CALL_channel_reply_receive) {

@@ -16,11 +16,11 @@
 
 enum {
     ROOT_USER_ENTRIES = 256,
-    IMAGE_RANDOM_BITS = 20,
-    IMAGE_ALIGN_BITS = 21,
+    IMAGE_RANDOM_BITS = 26, /* pages: 256 GiB */
     FAULT_RUN_MAX = 8,
 };
-#define TABLE_SPAN ((uint64_t)1 << IMAGE_ALIGN_BITS) /* what one page table maps */
+#define TABLE_SPAN ((uint64_t)1 << 21) /* what one page table maps */
+_Static_assert(KP_X86_USER_MEMORY % TABLE_SPAN == 0, "offsets in linear memory tell tables apart");
 
 static const uint64_t user_data =
     KP_X86_PTE_PRESENT | KP_X86_PTE_USER | KP_X86_PTE_WRITE | KP_X86_PTE_NO_EXECUTE;
@@ -386,8 +386,7 @@ static kp_status_t map_segment(kp_machine_space_t *space, const kp_image_t *imag
     for (uint64_t at = 0; at < segment->file_size; at += KP_PAGE_SIZE) {
         uint64_t address = space->base + segment->address + at;
         /* Entries of one table stand side by side. */
-        entry = at == 0 || address % (1u << IMAGE_ALIGN_BITS) == 0 ? entry_own_path(space, address)
-                                                                   : entry + 1;
+        entry = at == 0 || address % TABLE_SPAN == 0 ? entry_own_path(space, address) : entry + 1;
         if (!entry)
             return KP_ERR_NO_MEMORY;
         *entry = kp_x86_physical(image->bytes + segment->file_offset + at) | flags;
@@ -426,7 +425,7 @@ kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t 
     space->root = root;
     space->image = image;
     space->base =
-        KP_X86_USER_IMAGE_MIN + ((random & ((1ull << IMAGE_RANDOM_BITS) - 1)) << IMAGE_ALIGN_BITS);
+        KP_X86_USER_IMAGE_MIN + (random & ((1ull << IMAGE_RANDOM_BITS) - 1)) * KP_PAGE_SIZE;
     space->memory_bytes = (uint64_t)initial_pages * KP_WASM_PAGE_SIZE;
     space->table_pages = 1;
     for (uint32_t i = 0; i < image->segment_count && status == KP_OK; i++)

@@ -6,10 +6,12 @@
 #include "runtime/image/image.h"
 
 /* Ring 3's layout, the same in every process; the image's base is random. Linear memory's base is
-   also the base of GS while ring 3 runs, which ring 3 cannot change (FSGSBASE is off). */
-#define KP_X86_USER_MEMORY 0x0000001000000000ull
-#define KP_X86_USER_STACK_TOP 0x0000700000000000ull
-#define KP_X86_USER_IMAGE_MIN 0x0000550000000000ull
+   also the base of GS while ring 3 runs, which ring 3 cannot change (FSGSBASE is off). All of it lies
+   in the first 512 GiB, and the stack in the GiB where linear memory begins: so a small process has
+   seven page tables. Between stack and linear memory 2 MiB are never mapped. */
+#define KP_X86_USER_STACK_TOP 0x0000001000600000ull
+#define KP_X86_USER_MEMORY 0x0000001000800000ull
+#define KP_X86_USER_IMAGE_MIN 0x0000002000000000ull
 #define KP_X86_USER_END 0x0000800000000000ull
 
 enum {

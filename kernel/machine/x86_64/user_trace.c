@@ -4,11 +4,12 @@
    tables. */
 #include "kernel/machine/x86_64/user_trace.h"
 
+#include "kernel/init/files.h"
 #include "kernel/machine/x86_64/cpu.h"
 #include "kernel/machine/x86_64/space.h"
 #include "kernel/object/process.h"
 
-enum { FRAMES_MAX = 24, LINE_MAX = 400 };
+enum { FRAMES_MAX = 24, PLACES_MAX = 6, LINE_MAX = 400 };
 
 static int add_place(char *line, int used, const kp_machine_space_t *space, uint64_t address)
 {
@@ -27,17 +28,24 @@ void kp_x86_user_trace(const kp_x86_frame_t *frame, const char *what, int32_t co
     kp_process_t *process = kp_x86_current()->process;
     kp_machine_space_t *space = &process->space;
     uint64_t words[2], at = frame->rbp;
+    uint64_t places[PLACES_MAX];
+    size_t count = 0;
     int used = add_place(line, 0, space, frame->rip);
+    if (frame->rip - space->base < space->image->span)
+        places[count++] = frame->rip - space->base;
     for (unsigned i = 0; i < FRAMES_MAX && kp_x86_space_read(space, at, words, sizeof(words));
          i++) {
         /* Callers' frames lie above; anything else is not a chain. */
         if (words[1] - space->base >= space->image->span)
             break;
         used = add_place(line, used, space, words[1] - 1);
+        if (count < PLACES_MAX)
+            places[count++] = words[1] - 1 - space->base;
         if (words[0] <= at)
             break;
         at = words[0];
     }
     kp_log("process", KP_LOG_WARN, "%s: %s %d at address 0x%llx, trace:%s", process->name, what,
            code, (unsigned long long)address, line);
+    kp_process_fault_place(process, places, count, kp_files_symbol);
 }

@@ -1,5 +1,7 @@
 #include "kernel/machine/x86_64/test/stand_in.h"
 
+#include "kernel/init/files.h"
+
 static int failures;
 
 void kp_test_report(const char *name, bool good)
@@ -26,6 +28,20 @@ kp_status_t kp_thread_create(const char *name, void (*fn)(void *), void *argumen
     else if (out)
         *out = thread;
     return status;
+}
+
+void kp_files_symbol(const kp_image_t *image, uint64_t offset, char *name, size_t size)
+{
+    (void)image;
+    kp_snprintf(name, size, "at_%llx", (unsigned long long)offset);
+}
+
+void kp_process_fault_place(kp_process_t *process, const uint64_t *places, size_t count,
+                            void (*name)(const kp_image_t *image, uint64_t offset, char *text,
+                                         size_t size))
+{
+    if (count)
+        name(process->image, places[0], process->fault_function, sizeof(process->fault_function));
 }
 
 void kp_vmo_release(kp_vmo_t *vmo)
