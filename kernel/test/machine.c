@@ -628,7 +628,7 @@ kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t addres
         if (space->read_only[page])
             return KP_ERR_BAD_ADDRESS;
     }
-    memcpy(space->memory + address, from, count);
+    memmove(space->memory + address, from, count); /* of the same process: they may overlap */
     return KP_OK;
 }
 
