@@ -26,3 +26,13 @@ differential_compile_checked_HOST_LDFLAGS := -pthread
 UNIT_TESTS += wasm_compile
 wasm_compile_TEST_SRC = runtime/compile/test/compile.c $(RUNTIME_COMPILED)
 wasm_compile_TEST_LDFLAGS := -pthread
+
+# The assembler against binutils.
+HOST_TOOLS += asm_encodings
+asm_encodings_HOST_SRC := runtime/compile/test/encodings.c runtime/compile/asm.c
+TEST_SCRIPTS += runtime/compile/test/encodings
+
+FUZZ_TARGETS += wasm_compile
+wasm_compile_FUZZ_SRC = runtime/compile/test/fuzz_compile.c $(RUNTIME_COMPILED)
+wasm_compile_FUZZ_CORPUS := runtime/compile/test/corpus
+wasm_compile_FUZZ_LDFLAGS := -pthread
