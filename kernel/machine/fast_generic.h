@@ -32,6 +32,12 @@ static inline void kp_fast_unlock(kp_spinlock_t *spin)
     kp_spin_unlock(spin);
 }
 
+/* kp_machine_thread_handoff. */
+static inline bool kp_fast_hand_off(kp_thread_t *to, kp_time_t deadline)
+{
+    return kp_machine_thread_handoff(to, deadline);
+}
+
 /* From and to the memory of the calling thread's process; the ranges are checked. False: not at once, or
    not at all; kp_machine_space_copy_in and _out know. Also under a lock. */
 static inline bool kp_fast_read(kp_process_t *process, void *to, uint32_t at, size_t count)

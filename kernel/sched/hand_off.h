@@ -17,8 +17,8 @@ static inline int64_t kp_sched_weighted(const kp_sched_entity_t *entity, int64_t
 /* As kp_sched_may_hand_off and kp_sched_hand_off. False: nothing has happened, the case is not usual:
    something else is ready in the ranks concerned, one of the two has a cap or is of the deadline class,
    or `to` was last elsewhere. */
-static inline bool kp_sched_hand_off_usual(kp_sched_queue_t *queue, kp_sched_entity_t *to,
-                                           kp_time_t now)
+static inline __attribute__((always_inline)) bool
+kp_sched_hand_off_usual(kp_sched_queue_t *queue, kp_sched_entity_t *to, kp_time_t now)
 {
     kp_sched_entity_t *from = queue->current;
     uint8_t rank = from->rank;

@@ -236,7 +236,7 @@ int64_t kp_call_channel_call(kp_call_t *call)
     kp_fast_unlock(end->object.lock);
     message_sent(call);
 
-    bool in_time = kp_machine_thread_handoff(thread, (kp_time_t)call->arguments[2]);
+    bool in_time = kp_fast_hand_off(thread, (kp_time_t)call->arguments[2]);
     kp_object_release_shared(&thread->object);
     if (!likely(record_is_short(&wait) &&
                 kp_fast_deliver(process, io.reply.bytes, wait.bytes, wait.byte_count,
@@ -409,7 +409,7 @@ int64_t kp_call_channel_reply_receive(kp_call_t *call)
     kp_fast_unlock(end->object.lock);
     message_sent(call);
 
-    bool in_time = kp_machine_thread_handoff(thread, (kp_time_t)call->arguments[3]);
+    bool in_time = kp_fast_hand_off(thread, (kp_time_t)call->arguments[3]);
     kp_object_release_shared(&thread->object);
     if (!likely(record_is_short(&wait) &&
                 kp_fast_deliver(process, io[1].bytes, wait.bytes, wait.byte_count, (uint32_t)at,

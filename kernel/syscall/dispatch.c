@@ -66,7 +66,9 @@ static __attribute__((noinline, cold)) int64_t call_traced(const call_entry_t *e
     return result;
 }
 
-int64_t kp_syscall_dispatch(uint32_t number, const uint64_t arguments[6])
+/* It has no buffers that could overflow, and is on every way. */
+__attribute__((no_stack_protector)) int64_t kp_syscall_dispatch(uint32_t number,
+                                                                const uint64_t arguments[6])
 {
     if (__builtin_expect(number >= KP_CALL_LIMIT, 0))
         return KP_ERR_NOT_SUPPORTED;

@@ -218,16 +218,19 @@ kp_x86_verw_2:
 
     .global kp_x86_switch
     .balign 16
-kp_x86_switch:
+kp_x86_switch: /* also hand_off.h: a thread goes on at the address at its stack pointer */
     pushq %rbp
     pushq %rbx
     pushq %r12
     pushq %r13
     pushq %r14
     pushq %r15
+    leaq 1f(%rip), %rax
+    pushq %rax
     movq %rsp, (%rdi)
     movq %rsi, %rsp
-    popq %r15
+    ret
+1:  popq %r15
     popq %r14
     popq %r13
     popq %r12

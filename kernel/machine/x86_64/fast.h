@@ -3,7 +3,7 @@
 #ifndef KP_MACHINE_FAST_H
 #define KP_MACHINE_FAST_H
 
-#include "kernel/machine/x86_64/spin.h"
+#include "kernel/machine/x86_64/hand_off.h"
 #include "kernel/machine/x86_64/user_copy.h"
 #include "kernel/object/thread.h"
 
@@ -33,6 +33,14 @@ static inline void kp_fast_lock(kp_spinlock_t *spin)
 static inline void kp_fast_unlock(kp_spinlock_t *spin)
 {
     kp_x86_spin_give(spin);
+}
+
+/* kp_machine_thread_handoff. */
+static inline __attribute__((always_inline)) bool kp_fast_hand_off(kp_thread_t *to,
+                                                                   kp_time_t deadline)
+{
+    return (deadline == KP_TIME_INFINITE && kp_x86_hand_off_usual(&to->machine)) ||
+           kp_machine_thread_handoff(to, deadline);
 }
 
 /* From and to the memory of the calling thread's process; the ranges are checked. False: not at once, or

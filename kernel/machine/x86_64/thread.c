@@ -21,8 +21,8 @@
 enum {
     STATE_NEW = 0,
     STATE_READY, /* in its CPU's queue, also when a cap holds it back */
-    STATE_RUNNING,
-    STATE_PARKED,
+    STATE_RUNNING = KP_X86_THREAD_RUNNING,
+    STATE_PARKED = KP_X86_THREAD_PARKED,
     STATE_STOPPED, /* suspended, about to return to ring 3 */
     STATE_MOVING,  /* woken; on its way to another CPU's queue */
     STATE_DEAD
@@ -272,6 +272,22 @@ static void space_enter(kp_x86_cpu_t *cpu, kp_machine_space_t *space)
     kp_x86_msr_write(MSR_KERNEL_GS_BASE, KP_X86_USER_MEMORY);
     if (__builtin_expect(kp_x86_speculation_at_switch, 0))
         kp_x86_speculation_switch();
+}
+
+void kp_x86_thread_enter(kp_x86_cpu_t *cpu, kp_machine_thread_t *next)
+{
+    space_enter(cpu, next->space);
+    fpu_enter(cpu, next);
+}
+
+void kp_x86_thread_publish(kp_x86_cpu_t *cpu)
+{
+    publish_others(cpu);
+}
+
+void kp_x86_thread_push_up(kp_x86_cpu_t *cpu)
+{
+    push_up(cpu, cpu->queue.charged);
 }
 
 /* On the thread that was switched to, its CPU's lock still held. Only now the thread before has left its
@@ -683,12 +699,10 @@ static kp_status_t start(kp_machine_thread_t *thread, uint8_t rank)
     thread->stack_top = kp_x86_stack_allocate();
     if (!thread->stack_top)
         return KP_ERR_NO_MEMORY;
-    /* What kp_x86_switch pops: six registers, then the return address; then the stack is aligned.
-     */
-    uint64_t *stack = (uint64_t *)(thread->stack_top - 16) - 7;
-    memset(stack, 0, 6 * sizeof(*stack));
-    stack[6] = (uint64_t)kp_x86_thread_entry;
-    stack[7] = stack[8] = 0;
+    /* Where kp_x86_switch goes on; then the stack is aligned. */
+    uint64_t *stack = (uint64_t *)(thread->stack_top - 16) - 1;
+    stack[0] = (uint64_t)kp_x86_thread_entry;
+    stack[1] = stack[2] = 0;
     thread->stack_pointer = (uint64_t)stack;
     kp_list_init(&thread->dead_link);
     kp_x86_cpu_t *home = thread_lock(thread);

@@ -5,6 +5,9 @@
 #include "kernel/machine/x86_64/cpu.h"
 #include "kernel/object/process.h"
 
+/* kp_machine_thread_t.state; the others: thread.c. */
+enum { KP_X86_THREAD_RUNNING = 2, KP_X86_THREAD_PARKED = 3 };
+
 /* The running code becomes this CPU's idle thread. */
 void kp_x86_thread_init(void);
 /* Starts the reaper of ended threads. Once, on the boot CPU. */
@@ -18,6 +21,13 @@ void kp_x86_thread_tick(bool expired);
 void kp_x86_thread_preempt(void);
 /* Ends the current thread. No lock held. */
 _Noreturn void kp_x86_thread_exit(void);
+/* For hand_off.h. The CPU's lock is held. Its tables and SSE registers are those of a user thread now. */
+void kp_x86_thread_enter(kp_x86_cpu_t *cpu, kp_machine_thread_t *next);
+/* Others should know what the CPU runs now. */
+void kp_x86_thread_publish(kp_x86_cpu_t *cpu);
+/* A thread has come to a CPU on which others wait. */
+void kp_x86_thread_push_up(kp_x86_cpu_t *cpu);
+
 /* Switches between threads so far, on all CPUs. Self-test. */
 uint64_t kp_x86_thread_switches(void);
 
