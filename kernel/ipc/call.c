@@ -138,7 +138,7 @@ kp_status_t kp_channel_call_direct(kp_channel_t *end, kp_channel_wait_t *wait,
             status = wait_fill(receiver, request);
             if (status == KP_OK) {
                 kp_channel_list_cut(&receiver->link);
-                *thread = kp_channel_wait_finish(receiver);
+                *thread = kp_channel_wait_finish(receiver, KP_CHANNEL_DONE);
                 kp_trace(KP_TRACE_SEND, peer->object.koid, request->count, 0);
                 /* Nothing could be put into its memory: that ends its wait, not the call. */
                 if (receiver->status != KP_OK)
@@ -192,7 +192,7 @@ kp_status_t kp_channel_call_adopt(kp_channel_t *end, kp_channel_wait_t *wait,
         if (reply_fits(wait, early->byte_count, early->capability_count))
             wait->message = early;
         kp_channel_wait_unlink(wait);
-        atomic_store_explicit(&wait->done, true, memory_order_relaxed);
+        atomic_store_explicit(&wait->done, KP_CHANNEL_DONE, memory_order_relaxed);
         wait->transaction = transaction;
     } else {
         early = NULL;
@@ -260,7 +260,7 @@ kp_status_t kp_channel_reply(kp_channel_t *end, kp_transaction_t transaction,
         status = reply_fits(call, reply->count, 0) ? wait_fill(call, reply) : KP_OK;
         if (status == KP_OK) {
             kp_channel_call_remove(call);
-            *caller = kp_channel_wait_finish(call);
+            *caller = kp_channel_wait_finish(call, KP_CHANNEL_DONE);
             kp_trace(KP_TRACE_SEND, end->peer->object.koid, reply->count, 0);
         }
     }
@@ -276,7 +276,7 @@ static bool reply_finish(kp_channel_t *from, kp_channel_wait_t *call, kp_message
     if (fits)
         call->message = message;
     kp_channel_call_remove(call);
-    *caller = kp_channel_wait_finish(call);
+    *caller = kp_channel_wait_finish(call, KP_CHANNEL_DONE);
     kp_trace(KP_TRACE_SEND, from->peer->object.koid, message->byte_count,
              message->capability_count);
     return fits;
@@ -434,7 +434,7 @@ void kp_channel_receive_undo(kp_channel_t *end, kp_channel_wait_t *wait)
     if (call) {
         call->status = KP_ERR_NO_MEMORY;
         kp_channel_call_remove(call);
-        caller = kp_channel_wait_finish(call);
+        caller = kp_channel_wait_finish(call, KP_CHANNEL_DONE);
     }
     kp_spin_unlock(end->object.lock);
     if (caller) {

@@ -29,6 +29,12 @@ typedef struct kp_channel_bytes {
     uint32_t count;
 } kp_channel_bytes_t;
 
+enum {
+    KP_CHANNEL_WAITING = 0,
+    KP_CHANNEL_DONE = 1,
+    KP_CHANNEL_DONE_SHORT = 2, /* and the message is in `bytes`, without handles */
+};
+
 typedef struct kp_channel_wait {
     kp_thread_t *thread;
     kp_list_t link;                            /* receiver: in end->receivers */
@@ -36,9 +42,9 @@ typedef struct kp_channel_wait {
     kp_channel_bytes_t room;
     uint32_t handle_room;
     kp_transaction_t
-        transaction; /* call: its own; receiver: whoever sets done sets it, 0: the message
+        transaction;      /* call: its own; receiver: whoever sets done sets it, 0: the message
                                      wants no reply */
-    atomic_bool done;
+    _Atomic uint8_t done; /* KP_CHANNEL_* below; set once, by whoever took the record out */
     bool is_linked; /* `waiter` is, to the end: the handle that the wait goes by may be closed */
     /* Who sets done sets these: */
     bool in_place; /* the bytes lie in the room already */

@@ -70,7 +70,7 @@ static inline void kp_channel_wait_init(kp_channel_wait_t *wait, kp_channel_byte
     wait->room = room;
     wait->handle_room = handle_room;
     wait->transaction = KP_TRANSACTION_NONE;
-    atomic_init(&wait->done, false);
+    atomic_init(&wait->done, KP_CHANNEL_WAITING);
     wait->is_linked = false;
     wait->in_place = false;
     wait->status = KP_OK;
@@ -111,13 +111,13 @@ void kp_channel_waits_wake(kp_channel_t *end);
 
 /* The record, already out of the tree or the list of receivers, has its result. Its thread, referenced
    for after the lock. */
-static inline kp_thread_t *kp_channel_wait_finish(kp_channel_wait_t *wait)
+static inline kp_thread_t *kp_channel_wait_finish(kp_channel_wait_t *wait, uint8_t done)
 {
     kp_thread_t *thread = wait->thread;
     kp_object_acquire(&thread->object);
     if (__builtin_expect(wait->is_linked, 0))
         kp_channel_list_cut(&wait->waiter.link);
-    atomic_store_explicit(&wait->done, true, memory_order_release);
+    atomic_store_explicit(&wait->done, done, memory_order_release);
     return thread;
 }
 

@@ -72,8 +72,7 @@ static inline bool message_is_inside(const kp_channel_message_t *message, uint64
 /* Has a message come that lies in the record, and nothing else? */
 static inline bool record_is_short(const kp_channel_wait_t *wait)
 {
-    return atomic_load_explicit(&wait->done, memory_order_acquire) && wait->status == KP_OK &&
-           !wait->message && !wait->in_place;
+    return atomic_load_explicit(&wait->done, memory_order_acquire) == KP_CHANNEL_DONE_SHORT;
 }
 
 /* Gives the caller what came into the record, with its sizes; those also when it did not fit. */
@@ -231,7 +230,7 @@ int64_t kp_call_channel_call(kp_call_t *call)
     receiver->byte_count = io.request.byte_count;
     kp_channel_call_insert(end, &wait, kp_channel_call_id(end));
     receiver->transaction = wait.transaction;
-    kp_thread_t *thread = kp_channel_wait_finish(receiver);
+    kp_thread_t *thread = kp_channel_wait_finish(receiver, KP_CHANNEL_DONE_SHORT);
     kp_trace(KP_TRACE_SEND, peer->object.koid, io.request.byte_count, 0);
     kp_fast_unlock(end->object.lock);
     message_sent(call);
@@ -403,7 +402,7 @@ int64_t kp_call_channel_reply_receive(kp_call_t *call)
     }
     kp_channel_call_remove(caller);
     caller->byte_count = reply->byte_count;
-    kp_thread_t *thread = kp_channel_wait_finish(caller);
+    kp_thread_t *thread = kp_channel_wait_finish(caller, KP_CHANNEL_DONE_SHORT);
     kp_channel_receiver_link(end, &wait);
     kp_trace(KP_TRACE_SEND, peer->object.koid, reply->byte_count, 0);
     kp_fast_unlock(end->object.lock);

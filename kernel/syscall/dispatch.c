@@ -29,7 +29,7 @@ static const call_entry_t calls[KP_CALL_LIMIT] = {
 static inline kp_status_t handle_check(const call_entry_t *entry, const kp_object_t *object,
                                        kp_rights_t rights)
 {
-    if (__builtin_expect(entry->type != KP_TYPE_ANY && object->type != (uint32_t)entry->type, 0))
+    if (__builtin_expect(object->type != (uint32_t)entry->type, 0) && entry->type != KP_TYPE_ANY)
         return KP_ERR_WRONG_TYPE;
     if (__builtin_expect(entry->rights & ~rights, 0))
         return KP_ERR_ACCESS_DENIED;
@@ -39,6 +39,8 @@ static inline kp_status_t handle_check(const call_entry_t *entry, const kp_objec
 /* Any call, whatever its handle is like. */
 static __attribute__((noinline)) int64_t call_general(const call_entry_t *entry, kp_call_t *call)
 {
+    call->object = NULL;
+    call->rights = 0;
     if (entry->type < 0)
         return entry->fn(call);
     kp_handle_use_t use;
@@ -73,13 +75,13 @@ __attribute__((no_stack_protector)) int64_t kp_syscall_dispatch(uint32_t number,
     if (__builtin_expect(number >= KP_CALL_LIMIT, 0))
         return KP_ERR_NOT_SUPPORTED;
     const call_entry_t *entry = &calls[kp_index_nospec(number, KP_CALL_LIMIT)];
+    __asm__("" : "+r"(entry)); /* computed once */
     kp_call_t call;
-    call.process = kp_fast_process();
+    kp_process_t *process = kp_fast_process();
+    call.process = process;
     call.arguments = arguments;
-    call.object = NULL;
-    call.rights = 0;
     call.is_held = false;
-    atomic_fetch_add_explicit(&call.process->calls, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&process->calls, 1, memory_order_relaxed);
     if (__builtin_expect(!entry->is_short, 0)) {
         kp_fast_interrupts_on();
         if (!entry->fn)
@@ -87,9 +89,12 @@ __attribute__((no_stack_protector)) int64_t kp_syscall_dispatch(uint32_t number,
     }
     if (__builtin_expect(atomic_load_explicit(&kp_trace_is_on, memory_order_relaxed), 0))
         return call_traced(entry, &call);
-    if (entry->type < 0)
+    if (entry->type < 0) {
+        call.object = NULL;
+        call.rights = 0;
         return entry->fn(&call);
-    const kp_handle_slot_t *slot = kp_handle_slot_unshared(&call.process->handles, arguments[0]);
+    }
+    const kp_handle_slot_t *slot = kp_handle_slot_unshared(&process->handles, arguments[0]);
     if (__builtin_expect(!slot, 0))
         return call_general(entry, &call);
     call.object = slot->object;

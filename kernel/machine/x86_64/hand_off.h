@@ -57,7 +57,10 @@ static inline __attribute__((always_inline)) bool kp_x86_hand_off_usual(kp_machi
     current->fpu_valid = false;
     __asm__ volatile("stmxcsr %0" : "=m"(current->mxcsr));
     __asm__ volatile("fnstcw %0" : "=m"(current->x87_control));
-    kp_x86_thread_enter(cpu, next);
+    if (__builtin_expect(next->fpu_valid || next->space == cpu->space, 0))
+        kp_x86_thread_enter(cpu, next);
+    else
+        kp_x86_thread_enter_other(cpu, next);
     cpu->kernel_stack = cpu->tss.stack[0] = next->stack_top;
     atomic_store_explicit(&cpu->switches,
                           atomic_load_explicit(&cpu->switches, memory_order_relaxed) + 1,

@@ -240,23 +240,31 @@ static void fpu_leave(kp_machine_thread_t *thread)
     __asm__ volatile("fnstcw %0" : "=m"(thread->x87_control));
 }
 
-static void fpu_enter(kp_x86_cpu_t *cpu, kp_machine_thread_t *thread)
+static inline void fpu_enter_dead(kp_x86_cpu_t *cpu, kp_machine_thread_t *thread)
 {
-    /* Still there? Another CPU may have had it since. */
-    if (cpu->fpu_owner == thread && thread->fpu_cpu == cpu->number + 1)
-        return;
     cpu->fpu_owner = thread;
     thread->fpu_cpu = cpu->number + 1;
-    if (thread->fpu_valid) {
-        kp_x86_fpu_load(thread->fpu);
-        return;
-    }
     kp_x86_fpu_load_initial();
     __asm__ volatile("ldmxcsr %0" : : "m"(thread->mxcsr));
     __asm__ volatile("fldcw %0" : : "m"(thread->x87_control));
 }
 
-static void space_enter(kp_x86_cpu_t *cpu, kp_machine_space_t *space)
+static void fpu_enter(kp_x86_cpu_t *cpu, kp_machine_thread_t *thread)
+{
+    /* Still there? Another CPU may have had it since. */
+    if (cpu->fpu_owner == thread && thread->fpu_cpu == cpu->number + 1)
+        return;
+    if (!thread->fpu_valid) {
+        fpu_enter_dead(cpu, thread);
+        return;
+    }
+    cpu->fpu_owner = thread;
+    thread->fpu_cpu = cpu->number + 1;
+    kp_x86_fpu_load(thread->fpu);
+}
+
+static inline __attribute__((always_inline)) void space_enter(kp_x86_cpu_t *cpu,
+                                                              kp_machine_space_t *space)
 {
     kp_machine_space_t *old = cpu->space;
     if (old == space)
@@ -278,6 +286,12 @@ void kp_x86_thread_enter(kp_x86_cpu_t *cpu, kp_machine_thread_t *next)
 {
     space_enter(cpu, next->space);
     fpu_enter(cpu, next);
+}
+
+void kp_x86_thread_enter_other(kp_x86_cpu_t *cpu, kp_machine_thread_t *next)
+{
+    space_enter(cpu, next->space);
+    fpu_enter_dead(cpu, next);
 }
 
 void kp_x86_thread_publish(kp_x86_cpu_t *cpu)

@@ -1,12 +1,12 @@
 /* Copies between the kernel and the memory of the running thread's process, straight through the
    process's own page tables. A page that is not there, or not writable, ends the copy: the trap
-   handler continues at kp_x86_user_copy_fault, so nothing here may use the stack. user_copy.h says
-   what callers must know. */
+   handler continues at kp_x86_user_copy_fault, so nothing here may use the stack. The result is the carry
+   flag: set, the copy failed. user_copy.h has the C functions and says what callers must know. */
     .text
     .global kp_x86_user_copy_begin
 kp_x86_user_copy_begin:
 
-/* bool kp_x86_user_deliver(void *to, const void *from, size_t count, kp_channel_message_t *message,
+/* kp_x86_user_deliver(void *to, const void *from, size_t count, kp_channel_message_t *message,
    kp_transaction_t transaction): says in message what came, then copies it */
     .global kp_x86_user_deliver
     .balign 16
@@ -19,7 +19,7 @@ kp_x86_stac_site_3:
     movl %r8d, 16(%rcx) /* transaction */
     jmp 1f
 
-/* bool kp_x86_user_copy(void *to, const void *from, size_t count) */
+/* kp_x86_user_copy(void *to, const void *from, size_t count) */
     .global kp_x86_user_copy
     .balign 16
 kp_x86_user_copy:
@@ -39,11 +39,10 @@ kp_x86_stac_site_0:
     movups %xmm1, 16(%rdi)
     movups %xmm2, -32(%rdi, %rdx)
     movups %xmm3, -16(%rdi, %rdx)
-    movl $1, %eax
     .global kp_x86_clac_site_5
 kp_x86_clac_site_5:
     .byte 0x0f, 0x1f, 0x00
-    ret
+    ret /* the comparison left no carry */
 8:  subq $64, %rdx
 1:  movups (%rsi), %xmm0
     movups 16(%rsi), %xmm1
@@ -93,13 +92,13 @@ kp_x86_clac_site_5:
     incq %rdi
     decl %edx
     jnz 7b
-9:  movl $1, %eax
+9:  clc
     .global kp_x86_clac_site_1
 kp_x86_clac_site_1:
     .byte 0x0f, 0x1f, 0x00
     ret
 
-/* bool (kp_channel_message_t to[2], const void *first, const void *second) */
+/* (kp_channel_message_t to[2], const void *first, const void *second) */
     .global kp_x86_user_copy_messages
     .balign 16
 kp_x86_user_copy_messages:
@@ -114,13 +113,13 @@ kp_x86_stac_site_1:
     movl %eax, 16(%rdi)
     movups %xmm1, 20(%rdi)
     movl %ecx, 36(%rdi)
-    movl $1, %eax
+    clc
     .global kp_x86_clac_site_2
 kp_x86_clac_site_2:
     .byte 0x0f, 0x1f, 0x00
     ret
 
-/* bool (kp_channel_call_t *to, const void *from) */
+/* (kp_channel_call_t *to, const void *from) */
     .global kp_x86_user_copy_40
     .balign 16
 kp_x86_user_copy_40:
@@ -133,7 +132,7 @@ kp_x86_stac_site_2:
     movups %xmm0, (%rdi)
     movups %xmm1, 16(%rdi)
     movq %rax, 32(%rdi)
-    movl $1, %eax
+    clc
     .global kp_x86_clac_site_3
 kp_x86_clac_site_3:
     .byte 0x0f, 0x1f, 0x00
@@ -144,7 +143,7 @@ kp_x86_user_copy_end:
 
     .global kp_x86_user_copy_fault
 kp_x86_user_copy_fault:
-    xorl %eax, %eax
+    stc
     .global kp_x86_clac_site_4
 kp_x86_clac_site_4:
     .byte 0x0f, 0x1f, 0x00

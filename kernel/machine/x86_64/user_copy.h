@@ -10,11 +10,48 @@
 #include "kernel/machine/x86_64/trap.h"
 
 /* One of the two is user memory (kp_x86_user_pointer). */
-bool kp_x86_user_copy(void *to, const void *from, size_t count);
-bool kp_x86_user_copy_40(void *to, const void *from);
-bool kp_x86_user_copy_messages(kp_channel_message_t to[2], const void *first, const void *second);
-bool kp_x86_user_deliver(void *to, const void *from, size_t count, kp_channel_message_t *message,
-                         kp_transaction_t transaction);
+static inline bool kp_x86_user_copy(void *to, const void *from, size_t count)
+{
+    bool failed;
+    __asm__ volatile("call kp_x86_user_copy"
+                     : "=@ccc"(failed), "+D"(to), "+S"(from), "+d"(count)
+                     :
+                     : "rax", "memory");
+    return !failed;
+}
+
+static inline bool kp_x86_user_copy_40(void *to, const void *from)
+{
+    bool failed;
+    __asm__ volatile("call kp_x86_user_copy_40"
+                     : "=@ccc"(failed)
+                     : "D"(to), "S"(from)
+                     : "rax", "memory");
+    return !failed;
+}
+
+static inline bool kp_x86_user_copy_messages(kp_channel_message_t to[2], const void *first,
+                                             const void *second)
+{
+    bool failed;
+    __asm__ volatile("call kp_x86_user_copy_messages"
+                     : "=@ccc"(failed)
+                     : "D"(to), "S"(first), "d"(second)
+                     : "rax", "rcx", "memory");
+    return !failed;
+}
+
+static inline bool kp_x86_user_deliver(void *to, const void *from, size_t count,
+                                       kp_channel_message_t *message, kp_transaction_t transaction)
+{
+    bool failed;
+    register uint64_t id __asm__("r8") = transaction;
+    __asm__ volatile("call kp_x86_user_deliver"
+                     : "=@ccc"(failed), "+D"(to), "+S"(from), "+d"(count)
+                     : "c"(message), "r"(id)
+                     : "rax", "memory");
+    return !failed;
+}
 
 /* For the trap handler: where a fault may happen, and where it continues. */
 extern const uint8_t kp_x86_user_copy_begin[], kp_x86_user_copy_end[], kp_x86_user_copy_fault[];
