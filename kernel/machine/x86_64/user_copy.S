@@ -56,42 +56,44 @@ kp_x86_clac_site_5:
     addq $64, %rdi
     subq $64, %rdx
     jae 1b
-2:  testb $63, %dl
+    addl $64, %edx
     jz 9f
-    testb $32, %dl
-    jz 3f
+    /* The last 64 bytes, some of them again. */
+    movups -64(%rsi, %rdx), %xmm0
+    movups -48(%rsi, %rdx), %xmm1
+    movups -32(%rsi, %rdx), %xmm2
+    movups -16(%rsi, %rdx), %xmm3
+    movups %xmm0, -64(%rdi, %rdx)
+    movups %xmm1, -48(%rdi, %rdx)
+    movups %xmm2, -32(%rdi, %rdx)
+    movups %xmm3, -16(%rdi, %rdx)
+    jmp 9f
+2:  cmpl $16, %edx
+    jb 3f
     movups (%rsi), %xmm0
-    movups 16(%rsi), %xmm1
+    movups -16(%rsi, %rdx), %xmm1
     movups %xmm0, (%rdi)
-    movups %xmm1, 16(%rdi)
-    addq $32, %rsi
-    addq $32, %rdi
-3:  testb $16, %dl
-    jz 4f
-    movups (%rsi), %xmm0
-    movups %xmm0, (%rdi)
-    addq $16, %rsi
-    addq $16, %rdi
-4:  testb $8, %dl
-    jz 5f
+    movups %xmm1, -16(%rdi, %rdx)
+    jmp 9f
+3:  cmpl $4, %edx
+    jb 5f
+    cmpl $8, %edx
+    jb 4f
     movq (%rsi), %rax
+    movq -8(%rsi, %rdx), %rsi
     movq %rax, (%rdi)
-    addq $8, %rsi
-    addq $8, %rdi
-5:  testb $4, %dl
-    jz 6f
-    movl (%rsi), %eax
+    movq %rsi, -8(%rdi, %rdx)
+    jmp 9f
+4:  movl (%rsi), %eax
+    movl -4(%rsi, %rdx), %esi
     movl %eax, (%rdi)
-    addq $4, %rsi
-    addq $4, %rdi
-6:  andl $3, %edx
-    jz 9f
-7:  movb (%rsi), %al
-    movb %al, (%rdi)
-    incq %rsi
-    incq %rdi
-    decl %edx
-    jnz 7b
+    movl %esi, -4(%rdi, %rdx)
+    jmp 9f
+5:  subl $1, %edx
+    jb 9f
+    movb (%rsi, %rdx), %al
+    movb %al, (%rdi, %rdx)
+    jmp 5b
 9:  clc
     .global kp_x86_clac_site_1
 kp_x86_clac_site_1:
