@@ -39,6 +39,15 @@ if boot page "http://10.0.2.2:$port/index.html"; then
     check picture-painted "few colours on the screen" [ "$($pixels "$work/page.png" colors)" -gt 200 ]
 fi
 
+# Four processors show the same page, pixel for pixel where it does not move.
+if boot smp "http://10.0.2.2:$port/index.html" --smp 4; then
+    check smp-processors "$(grep -a 'smp:' "$work/smp.log" | tail -1)" grep -aq 'smp: 4 CPUs' "$work/smp.log"
+    for color in ff0000 00ff00 0000ff; do
+        count=$($pixels "$work/smp.png" count $color)
+        check "smp-box-$color" "$count pixels, expected 2400" [ "$count" = 2400 ]
+    done
+fi
+
 # A host that refuses: an error page is painted, the system lives.
 if boot refused "http://10.0.2.2:1/"; then
     check refused-shows-something "an empty screen" [ "$($pixels "$work/refused.png" colors)" -gt 10 ]

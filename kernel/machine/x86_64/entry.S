@@ -46,12 +46,6 @@
     popq %rax
     .endm
 
-/* Last thing before ring 3: what buffers in the CPU still hold of the kernel goes. A NOP that becomes
-   `verw kp_x86_verw_selector(%rip)` where that does it. */
-    .macro CLEAR_BUFFERS
-    .byte 0x0f, 0x1f, 0x80, 0, 0, 0, 0
-    .endm
-
     .text
 /* 256 entries; those where the CPU pushes an error code: 8, 10 to 14, 17, 21, 29, 30. #DF (8), NMI (2)
    and #MC (18) arrive on their own stacks with GS unknown. */
@@ -99,7 +93,6 @@ kp_x86_clac_site:
     POP_REGISTERS
     addq $16, %rsp
 kp_x86_verw_0:
-    CLEAR_BUFFERS
     swapgs
     iretq
 3:  POP_REGISTERS
@@ -171,7 +164,6 @@ syscall_lean_return:
     orl $0x202, %r11d
     popq %rsp
 kp_x86_verw_1:
-    CLEAR_BUFFERS
     swapgs
     sysretq
 
@@ -211,7 +203,6 @@ syscall_full:
     orl $0x202, %r11d
     movq 24(%rsp), %rsp
 kp_x86_verw_2:
-    CLEAR_BUFFERS
     swapgs
     sysretq
 4:  ud2
@@ -268,7 +259,6 @@ kp_x86_user_enter:
     xorl %r14d, %r14d
     xorl %r15d, %r15d
 kp_x86_verw_3:
-    CLEAR_BUFFERS
     swapgs
     iretq
 
@@ -279,7 +269,6 @@ kp_x86_user_resume:
     POP_REGISTERS
     addq $16, %rsp
 kp_x86_verw_4:
-    CLEAR_BUFFERS
     swapgs
     iretq
 
@@ -304,6 +293,18 @@ kp_x86_thunks:
     .endr
     .balign 32
 
+/* The last instructions before ring 3 where buffers in the CPU must not keep what is the kernel's:
+   kp_x86_speculation_init makes jumps to here of the two instructions that they replace. */
+    .global kp_x86_exit_sysret, kp_x86_exit_iret
+kp_x86_exit_sysret:
+    verw kp_x86_verw_selector(%rip)
+    swapgs
+    sysretq
+kp_x86_exit_iret:
+    verw kp_x86_verw_selector(%rip)
+    swapgs
+    iretq
+
 /* Fills the return stack buffer with places that lead nowhere. */
     .global kp_x86_rsb_fill
 kp_x86_rsb_fill:
@@ -323,7 +324,7 @@ kp_x86_rsb_fill:
 
     .section .rodata
     .balign 8
-    .global kp_x86_verw_sites, kp_x86_verw_selector
+    .global kp_x86_verw_sites
 kp_x86_verw_sites:
     .quad kp_x86_verw_0
     .quad kp_x86_verw_1

@@ -171,7 +171,7 @@ __attribute__((no_stack_protector)) void kp_x86_ap_start(kp_x86_cpu_t *cpu)
     kp_x86_thread_init();
     atomic_store(&arrived, cpu->number + 1);
     /* The boot CPU makes it visible to the others; then there are threads for it. */
-    while (kp_x86_view.count <= cpu->number)
+    while (__atomic_load_n(&kp_x86_view.count, __ATOMIC_ACQUIRE) <= cpu->number)
         __asm__ volatile("pause");
     kp_x86_thread_idle();
 }
@@ -252,8 +252,7 @@ void kp_x86_smp_start(void *argument)
         if (warp_check.warp)
             kp_x86_clock_set_unsynchronised(warp_check.warp);
         atomic_fetch_or(&kp_x86_view.idle, 1u << number);
-        atomic_thread_fence(memory_order_seq_cst);
-        kp_x86_view.count = number + 1;
+        __atomic_store_n(&kp_x86_view.count, number + 1, __ATOMIC_SEQ_CST);
     }
     memset(kp_x86_direct(boot->trampoline), 0, KP_PAGE_SIZE);
     kp_log("smp", KP_LOG_INFO, "%u CPUs", kp_x86_view.count);

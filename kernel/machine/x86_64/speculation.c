@@ -16,7 +16,11 @@ enum {
     CAPABILITY_MDS_NO = 1 << 5,
     THUNKS = 15,
     THUNK_SIZE = 32,
-    VERW_SIZE = 7,
+    SWAPGS_SIZE = 3,
+    JUMP_SIZE = 5,
+    JUMP = 0xe9,
+    IRETQ_FIRST = 0x48,
+    IRETQ_SECOND = 0xcf,
 };
 
 bool kp_x86_speculation_at_switch;
@@ -28,8 +32,9 @@ static struct {
 
 /* entry.S: one after the other, for rax rbx rcx rdx rsi rdi rbp r8 .. r15. */
 extern uint8_t kp_x86_thunks[THUNKS * THUNK_SIZE];
+/* Where `swapgs` and the return to ring 3 stand; ends with NULL. */
 extern uint8_t *const kp_x86_verw_sites[];
-extern const uint16_t kp_x86_verw_selector;
+extern uint8_t kp_x86_exit_sysret[], kp_x86_exit_iret[];
 void kp_x86_rsb_fill(void);
 
 static bool option_is(const char *value)
@@ -61,10 +66,12 @@ static void verw_patch(void)
 {
     for (unsigned i = 0; kp_x86_verw_sites[i]; i++) {
         uint8_t *site = kp_x86_verw_sites[i];
-        int32_t distance = (int32_t)((const uint8_t *)&kp_x86_verw_selector - (site + VERW_SIZE));
-        static const uint8_t verw[3] = {0x0f, 0x00, 0x2d};
-        memcpy(site, verw, sizeof(verw));
-        memcpy(site + sizeof(verw), &distance, sizeof(distance));
+        const uint8_t *after = site + SWAPGS_SIZE;
+        const uint8_t *to = after[0] == IRETQ_FIRST && after[1] == IRETQ_SECOND ? kp_x86_exit_iret
+                                                                               : kp_x86_exit_sysret;
+        int32_t distance = (int32_t)(to - (site + JUMP_SIZE));
+        site[0] = JUMP;
+        memcpy(site + 1, &distance, sizeof(distance));
     }
 }
 

@@ -2,6 +2,7 @@
    suspension, the idle machine. */
 #include "kernel/machine/x86_64/boot.h"
 #include "kernel/machine/x86_64/cpu.h"
+#include "kernel/machine/x86_64/lapic.h"
 #include "kernel/machine/x86_64/memory.h"
 #include "kernel/machine/x86_64/test/stand_in.h"
 
@@ -341,6 +342,46 @@ static void test_policy(void)
     kp_test_report("policy_killed", good);
 }
 
+/* Each CPU admits one thread that wants half of it; the one more runs as a service does. What ends gives
+   its share back. */
+static void test_admission(void)
+{
+    enum { MOST = KP_X86_CPUS_MAX + 1 };
+    static kp_test_process_t tests[MOST];
+    static kp_image_t images[MOST];
+    kp_job_policy_t policy = {.band = KP_BAND_DEADLINE,
+                              .weight = 100,
+                              .period_ns = 10 * KP_NS_PER_MS,
+                              .budget_ns = 5 * KP_NS_PER_MS};
+    unsigned count = kp_machine_cpu_count() + 1;
+    bool good = true;
+    for (unsigned round = 0; round < 2; round++) {
+        unsigned admitted = 0;
+        uint32_t cpus = 0;
+        for (unsigned i = 0; i < count; i++) {
+            good = kp_test_process_prepare(&tests[i], &images[i], kp_test_count) && good;
+            kp_machine_thread_set_policy(&tests[i].thread, &policy);
+            if (tests[i].thread.machine.entity.band == KP_BAND_DEADLINE) {
+                admitted++;
+                cpus |= 1u << atomic_load(&tests[i].thread.machine.cpu);
+            } else {
+                good = tests[i].thread.machine.entity.band == KP_BAND_SYSTEM && good;
+            }
+            good =
+                kp_machine_thread_start_user(&tests[i].thread, &tests[i].process) == KP_OK && good;
+        }
+        good = good && admitted == count - 1 && cpus == (1u << (count - 1)) - 1;
+        /* All get on: budgets leave room for the others. */
+        for (unsigned i = 0; i < count; i++)
+            good = counts_on(&tests[i], 0) && good;
+        for (unsigned i = 0; i < count; i++)
+            kp_machine_thread_kill(&tests[i].thread);
+        for (unsigned i = 0; i < count; i++)
+            good = kp_test_process_wait(&tests[i]) && good;
+    }
+    kp_test_report("policy_admission", good);
+}
+
 static uint64_t interrupts(void)
 {
     uint64_t sum = 0;
@@ -374,5 +415,11 @@ void kp_test_smp(void)
     test_shootdown();
     test_suspend();
     test_policy();
+    test_admission();
     test_idle();
+    /* As if the CPUs' counters differed, from here on. */
+    kp_x86_clock_set_unsynchronised(1);
+    atomic_store(&shared.latest, 0);
+    bool good = run(read_clock, 2 * kp_machine_cpu_count());
+    kp_test_report("smp_clock_unsynchronised", good && !atomic_load(&shared.bad));
 }
