@@ -1,4 +1,5 @@
-/* An event loop over object_wait_many: handlers for signals of handles, and timers.
+/* An event loop: handlers for signals of handles, and timers. Over object_wait_many while there are few
+   handles, over a port when there are more: then a round costs what is ready, not what is watched.
 
    Single-threaded. Every function may be called from inside a handler, also to unwatch the handle
    (or cancel the timer) that is being served; a handler that was removed is not called any more.
@@ -38,10 +39,16 @@ typedef struct kp_loop_timer {
 typedef struct kp_loop_watch kp_loop_watch_t;
 
 struct kp_loop {
-    kp_loop_watch_t *watches; /* [watch_count] in use, of capacity */
-    kp_wait_item_t *items;    /* scratch for one wait, same capacity */
+    kp_loop_watch_t *watches; /* slots, of capacity */
+    kp_wait_item_t *items;    /* scratch for one wait without a port */
+    uint32_t *buckets;        /* first slot by handle; as many as the capacity */
     size_t watch_count;
-    size_t watch_capacity;
+    size_t watch_capacity; /* 0 or a power of two */
+    uint32_t free_slot;
+    kp_handle_t port;    /* NONE: object_wait_many does */
+    bool has_no_port;    /* none could be made: never again */
+    bool has_bad_handle; /* a watch could not be bound because of its handle */
+    uint64_t round;
     kp_loop_timer_t timers; /* sentinel */
     uint64_t generation; /* of the newest watch: handlers added during a round wait for the next */
     bool is_stopped;
@@ -54,8 +61,8 @@ void kp_loop_clear(kp_loop_t *loop);
 
 /* Calls fn when one of signals is set. A handle that is watched already gets the new signals, fn
    and context: to change what is waited for (WRITABLE only while there is something to write), call
-   again. signals 0 keeps the watch but never calls. ERR_NO_MEMORY; ERR_QUOTA beyond
-   KP_WAIT_MANY_MAX handles. */
+   again. signals 0 keeps the watch but never calls. ERR_NO_MEMORY;
+   ERR_QUOTA: of the process's job, or beyond 1,048,576 handles. */
 kp_status_t kp_loop_watch(kp_loop_t *loop, kp_handle_t handle, kp_signals_t signals,
                           kp_loop_handler_fn fn, void *context);
 /* Harmless when the handle is not watched. */
