@@ -19,11 +19,11 @@
 #define SIGSYS_NUMBER 31
 
 static const kp_job_limits_t limits = {
-    .handles = 1000,
+    .handles = 30000,
     .queued_bytes = 4 << 20,
     .pages = 100000,
     .processes = 50,
-    .objects = 1000,
+    .objects = 50000,
 };
 
 /* Starts a program; peer (may be empty) is granted as "peer". NULL-terminated arguments. */
@@ -145,6 +145,21 @@ KP_TEST(startup_file)
 KP_TEST(event_loop)
 {
     expect_exit(RUN("test", false, "loop"), 0);
+}
+
+KP_TEST(event_loop_over_a_port)
+{
+    expect_exit(RUN("waiting", false, "loop"), 0);
+}
+
+KP_TEST(ports_and_timers)
+{
+    expect_exit(RUN("waiting", false, "port"), 0);
+}
+
+KP_TEST(ten_thousand_channels)
+{
+    expect_exit(RUN("waiting", false, "scale"), 0);
 }
 
 KP_TEST(bad_calls_are_refused)

@@ -12,6 +12,7 @@ RUNTIME_TEST_BUNDLE := $(BUILD)/test/runtime.bundle
 RUNTIME_TEST_FILES := programs/test.kpi=$(BUILD)/image/hosted/runtime_test.kpi \
     programs/evil.kpi=$(BUILD)/image/evil/runtime_test.kpi \
     programs/memory.kpi=$(BUILD)/image/hosted/memory_test.kpi \
+    programs/waiting.kpi=$(BUILD)/image/hosted/waiting_test.kpi \
     data/greeting.txt=runtime/test/greeting.txt
 $(RUNTIME_TEST_BUNDLE): $(BUILD)/tools/bundle $(lastword $(MAKEFILE_LIST)) \
     $(foreach file,$(RUNTIME_TEST_FILES),$(lastword $(subst =, ,$(file))))
@@ -70,3 +71,16 @@ $(MEMORY_TEST_BUNDLE): $(BUILD)/tools/bundle $(BUILD)/image/x86_64/memory_test.k
 	    symbols/memory.sym=$(BUILD)/image/x86_64/memory_test.sym ui/greeting.txt=runtime/test/greeting.txt
 test: $(MEMORY_TEST_BUNDLE)
 TEST_SCRIPTS += runtime/test/memory.sh
+
+# Ports, timers, the event loop, and ten thousand channels: likewise (waiting.sh in QEMU).
+waiting_test_SRC := runtime/test/waiting.c
+waiting_test_MEMORY := 64
+waiting_test_SPLIT := 2
+$(eval $(call KP_PROGRAM,waiting_test))
+WAITING_TEST_BUNDLE := $(BUILD)/test/waiting.bundle
+$(WAITING_TEST_BUNDLE): $(BUILD)/tools/bundle $(BUILD)/image/x86_64/waiting_test.kpi
+	$(call say,BUNDLE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/tools/bundle $@ programs/shell.kpi=$(BUILD)/image/x86_64/waiting_test.kpi
+test: $(WAITING_TEST_BUNDLE)
+TEST_SCRIPTS += runtime/test/waiting.sh
