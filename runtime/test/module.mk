@@ -81,6 +81,7 @@ WAITING_TEST_BUNDLE := $(BUILD)/test/waiting.bundle
 $(WAITING_TEST_BUNDLE): $(BUILD)/tools/bundle $(BUILD)/image/x86_64/waiting_test.kpi
 	$(call say,BUNDLE,$@)
 	@mkdir -p $(@D)
-	$(Q)$(BUILD)/tools/bundle $@ programs/shell.kpi=$(BUILD)/image/x86_64/waiting_test.kpi
+	$(Q)$(BUILD)/tools/bundle $@ programs/shell.kpi=$(BUILD)/image/x86_64/waiting_test.kpi \
+	    programs/idle.kpi=$(BUILD)/image/x86_64/waiting_test.kpi
 test: $(WAITING_TEST_BUNDLE)
 TEST_SCRIPTS += runtime/test/waiting.sh

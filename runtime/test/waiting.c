@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/startup.h"
 #include "runtime/program/kp.h"
 #include "runtime/program/loop.h"
 #include "runtime/program/startup.h"
@@ -253,6 +254,102 @@ static int test_scale(void)
     return 0;
 }
 
+/* ---- A thousand processes ---- */
+
+/* Says that it lives, and waits for the end of its parent's interest. */
+static int child_idle(void)
+{
+    kp_handle_t control = kp_startup_take("control");
+    CHECK(kp_channel_write(control, "x", 1, NULL, 0) == KP_OK);
+    CHECK(kp_object_wait_one(control, KP_SIGNAL_PEER_CLOSED, KP_TIME_INFINITE, NULL) == KP_OK);
+    return 0;
+}
+
+/* A startup message with arguments "waiting idle" and the handle "control", waiting in a channel. */
+static kp_handle_t make_startup(kp_handle_t control)
+{
+    static const char text[] = "waiting\0idle\0control";
+    uint8_t bytes[sizeof(kp_startup_header_t) + sizeof(text)];
+    kp_startup_header_t header = {KP_STARTUP_MAGIC, 2, 1, 0};
+    memcpy(bytes, &header, sizeof(header));
+    memcpy(bytes + sizeof(header), text, sizeof(text));
+    kp_handle_t ends[2];
+    if (kp_channel_create(ends) != KP_OK ||
+        kp_channel_write(ends[0], bytes, sizeof(bytes), &control, 1) != KP_OK)
+        return KP_HANDLE_NONE;
+    (void)kp_handle_close(ends[0]);
+    return ends[1];
+}
+
+static int make_idle(kp_handle_t job, kp_handle_t code, kp_handle_t *process, kp_handle_t *control)
+{
+    kp_handle_t ends[2];
+    CHECK(kp_channel_create(ends) == KP_OK);
+    kp_process_create_t options = {.code = code, .startup = make_startup(ends[1]), .name = "idle"};
+    CHECK(options.startup != KP_HANDLE_NONE);
+    int64_t made = kp_process_create(job, &options);
+    CHECK(made > 0 && kp_process_start((kp_handle_t)made) == KP_OK);
+    *process = (kp_handle_t)made;
+    *control = ends[0];
+    return 0;
+}
+
+/* A thousand processes that have run and wait, in a job of their own; half of them are let go by their
+   channels, the rest end with the job. */
+static int test_processes(void)
+{
+    enum { PROCESSES = 1000 };
+    static kp_handle_t processes[PROCESSES], controls[PROCESSES];
+    static kp_port_packet_t packets[KP_PORT_PACKETS_MAX];
+    kp_handle_t parent = kp_startup_take("job"), code = kp_startup_take("code:idle");
+    kp_handle_t port = (kp_handle_t)kp_port_create();
+    CHECK(parent && code && port);
+    kp_job_info_t info;
+    CHECK(kp_job_info(parent, &info) == KP_OK);
+    kp_job_limits_t limits = {.handles = 10000,
+                              .queued_bytes = 1 << 20,
+                              .pages = 400000,
+                              .processes = PROCESSES,
+                              .objects = 10000};
+    int64_t job = kp_job_create(parent, &limits);
+    CHECK(job > 0);
+    CHECK(make_idle((kp_handle_t)job, code, &processes[0], &controls[0]) == 0);
+    CHECK(kp_object_wait_one(controls[0], KP_SIGNAL_READABLE, KP_TIME_INFINITE, NULL) == KP_OK);
+    (void)report_memory();
+    for (size_t i = 1; i < PROCESSES; i++) {
+        CHECK(make_idle((kp_handle_t)job, code, &processes[i], &controls[i]) == 0);
+        CHECK(kp_object_wait_one(controls[i], KP_SIGNAL_READABLE, KP_TIME_INFINITE, NULL) == KP_OK);
+    }
+    (void)report_memory();
+    kp_handle_t one_more, control;
+    CHECK(make_idle((kp_handle_t)job, code, &one_more, &control) != 0); /* the job is full */
+    CHECK(kp_job_info((kp_handle_t)job, &info) == KP_OK && info.used.processes == PROCESSES);
+    for (size_t i = 0; i < PROCESSES; i++)
+        CHECK(kp_port_bind(port, processes[i], KP_SIGNAL_TERMINATED, i, KP_PORT_EDGE) == KP_OK);
+    for (size_t i = 0; i < PROCESSES; i += 2)
+        CHECK(kp_handle_close(controls[i]) == KP_OK);
+    size_t ended = 0;
+    while (ended < PROCESSES) {
+        int64_t count = kp_port_wait(port, packets, KP_PORT_PACKETS_MAX, KP_TIME_INFINITE);
+        CHECK(count > 0);
+        for (int64_t i = 0; i < count; i++) {
+            kp_process_info_t end;
+            CHECK(kp_process_info(processes[packets[i].key], &end) == KP_OK);
+            CHECK(end.exit_reason ==
+                  (packets[i].key % 2 ? (uint32_t)KP_EXIT_KILLED : (uint32_t)KP_EXIT_NORMAL));
+        }
+        bool was_half = ended < PROCESSES / 2;
+        ended += (size_t)count;
+        if (was_half && ended >= PROCESSES / 2)
+            CHECK(kp_job_kill((kp_handle_t)job) == KP_OK);
+    }
+    CHECK(kp_object_wait_one((kp_handle_t)job, KP_SIGNAL_TERMINATED, KP_TIME_INFINITE, NULL) ==
+          KP_OK);
+    CHECK(kp_job_info((kp_handle_t)job, &info) == KP_OK && info.used.processes == 0 &&
+          info.used.pages == 0);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -262,6 +359,10 @@ int main(int argc, char **argv)
         return test_loop();
     if (strcmp(name, "measure-loop") == 0)
         return measure_loop();
+    if (strcmp(name, "idle") == 0)
+        return child_idle();
+    if (strcmp(name, "processes") == 0)
+        return test_processes();
     if (strcmp(name, "scale") == 0)
         return test_scale();
     return __LINE__;

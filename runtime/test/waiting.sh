@@ -17,7 +17,7 @@ check() { # NAME GOOD(0 or not) FILE
     else
         echo "not ok waiting-qemu-$1"
         failed=1
-        tail -n 25 "$3" | sed 's/^/# /'
+        grep -avE "process: idle|process idle" "$3" | tail -n 25 | sed 's/^/# /'
     fi
 }
 # run CASE CPUS [QEMU ARGUMENTS]: serial output in $work/CASE-CPUS.
@@ -28,7 +28,7 @@ run() {
     timeout --kill-after=5 120 qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m 512 -smp "$cpus" "$@" \
         -nodefaults -no-user-config -no-reboot -vga none -display none $bios \
         -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$build/x86_64/kpio.elf" \
-        -initrd "$build/test/waiting.bundle" -append "$name report=memory display=off http=off net=off" \
+        -initrd "$build/test/waiting.bundle" -append "$name report=memory spawn=idle display=off http=off net=off" \
         >"$work/$name-$cpus" 2>&1 </dev/null
     [ $? = 1 ] # exit code 0 of the program
     check "$name-$cpus" $? "$work/$name-$cpus"
@@ -58,5 +58,21 @@ if [ ${#used[@]} = 5 ]; then
     # Handle tables keep their chunks: 21,000 slots.
     [ $kept -le $((1 << 20)) ]
     check scale-returned $? "$work/scale-1"
+fi
+
+# 1,000 processes that have run and wait. Overhead: what is used beyond the memory that they have touched.
+# shellcheck disable=SC2086
+run processes 1 $counted
+log=$work/processes-1
+used=($(sed -n 's/.*total used=\([0-9]*\) .*/\1/p' "$log"))
+private=$(sed -n 's/.*process idle [0-9]* private=\([0-9]*\) .*/\1/p' "$log" | tail -n 1)
+[ ${#used[@]} = 2 ] && [ -n "$private" ]
+check processes-reports $? "$log"
+if [ ${#used[@]} = 2 ] && [ -n "$private" ]; then
+    each=$(((used[1] - used[0]) / 999))
+    echo "# bytes: idle process $each, of them touched $private, overhead $((each - private));" \
+        "all in use with 1,000: ${used[1]}"
+    [ $((each - private)) -le 65536 ] && [ "${used[1]}" -le $((512 << 20)) ]
+    check processes-memory $? "$log"
 fi
 exit $failed
