@@ -138,15 +138,16 @@ kp_status_t kp_channel_call_direct(kp_channel_t *end, kp_channel_wait_t *wait,
             status = wait_fill(receiver, request);
             if (status == KP_OK) {
                 kp_channel_list_cut(&receiver->link);
+                /* Nothing could be put into its memory: that ends its wait, not the call. */
+                if (receiver->status != KP_OK) {
+                    status = KP_ERR_SHOULD_WAIT;
+                } else {
+                    kp_channel_call_insert(end, wait, kp_channel_call_id(end));
+                    receiver->transaction = wait->transaction;
+                }
+                /* The last thing: the receiver may look as soon as this is written. */
                 *thread = kp_channel_wait_finish(receiver, KP_CHANNEL_DONE);
                 kp_trace(KP_TRACE_SEND, peer->object.koid, request->count, 0);
-                /* Nothing could be put into its memory: that ends its wait, not the call. */
-                if (receiver->status != KP_OK)
-                    status = KP_ERR_SHOULD_WAIT;
-            }
-            if (status == KP_OK) {
-                kp_channel_call_insert(end, wait, kp_channel_call_id(end));
-                receiver->transaction = wait->transaction;
             }
         }
     }
