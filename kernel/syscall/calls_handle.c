@@ -157,7 +157,8 @@ int64_t kp_call_object_wait_many(kp_call_t *call)
     kp_status_t status = kp_user_read(process, items, address, count * sizeof(*items));
     if (status == KP_OK) {
         status = items_wait(process, items, waiters, (uint32_t)count, deadline);
-        if (status == KP_OK || status == KP_ERR_TIMED_OUT || status == KP_ERR_CANCELLED) {
+        if (status == KP_OK || status == KP_ERR_TIMED_OUT || status == KP_ERR_CANCELLED ||
+            status == KP_ERR_REVOKED) {
             kp_status_t written = kp_user_write(process, address, items, count * sizeof(*items));
             if (written != KP_OK)
                 status = written;
