@@ -124,7 +124,7 @@ $(BUILD)/image/c/$(1)/module.h: $(BUILD)/wasm/$(1).wasm $(BUILD)/tools/wasm_info
 $$($(1)_IMAGE_C) &: $(BUILD)/wasm/$(1).wasm | $(BUILD)/image/c/$(1)/module.h
 	$$(call say,WASM2C,$$<)
 	@mkdir -p $(BUILD)/image/c/$(1)
-	$$(Q)$$(WASM2C) -n program --num-outputs=$$($(1)_OUTPUTS) -o $(BUILD)/image/c/$(1)/$(1).c $$<
+	$$(Q)$$(WASM2C) --enable-threads -n program --num-outputs=$$($(1)_OUTPUTS) -o $(BUILD)/image/c/$(1)/$(1).c $$<
 
 $(BUILD)/image/c/$(1)/%.o: $(BUILD)/image/c/$(1)/%.c $(IMAGE_FLAGS)
 	$$(call say,CC image,$$<)

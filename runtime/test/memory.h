@@ -46,6 +46,8 @@ int make_snapshot(child_t *template);
 int test_spawn(void);
 int test_snapshot(void);
 int test_scale(void);
+int test_ring(void);
+int run_ring_reader(kp_handle_t control);
 int run_child(const char *what);
 
 #endif

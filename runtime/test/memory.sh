@@ -27,7 +27,7 @@ run() {
         tail -n 25 "$work/$1" | sed 's/^/# /'
     fi
 }
-cases=${KPIO_MEMORY_CASES:-vmo spawn snapshot scale}
+cases=${KPIO_MEMORY_CASES:-vmo spawn snapshot ring scale}
 for case in $cases; do run "$case" 512; done
 
 # used N: bytes in use at the N-th report of the case scale.

@@ -457,6 +457,8 @@ int run_child(const char *what)
         return touch_far_away();
     kp_handle_t control = kp_startup_take("control");
     CHECK(control != KP_HANDLE_NONE);
+    if (strcmp(what, "ring") == 0)
+        return run_ring_reader(control);
     if (strcmp(what, "count") == 0)
         return run_count(control);
     if (strcmp(what, "burn") == 0)

@@ -58,7 +58,7 @@ TEST_SCRIPTS += runtime/test/build-checks
 
 # VMOs, processes and snapshots: one program for both machines (hosted.c starts it from the same archive
 # as the others, memory.sh in QEMU).
-memory_test_SRC := $(addprefix runtime/test/,memory.c memory_scale.c memory_spawn.c)
+memory_test_SRC := $(addprefix runtime/test/,memory.c memory_ring.c memory_scale.c memory_spawn.c)
 memory_test_MEMORY := 64
 memory_test_SPLIT := 2
 $(eval $(call KP_PROGRAM,memory_test))
