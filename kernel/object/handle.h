@@ -9,6 +9,7 @@
 #ifndef KP_KERNEL_HANDLE_H
 #define KP_KERNEL_HANDLE_H
 
+#include "kernel/base/nospec.h"
 #include "kernel/object/object.h"
 #include "kernel/object/quota.h"
 
@@ -93,6 +94,7 @@ static inline const kp_handle_slot_t *kp_handle_slot_unshared(const kp_handle_ta
     if (__builtin_expect(
             table->shared || index >= table->slot_count || (handle & 0xffffffff80000001u) != 1, 0))
         return NULL;
+    index = (uint32_t)kp_index_nospec(index, table->slot_count);
     const kp_handle_slot_t *slot = &table->chunks[index / KP_HANDLE_CHUNK][index % KP_HANDLE_CHUNK];
     uint32_t tag = plain >> KP_HANDLE_INDEX_BITS << 2 | KP_HANDLE_OPEN;
     return __builtin_expect(slot->tag == tag, 1) ? slot : NULL;

@@ -9,13 +9,13 @@
 #include "kernel/machine/x86_64/thread.h"
 
 #include "kernel/machine/x86_64/clock.h"
+#include "kernel/machine/x86_64/hand_off.h"
 #include "kernel/machine/x86_64/lapic.h"
 #include "kernel/machine/x86_64/paging.h"
 #include "kernel/machine/x86_64/smp.h"
 #include "kernel/machine/x86_64/speculation.h"
 #include "kernel/machine/x86_64/spin.h"
 #include "kernel/machine/x86_64/trap.h"
-#include "kernel/sched/hand_off.h"
 #include "kernel/trace/trace.h"
 
 enum {
@@ -28,7 +28,6 @@ enum {
     STATE_DEAD
 };
 enum {
-    MSR_KERNEL_GS_BASE = 0xc0000102,
     FPU_ALIGN = 64,
     X87_DEFAULT = 0x37f,
     MXCSR_DEFAULT = 0x1f80
@@ -240,22 +239,13 @@ static void fpu_leave(kp_machine_thread_t *thread)
     __asm__ volatile("fnstcw %0" : "=m"(thread->x87_control));
 }
 
-static inline void fpu_enter_dead(kp_x86_cpu_t *cpu, kp_machine_thread_t *thread)
-{
-    cpu->fpu_owner = thread;
-    thread->fpu_cpu = cpu->number + 1;
-    kp_x86_fpu_load_initial();
-    __asm__ volatile("ldmxcsr %0" : : "m"(thread->mxcsr));
-    __asm__ volatile("fldcw %0" : : "m"(thread->x87_control));
-}
-
 static void fpu_enter(kp_x86_cpu_t *cpu, kp_machine_thread_t *thread)
 {
     /* Still there? Another CPU may have had it since. */
     if (cpu->fpu_owner == thread && thread->fpu_cpu == cpu->number + 1)
         return;
     if (!thread->fpu_valid) {
-        fpu_enter_dead(cpu, thread);
+        kp_x86_fpu_enter_dead(cpu, thread);
         return;
     }
     cpu->fpu_owner = thread;
@@ -263,35 +253,16 @@ static void fpu_enter(kp_x86_cpu_t *cpu, kp_machine_thread_t *thread)
     kp_x86_fpu_load(thread->fpu);
 }
 
-static inline __attribute__((always_inline)) void space_enter(kp_x86_cpu_t *cpu,
-                                                              kp_machine_space_t *space)
+static void space_enter(kp_x86_cpu_t *cpu, kp_machine_space_t *space)
 {
-    kp_machine_space_t *old = cpu->space;
-    if (old == space)
-        return;
-    uint32_t bit = 1u << cpu->number;
-    /* Before the first walk of its tables: who changes them afterwards asks this CPU too. */
-    atomic_fetch_or(&space->cpus, bit);
-    cpu->space = space;
-    kp_x86_root_write(space->root);
-    if (old)
-        atomic_fetch_and(&old->cpus, ~bit);
-    /* Ring 3 can zero its GS base by loading a selector; the next process must not see that. */
-    kp_x86_msr_write(MSR_KERNEL_GS_BASE, KP_X86_USER_MEMORY);
-    if (__builtin_expect(kp_x86_speculation_at_switch, 0))
-        kp_x86_speculation_switch();
+    if (cpu->space != space)
+        kp_x86_space_switch(cpu, cpu->space, space);
 }
 
 void kp_x86_thread_enter(kp_x86_cpu_t *cpu, kp_machine_thread_t *next)
 {
     space_enter(cpu, next->space);
     fpu_enter(cpu, next);
-}
-
-void kp_x86_thread_enter_other(kp_x86_cpu_t *cpu, kp_machine_thread_t *next)
-{
-    space_enter(cpu, next->space);
-    fpu_enter_dead(cpu, next);
 }
 
 void kp_x86_thread_publish(kp_x86_cpu_t *cpu)

@@ -23,8 +23,6 @@ void kp_x86_thread_preempt(void);
 _Noreturn void kp_x86_thread_exit(void);
 /* For hand_off.h. The CPU's lock is held. Its tables and SSE registers are those of a user thread now. */
 void kp_x86_thread_enter(kp_x86_cpu_t *cpu, kp_machine_thread_t *next);
-/* The same for one of another space whose registers were dead when it left. */
-void kp_x86_thread_enter_other(kp_x86_cpu_t *cpu, kp_machine_thread_t *next);
 /* Others should know what the CPU runs now. */
 void kp_x86_thread_publish(kp_x86_cpu_t *cpu);
 /* A thread has come to a CPU on which others wait. */
