@@ -17,3 +17,13 @@ HOST_TOOLS += differential_interpret_compile
 differential_interpret_compile_HOST_SRC = runtime/interpret/test/differential.c \
     $(sort $(INTERPRETED_TIER_SRC) $(COMPILED_TIER_SRC)) $(DIFFERENTIAL_SRC)
 differential_interpret_compile_HOST_LDFLAGS := -pthread
+
+UNIT_TESTS += wasm_interpret
+wasm_interpret_TEST_SRC = runtime/interpret/test/interpret.c $(DIFFERENTIAL_GENERATOR_SRC) \
+    $(RUNTIME_INTERPRETED)
+wasm_interpret_TEST_LDFLAGS := -pthread
+
+FUZZ_TARGETS += wasm_interpret
+wasm_interpret_FUZZ_SRC = runtime/interpret/fuzz/run.c $(RUNTIME_INTERPRETED)
+wasm_interpret_FUZZ_LDFLAGS := -pthread
+wasm_interpret_FUZZ_CORPUS := runtime/wasm/fuzz/seeds
