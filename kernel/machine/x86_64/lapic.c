@@ -180,11 +180,12 @@ void kp_x86_timer_arm(kp_time_t deadline)
             write(REGISTER_INITIAL, 0);
         return;
     }
+    /* At most a day, so that no multiplication overflows; one-shot as long as its 32 bits last. The
+       receiver arms it again. */
     kp_time_t wait = deadline - kp_machine_now();
-    /* At most one second: the receiver arms it again, and no multiplication overflows. */
-    uint64_t ns = (uint64_t)KP_MIN(KP_MAX(wait, 0), KP_NS_PER_S);
+    uint64_t ns = (uint64_t)KP_MIN(KP_MAX(wait, 0), 86400 * KP_NS_PER_S);
     if (kp_x86_features.tsc_deadline) {
-        uint64_t counts = ns * (kp_x86_tsc_frequency() / 1000) / 1000000;
+        uint64_t counts = kp_x86_multiply_divide(ns, kp_x86_tsc_frequency(), 1000000000);
         kp_x86_msr_write(MSR_TSC_DEADLINE, kp_x86_tsc() + KP_MAX(counts, 1));
     } else {
         uint64_t counts = kp_x86_multiply_divide(ns, timer_rate, 1000000000);
