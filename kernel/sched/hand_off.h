@@ -31,8 +31,8 @@ kp_sched_hand_off_usual(kp_sched_queue_t *queue, kp_sched_entity_t *to, kp_time_
     if (!is_answer && !to->donor)
         to->floor = lent;
     uint8_t to_rank = KP_MAX(to->band, to->floor);
-    int64_t ns = now - queue->charged;
-    if ((to_rank != to->rank) | (ns < 0)) {
+    int64_t ns = now - queue->charged; /* below zero by as much as two CPUs' clocks differ */
+    if (to_rank != to->rank) {
         if (!is_answer && !to->donor)
             to->floor = 0;
         return false;

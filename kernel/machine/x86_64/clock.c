@@ -128,18 +128,20 @@ kp_time_t kp_machine_now(void)
         uint32_t before = atomic_load_explicit(&kp_x86_clock.sequence, memory_order_acquire);
         kp_time_t now = kp_x86_clock_at(kp_x86_tsc());
         atomic_thread_fence(memory_order_acquire);
-        if (!(before & 1) &&
+        if (!(before & KP_X86_CLOCK_CHANGES) &&
             atomic_load_explicit(&kp_x86_clock.sequence, memory_order_relaxed) == before)
-            return kp_x86_clock.unsynchronised ? not_before(now) : now;
+            return before & KP_X86_CLOCK_UNSYNCHRONISED ? not_before(now) : now;
     }
 }
 
 void kp_x86_clock_set_unsynchronised(uint64_t counts)
 {
-    if (!kp_x86_clock.unsynchronised)
+    kp_spin_lock(&base_lock);
+    uint32_t old = atomic_fetch_or(&kp_x86_clock.sequence, (uint32_t)KP_X86_CLOCK_UNSYNCHRONISED);
+    kp_spin_unlock(&base_lock);
+    if (!(old & KP_X86_CLOCK_UNSYNCHRONISED))
         kp_log("clock", KP_LOG_WARN, "the CPUs' time stamp counters differ by %llu counts",
                (unsigned long long)counts);
-    kp_x86_clock.unsynchronised = true;
 }
 
 /* From here on the counter counts `rate` a second; time goes on without a step. */
@@ -148,12 +150,13 @@ static void rate_change(uint64_t rate)
     kp_spin_lock(&base_lock);
     uint64_t tsc = kp_x86_tsc();
     kp_time_t now = kp_x86_clock_at(tsc);
-    atomic_fetch_add_explicit(&kp_x86_clock.sequence, 1, memory_order_acq_rel);
+    atomic_fetch_add_explicit(&kp_x86_clock.sequence, KP_X86_CLOCK_CHANGES, memory_order_acq_rel);
     kp_x86_clock.base_tsc = tsc;
     kp_x86_clock.base_ns = (uint64_t)now;
     kp_x86_clock.scale = kp_x86_multiply_divide(1000000000, 1ull << 32, rate);
     frequency = rate;
-    atomic_fetch_add_explicit(&kp_x86_clock.sequence, 1, memory_order_acq_rel);
+    atomic_fetch_add_explicit(&kp_x86_clock.sequence, KP_X86_CLOCK_STEP - KP_X86_CLOCK_CHANGES,
+                              memory_order_acq_rel);
     kp_spin_unlock(&base_lock);
 }
 

@@ -55,7 +55,7 @@ typedef struct kp_x86_cpu {
     kp_time_t balanced;      /* when a thread was last pushed away for fairness */
     uint32_t deadline_share; /* admitted, of 1024; guarded by: the admission's lock */
 
-    _Atomic uint64_t switches;
+    uint64_t switches;           /* others read it as it comes */
     _Atomic uint64_t interrupts; /* taken, all kinds */
     kp_x86_tss_t tss;
     uint64_t gdt[7];

@@ -96,13 +96,9 @@ static inline __attribute__((always_inline)) bool kp_x86_hand_off_usual(kp_machi
         kp_x86_fpu_enter_dead(cpu, next);
     }
     cpu->kernel_stack = cpu->tss.stack[0] = next->stack_top;
-    atomic_store_explicit(&cpu->switches,
-                          atomic_load_explicit(&cpu->switches, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-    kp_thread_t *thread = KP_CONTAINER_OF(current, kp_thread_t, machine);
-    atomic_store_explicit(&thread->cpu_time_ns, (uint64_t)current->entity.used,
-                          memory_order_relaxed);
-    kp_trace_switch(thread->object.koid, KP_CONTAINER_OF(next, kp_thread_t, machine)->object.koid);
+    cpu->switches++;
+    kp_trace_switch(KP_CONTAINER_OF(current, kp_thread_t, machine)->object.koid,
+                    KP_CONTAINER_OF(next, kp_thread_t, machine)->object.koid);
     kp_x86_switch_inline(&current->stack_pointer, next->stack_pointer);
 
     cpu = kp_x86_cpu(); /* maybe another one */

@@ -299,9 +299,7 @@ switch_to(kp_x86_cpu_t *cpu, kp_machine_thread_t *previous, kp_machine_thread_t 
         fpu_enter(cpu, next);
     }
     cpu->kernel_stack = cpu->tss.stack[0] = next->stack_top;
-    atomic_store_explicit(&cpu->switches,
-                          atomic_load_explicit(&cpu->switches, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    cpu->switches++;
     kp_thread_t *thread = KP_CONTAINER_OF(previous, kp_thread_t, machine);
     atomic_store_explicit(&thread->cpu_time_ns, (uint64_t)previous->entity.used,
                           memory_order_relaxed);
@@ -799,7 +797,7 @@ uint64_t kp_x86_thread_switches(void)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < kp_x86_view.count; i++)
-        sum += atomic_load_explicit(&kp_x86_cpus[i]->switches, memory_order_relaxed);
+        sum += __atomic_load_n(&kp_x86_cpus[i]->switches, __ATOMIC_RELAXED);
     return sum;
 }
 
