@@ -475,4 +475,151 @@ KP_TEST(stealing_keeps_fairness)
     KP_EXPECT(!kp_sched_steal(&sim.queue, KP_BAND_NORMAL, sim.now));
 }
 
+/* ---- Random operations on several CPUs against what must always hold ---- */
+
+enum { QUEUES = 3, THREADS = 14 };
+static struct {
+    kp_sched_queue_t queues[QUEUES];
+    kp_sched_entity_t threads[THREADS];
+    unsigned home[THREADS];
+    kp_time_t now;
+} many;
+
+static unsigned index_of(const kp_sched_entity_t *e)
+{
+    return (unsigned)(e - many.threads);
+}
+
+static bool holds(void)
+{
+    for (unsigned q = 0; q < QUEUES; q++) {
+        const kp_sched_queue_t *queue = &many.queues[q];
+        uint32_t count = 0, counts[KP_SCHED_RANKS] = {0}, running = 0;
+        for (unsigned i = 0; i < THREADS; i++) {
+            const kp_sched_entity_t *e = &many.threads[i];
+            if (many.home[i] != q)
+                continue;
+            count += e->state == KP_SCHED_READY;
+            counts[e->rank] += e->state == KP_SCHED_READY;
+            running += e->state == KP_SCHED_RUNNING;
+            if ((e->state == KP_SCHED_RUNNING) != (queue->current == e))
+                return false;
+            if (e->state == KP_SCHED_THROTTLED && !e->release_armed)
+                return false; /* nobody would ever renew it */
+            if (e->state == KP_SCHED_READY && e->band == KP_BAND_DEADLINE && e->exhausted &&
+                !e->release_armed)
+                return false;
+        }
+        if (count != queue->count || running != (queue->current != NULL))
+            return false;
+        for (unsigned r = 0; r < KP_SCHED_RANKS; r++)
+            if (counts[r] != queue->counts[r] || (queue->occupied >> r & 1) != (counts[r] > 0))
+                return false;
+    }
+    return true;
+}
+
+static void random_policy(unsigned i)
+{
+    kp_job_policy_t p = {.band = (uint32_t)rand() % (KP_BANDS + 1),
+                         .weight = (uint32_t)rand() % 2000,
+                         .period_ns = (uint64_t)(rand() % 40) * MS,
+                         .budget_ns = (uint64_t)(rand() % 30) * MS};
+    kp_sched_set_policy(&many.queues[many.home[i]], &many.threads[i], &p, many.now);
+}
+
+/* What a machine does with one queue, at random. */
+static void random_step(unsigned q)
+{
+    kp_sched_queue_t *queue = &many.queues[q];
+    unsigned i = (unsigned)rand() % THREADS;
+    kp_sched_entity_t *e = &many.threads[i];
+    switch (rand() % 8) {
+    case 0:
+        if (queue->current)
+            kp_sched_block(queue, many.now);
+        (void)kp_sched_pick(queue, many.now);
+        break;
+    case 1:
+    case 2:
+        if (e->state == KP_SCHED_OUT) {
+            if (e->band != KP_BAND_DEADLINE)
+                many.home[i] = q;
+            (void)kp_sched_wake(&many.queues[many.home[i]], e, many.now);
+        }
+        break;
+    case 3:
+        if (e->state == KP_SCHED_OUT && queue->current && many.home[i] == q &&
+            kp_sched_may_hand_off(queue, e, many.now))
+            kp_sched_hand_off(queue, e, many.now);
+        break;
+    case 4:
+        if (queue->current &&
+            queue->current->donor) { /* an answer, if who asked still waits here */
+            kp_sched_entity_t *donor = &many.threads[index_of(queue->current->donor)];
+            if (donor->state == KP_SCHED_OUT && many.home[index_of(donor)] == q)
+                kp_sched_hand_off(queue, donor, many.now);
+        }
+        break;
+    case 5: {
+        unsigned to = (unsigned)rand() % QUEUES;
+        kp_sched_entity_t *stolen =
+            to != q ? kp_sched_steal(queue, rand() % 7 - 1, many.now) : NULL;
+        if (stolen) {
+            many.home[index_of(stolen)] = to;
+            (void)kp_sched_wake(&many.queues[to], stolen, many.now);
+        }
+        break;
+    }
+    case 6:
+        random_policy(i);
+        break;
+    default:
+        if (kp_sched_tick(queue, many.now)) {
+            if (queue->current)
+                kp_sched_put(queue, many.now);
+            (void)kp_sched_pick(queue, many.now);
+        }
+        break;
+    }
+}
+
+KP_TEST(random_operations_lose_nobody)
+{
+    kp_sched_cap_t caps[2];
+    kp_sched_cap_init(&caps[0], NULL, 20);
+    kp_sched_cap_init(&caps[1], &caps[0], 3);
+    srand(7);
+    for (unsigned run = 0; run < 20; run++) {
+        memset(&many, 0, sizeof(many));
+        for (unsigned i = 0; i < THREADS; i++) {
+            kp_sched_entity_init(&many.threads[i], (uint8_t)(i % KP_SCHED_RANKS));
+            many.threads[i].cap = i % 5 == 0 ? &caps[i / 5 % 2] : NULL;
+            if (many.threads[i].band == KP_BAND_DEADLINE)
+                random_policy(i);
+        }
+        for (unsigned step = 0; step < 20000; step++) {
+            many.now += rand() % 4 ? rand() % 100000 : rand() % (3 * MS);
+            random_step((unsigned)rand() % QUEUES);
+            if (!holds())
+                KP_FAIL("run %u, step %u", run, step);
+            KP_REQUIRE(holds());
+        }
+        /* Left to themselves all that are ready or held back run once and park. */
+        for (unsigned turn = 0; turn < 2000; turn++) {
+            many.now += 10 * MS;
+            for (unsigned q = 0; q < QUEUES; q++) {
+                (void)kp_sched_tick(&many.queues[q], many.now);
+                if (many.queues[q].current)
+                    kp_sched_block(&many.queues[q], many.now);
+                (void)kp_sched_pick(&many.queues[q], many.now);
+            }
+        }
+        for (unsigned i = 0; i < THREADS; i++)
+            KP_EXPECT_INT(many.threads[i].state, KP_SCHED_OUT);
+        for (unsigned q = 0; q < QUEUES; q++)
+            KP_EXPECT(!kp_heap_first(&many.queues[q].releases) && many.queues[q].count == 0);
+    }
+}
+
 KP_TEST_MAIN()
