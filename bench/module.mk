@@ -34,3 +34,5 @@ HOST_TOOLS += bench_hosted
 bench_hosted_HOST_SRC = bench/hosted.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
 bench_hosted_HOST_CFLAGS := -Ikernel/machine/hosted
 bench_hosted_HOST_LDFLAGS := -pthread -ldl
+TEST_SCRIPTS += bench/kernel-test
+test: $(BUILD)/bench/kernel.bundle

@@ -34,7 +34,8 @@ static kp_handle_t give(kp_process_t *process, kp_capability_t capability)
     return handle;
 }
 
-static bool set_up(void)
+/* alone: both are processes of one thread, whose calls take the short way where they can. */
+static bool set_up_as(bool alone)
 {
     kp_test_attach("test");
     objects_before = kp_object_count(KP_TYPE_NONE);
@@ -44,9 +45,15 @@ static bool set_up(void)
     kp_capability_t ends[2];
     if (!client || !server || kp_channel_create(ends) != KP_OK)
         return false;
+    client->handles.shared = server->handles.shared = !alone;
     client_end = give(client, ends[0]);
     server_end = give(server, ends[1]);
     return true;
+}
+
+static bool set_up(void)
+{
+    return set_up_as(false);
 }
 
 static void tear_down(void)
@@ -191,9 +198,9 @@ static void *server_main(void *argument)
     return NULL;
 }
 
-KP_TEST(requests_and_replies_of_every_size)
+static void requests_and_replies_of_every_size_as(bool alone)
 {
-    KP_REQUIRE(set_up());
+    KP_REQUIRE(set_up_as(alone));
     player_t echo = {.process = server, .handle = server_end};
     run(&echo, server_main);
     static const uint32_t sizes[] = {0, 1, 64, 255, 256, 257, 4096, 0xffff, 0x10000};
@@ -235,9 +242,15 @@ KP_TEST(requests_and_replies_of_every_size)
     tear_down();
 }
 
-KP_TEST(a_small_call_needs_no_memory)
+KP_TEST(requests_and_replies_of_every_size)
 {
-    KP_REQUIRE(set_up());
+    requests_and_replies_of_every_size_as(false);
+    requests_and_replies_of_every_size_as(true);
+}
+
+static void a_small_call_needs_no_memory_as(bool alone)
+{
+    KP_REQUIRE(set_up_as(alone));
     player_t echo = {.process = server, .handle = server_end};
     run(&echo, server_main);
     put_call(client, 64, 0);
@@ -264,6 +277,12 @@ KP_TEST(a_small_call_needs_no_memory)
     KP_EXPECT_INT(kp_test_call(client, handle_close, client_end), KP_OK);
     pthread_join(echo.id, NULL);
     tear_down();
+}
+
+KP_TEST(a_small_call_needs_no_memory)
+{
+    a_small_call_needs_no_memory_as(false);
+    a_small_call_needs_no_memory_as(true);
 }
 
 /* A thread of the client's process with a place of its own. */
@@ -337,9 +356,9 @@ KP_TEST(many_calls_wait_on_one_end)
     tear_down();
 }
 
-KP_TEST(a_call_inside_a_call)
+static void a_call_inside_a_call_as(bool alone)
 {
-    KP_REQUIRE(set_up());
+    KP_REQUIRE(set_up_as(alone));
     kp_process_t *third = kp_test_process(PAGES, PAGES, NULL);
     kp_capability_t ends[2];
     KP_REQUIRE(third && kp_channel_create(ends) == KP_OK);
@@ -365,9 +384,15 @@ KP_TEST(a_call_inside_a_call)
     tear_down();
 }
 
-KP_TEST(other_messages_stay_queued_and_in_order)
+KP_TEST(a_call_inside_a_call)
 {
-    KP_REQUIRE(set_up());
+    a_call_inside_a_call_as(false);
+    a_call_inside_a_call_as(true);
+}
+
+static void other_messages_stay_queued_and_in_order_as(bool alone)
+{
+    KP_REQUIRE(set_up_as(alone));
     player_t caller = {.process = client, .handle = client_end};
     put_call(client, 1, 0);
     KP_EXPECT_INT(kp_test_call(client, channel_write, client_end, AT_BYTES, 7, 0, 0), KP_OK);
@@ -397,11 +422,17 @@ KP_TEST(other_messages_stay_queued_and_in_order)
     tear_down();
 }
 
+KP_TEST(other_messages_stay_queued_and_in_order)
+{
+    other_messages_stay_queued_and_in_order_as(false);
+    other_messages_stay_queued_and_in_order_as(true);
+}
+
 /* ---- How calls end otherwise ---- */
 
-KP_TEST(nobody_waits_for_the_reply)
+static void nobody_waits_for_the_reply_as(bool alone)
 {
-    KP_REQUIRE(set_up());
+    KP_REQUIRE(set_up_as(alone));
     put_call(client, 5, 0);
     KP_EXPECT_INT(kp_test_call(client, channel_call, client_end, AT_CALL, soon()),
                   KP_ERR_TIMED_OUT);
@@ -431,9 +462,15 @@ KP_TEST(nobody_waits_for_the_reply)
     tear_down();
 }
 
-KP_TEST(a_reply_that_does_not_fit_is_lost)
+KP_TEST(nobody_waits_for_the_reply)
 {
-    KP_REQUIRE(set_up());
+    nobody_waits_for_the_reply_as(false);
+    nobody_waits_for_the_reply_as(true);
+}
+
+static void a_reply_that_does_not_fit_is_lost_as(bool alone)
+{
+    KP_REQUIRE(set_up_as(alone));
     for (int handles = 0; handles < 2; handles++) {
         player_t caller = {.process = client, .handle = client_end};
         put_call(client, 5, 0);
@@ -455,9 +492,15 @@ KP_TEST(a_reply_that_does_not_fit_is_lost)
     tear_down();
 }
 
-KP_TEST(a_request_that_does_not_fit_stays)
+KP_TEST(a_reply_that_does_not_fit_is_lost)
 {
-    KP_REQUIRE(set_up());
+    a_reply_that_does_not_fit_is_lost_as(false);
+    a_reply_that_does_not_fit_is_lost_as(true);
+}
+
+static void a_request_that_does_not_fit_stays_as(bool alone)
+{
+    KP_REQUIRE(set_up_as(alone));
     player_t caller = {.process = client, .handle = client_end};
     put_call(client, 100, 0);
     run(&caller, call_main);
@@ -470,6 +513,12 @@ KP_TEST(a_request_that_does_not_fit_stays)
     pthread_join(caller.id, NULL);
     KP_EXPECT_INT(caller.result, KP_OK);
     tear_down();
+}
+
+KP_TEST(a_request_that_does_not_fit_stays)
+{
+    a_request_that_does_not_fit_stays_as(false);
+    a_request_that_does_not_fit_stays_as(true);
 }
 
 KP_TEST(a_server_ends_while_it_holds_100_calls)
@@ -502,8 +551,9 @@ KP_TEST(a_server_ends_while_it_holds_100_calls)
 
 KP_TEST(a_client_ends_while_it_waits)
 {
-    for (int way = 0; way < 6; way++) {
-        KP_REQUIRE(set_up());
+    for (int way = 0; way < 9; way++) {
+        KP_REQUIRE(
+            set_up_as(way == 0 || way == 3)); /* nobody else closes an only thread's handles */
         player_t caller = {.process = client, .handle = client_end};
         put_call(client, 64, 0);
         run(&caller, call_main);
@@ -532,9 +582,9 @@ KP_TEST(a_client_ends_while_it_waits)
     }
 }
 
-KP_TEST(failed_sends_keep_every_handle)
+static void failed_sends_keep_every_handle_as(bool alone)
 {
-    KP_REQUIRE(set_up());
+    KP_REQUIRE(set_up_as(alone));
     uint32_t event = make_event(client);
     uint32_t weak = (uint32_t)kp_test_call(client, handle_duplicate, event, KP_RIGHT_WAIT);
     const uint32_t bad[][2] = {{event, event}, {event, weak}, {event, 12345}, {event, client_end}};
@@ -573,9 +623,15 @@ KP_TEST(failed_sends_keep_every_handle)
     tear_down();
 }
 
-KP_TEST(bad_memory_of_either_side)
+KP_TEST(failed_sends_keep_every_handle)
 {
-    KP_REQUIRE(set_up());
+    failed_sends_keep_every_handle_as(false);
+    failed_sends_keep_every_handle_as(true);
+}
+
+static void bad_memory_of_either_side_as(bool alone)
+{
+    KP_REQUIRE(set_up_as(alone));
     const uint32_t end = PAGES * 65536u;
     /* The records themselves, and what they say. */
     for (uint64_t at = end - sizeof(kp_channel_call_t) + 1; at < end + 2; at++)
@@ -645,9 +701,15 @@ KP_TEST(bad_memory_of_either_side)
     tear_down();
 }
 
-KP_TEST(messages_to_oneself)
+KP_TEST(bad_memory_of_either_side)
 {
-    KP_REQUIRE(set_up());
+    bad_memory_of_either_side_as(false);
+    bad_memory_of_either_side_as(true);
+}
+
+static void messages_to_oneself_as(bool alone)
+{
+    KP_REQUIRE(set_up_as(alone));
     KP_EXPECT_INT(kp_test_call(client, channel_create, AT_ENDS), KP_OK);
     kp_handle_t ends[2];
     get(client, AT_ENDS, ends, sizeof(ends));
@@ -664,6 +726,69 @@ KP_TEST(messages_to_oneself)
     put_reply(client, 1, 0, 1);
     KP_EXPECT_INT(kp_test_call(client, channel_reply, ends[1], AT_CALL), KP_ERR_INVALID_ARGUMENT);
     KP_EXPECT_INT(kp_test_call(client, handle_close, ends[1]), KP_OK);
+    tear_down();
+}
+
+KP_TEST(messages_to_oneself)
+{
+    messages_to_oneself_as(false);
+    messages_to_oneself_as(true);
+}
+
+/* Several threads receive at one end: each message wakes one, and no message is left when one that was
+   woken gives up instead. */
+static void *receiver_main(void *argument)
+{
+    player_t *player = argument;
+    kp_test_attach("receiver");
+    uint32_t at = 0x10000 + player->number * LANE;
+    for (int64_t status = KP_OK; status == KP_OK || status == KP_ERR_TIMED_OUT;) {
+        put_message(player->process, at,
+                    (kp_channel_message_t){.bytes = at + 0x100, .byte_count = 0x400});
+        kp_time_t deadline =
+            player->number % 2 ? KP_TIME_INFINITE : kp_machine_now() + 50000 * player->number;
+        status =
+            kp_test_call_beside(player->process, channel_receive, player->handle, at, deadline);
+        player->rounds += status == KP_OK;
+        player->result = status;
+    }
+    kp_test_detach();
+    return NULL;
+}
+
+KP_TEST(every_message_wakes_a_receiver)
+{
+    enum { RECEIVERS = 6, MESSAGES = 600 };
+    KP_REQUIRE(set_up());
+    player_t receivers[RECEIVERS];
+    for (unsigned i = 0; i < RECEIVERS; i++) {
+        receivers[i] = (player_t){.process = server, .handle = server_end, .number = i};
+        run(&receivers[i], receiver_main);
+    }
+    for (unsigned sent = 0; sent < MESSAGES;) {
+        int64_t status = kp_test_call(client, channel_write, client_end, AT_BYTES, 8, 0, 0);
+        if (status == KP_ERR_SHOULD_WAIT)
+            status = kp_test_call(client, object_wait_one, client_end, KP_SIGNAL_WRITABLE,
+                                  KP_TIME_INFINITE, 0);
+        else
+            sent++;
+        KP_EXPECT_INT(status, KP_OK);
+    }
+    /* They have taken all of it when the queue is empty, without another message. */
+    kp_object_t *object;
+    kp_rights_t rights;
+    KP_REQUIRE(kp_handle_lookup(&server->handles, server_end, &object, &rights) == KP_OK);
+    while (atomic_load(&object->signals) & KP_SIGNAL_READABLE)
+        sched_yield();
+    kp_object_release(object);
+    KP_EXPECT_INT(kp_test_call(client, handle_close, client_end), KP_OK);
+    unsigned received = 0;
+    for (unsigned i = 0; i < RECEIVERS; i++) {
+        pthread_join(receivers[i].id, NULL);
+        KP_EXPECT_INT(receivers[i].result, KP_ERR_PEER_CLOSED);
+        received += receivers[i].rounds;
+    }
+    KP_EXPECT_INT(received, MESSAGES);
     tear_down();
 }
 
