@@ -39,3 +39,8 @@ hosted_calls_TEST_SRC = kernel/machine/hosted/test/calls.c $(KERNEL_SRC) $(HOSTE
 hosted_calls_TEST_CFLAGS := -Ikernel/machine/hosted
 hosted_calls_TEST_LDFLAGS := -pthread -ldl
 hosted_calls_TEST_DEPS = $(CALLS_BUNDLE)
+
+UNIT_TESTS += hosted_lane
+hosted_lane_TEST_SRC := kernel/machine/hosted/test/test_lane.c kernel/machine/hosted/lane_side.c
+hosted_lane_TEST_LDFLAGS := -pthread
+TEST_SCRIPTS += kernel/machine/hosted/test/lane-tsan
