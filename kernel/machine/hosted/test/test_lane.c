@@ -39,6 +39,7 @@ typedef struct model {
     uint32_t head, tail;
     uint32_t replied_to, reply; /* the last reply that went through the kernel */
     atomic_bool stops;
+    bool withdraws;
     uint32_t seed;
 } model_t;
 
@@ -94,6 +95,7 @@ static bool is_full(void)
 static void *kick(void *unused)
 {
     (void)unused;
+    uint32_t turn = 0;
     while (!atomic_load(&model.stops)) {
         for (int i = 0; i < 2; i++) {
             kp_lane_control_t *control = &model.pages[i].lane;
@@ -102,6 +104,9 @@ static void *kick(void *unused)
             if (must && atomic_load(&control->waiting))
                 kp_lane_kick(&model.lane.state);
         }
+        /* Now and then the lane is dead for a while: calls in it go on in the kernel. */
+        if (model.withdraws)
+            atomic_store(&model.pages[0].lane.withdrawn, turn++ % 8 < 3 ? ~0u : 0);
         usleep(100);
     }
     return NULL;
@@ -156,6 +161,8 @@ static void *run_client(void *given_up)
     for (uint32_t value = 1; value <= CALLS; value++) {
         if (random_below(&seed, 10) == 0 && !is_full()) {
             send(value, 0);
+            if (random_below(&seed, 3) == 0)
+                usleep(random_below(&seed, 100));
             continue;
         }
         int64_t deadline = INT64_MAX;
@@ -183,13 +190,16 @@ typedef struct server {
 } server_t;
 
 /* Its receive in the kernel: from the queue, or standing, in the lane. */
-static queued_t receive(server_t *server, bool may_listen)
+static queued_t receive(server_t *server)
 {
     kp_lane_side_t *side = &server->side;
     uint32_t count;
-    if (server->stands && may_listen && !atomic_load(&model.pages[1].lane.attention) &&
-        kp_lane_listen(side))
-        goto wait;
+    if (server->stands && !atomic_load(&model.pages[1].lane.attention)) {
+        if (random_below(&server->seed, 8) == 0)
+            usleep(random_below(&server->seed, 100)); /* much may happen just here */
+        if (kp_lane_listen(side))
+            goto wait;
+    }
     for (;;) {
         pthread_mutex_lock(&model.lock);
         while (model.head == model.tail) {
@@ -209,7 +219,8 @@ static queued_t receive(server_t *server, bool may_listen)
         if (has_first)
             return first;
     wait:
-        if (kp_lane_wait(side, ROOM, &count)) {
+        /* With too little room it goes through the kernel. */
+        if (kp_lane_wait(side, random_below(&server->seed, 20) ? ROOM : 8, &count)) {
             uint32_t bytes[16];
             KP_EXPECT_INT(count, sizeof(bytes));
             memcpy(bytes, side->lane->request.bytes, sizeof(bytes));
@@ -255,7 +266,7 @@ static void *run_server(void *seen)
     kp_lane_side_init(&server.side, &model.lane, &model.pages[1], 5);
     uint32_t last = 0, count;
     for (;;) {
-        queued_t got = receive(&server, true);
+        queued_t got = receive(&server);
         if (got.value == 0)
             return NULL;
         KP_EXPECT(got.value > last && got.value <= CALLS);
@@ -289,6 +300,7 @@ static void run_model(uint32_t seed)
     memset(seen, 0, sizeof(seen));
     memset(given_up, 0, sizeof(given_up));
     model_init(seed);
+    model.withdraws = true;
     pthread_t client, server, kicker;
     KP_REQUIRE(pthread_create(&server, NULL, run_server, seen) == 0);
     KP_REQUIRE(pthread_create(&client, NULL, run_client, given_up) == 0);
