@@ -161,6 +161,8 @@ bool kp_hosted_lane_stand(kp_hosted_child_t *child, kp_process_t *process, kp_ha
 /* Kicks the process out of a lane where it must not sleep any more. Returns when (CLOCK_MONOTONIC
    in ns) to look again; INT64_MAX: when poked. */
 int64_t kp_hosted_lanes_tend(kp_hosted_child_t *child);
+/* The kernel's view of a lane: one page, with the state. The lane must be referenced. */
+struct kp_lane *kp_hosted_lane_memory(struct kp_channel_lane *lane);
 /* The process has ended. */
 void kp_hosted_lanes_clear(kp_hosted_child_t *child);
 

@@ -54,6 +54,11 @@ static lane_t *lane_from(kp_channel_lane_t *channel)
     return KP_CONTAINER_OF(channel, lane_t, channel);
 }
 
+kp_lane_t *kp_hosted_lane_memory(kp_channel_lane_t *channel)
+{
+    return lane_from(channel)->memory;
+}
+
 static void lane_acquire(kp_channel_lane_t *channel)
 {
     atomic_fetch_add(&lane_from(channel)->references, 1);

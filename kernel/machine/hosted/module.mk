@@ -44,3 +44,10 @@ UNIT_TESTS += hosted_lane
 hosted_lane_TEST_SRC := kernel/machine/hosted/test/test_lane.c kernel/machine/hosted/lane_side.c
 hosted_lane_TEST_LDFLAGS := -pthread
 TEST_SCRIPTS += kernel/machine/hosted/test/lane-tsan
+
+FUZZ_TARGETS += hosted_lane
+hosted_lane_FUZZ_SRC = kernel/machine/hosted/fuzz/lane.c $(KERNEL_SRC) \
+    $(filter-out kernel/machine/hosted/child.c,$(HOSTED_MACHINE_SRC))
+hosted_lane_FUZZ_CFLAGS := -Ikernel/machine/hosted
+hosted_lane_FUZZ_LDFLAGS := -pthread -ldl
+hosted_lane_FUZZ_CORPUS := kernel/machine/hosted/fuzz/lane

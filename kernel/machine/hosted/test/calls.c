@@ -10,6 +10,7 @@
 #include "kernel/kernel.h"
 #include "kernel/machine/hosted/child.h"
 #include "kernel/machine/hosted/hosted.h"
+#include "kernel/machine/hosted/lane.h"
 #include "tests/kp_test.h"
 
 #define BUNDLE "build/test/calls.bundle"
@@ -199,24 +200,83 @@ KP_TEST(either_side_killed_by_the_host)
     expect_census(before);
 }
 
-/* Stopped and continued by the host, which is how the machine suspends. */
-KP_TEST(either_side_stopped_for_a_while)
+KP_TEST(either_side_suspended_for_a_while)
 {
-    for (uint32_t i = 0; i < 4; i++) {
-        pair_t pair = start_pair(3000 + i, "300");
+    census_t before = take_census();
+    for (uint32_t i = 0; i < 6; i++) {
+        pair_t pair = start_pair(3000 + i, i < 4 ? "300" : "0");
         KP_REQUIRE(pair.client && pair.server);
-        int pid = 0;
-        while ((pid = (i % 2 ? pair.client : pair.server)->space.child->pid) == 0)
-            usleep(1000);
+        kp_process_t *victim = i % 2 ? pair.client : pair.server;
         for (int stops = 0; stops < 20; stops++) {
             usleep(random_below(3000));
-            kill(pid, SIGSTOP);
+            if (kp_process_suspend(victim) != KP_OK)
+                break; /* it has ended */
             usleep(random_below(3000));
-            kill(pid, SIGCONT);
+            (void)kp_process_resume(victim);
         }
-        expect_exit("client", finish(pair.client));
-        expect_exit("server", finish(pair.server));
+        /* The last ones die while they are suspended. */
+        if (i >= 4 && kp_process_suspend(victim) == KP_OK)
+            kp_process_end(victim, KP_EXIT_KILLED, 0, 0);
+        kp_process_info_t client = finish(pair.client), server = finish(pair.server);
+        if (i < 4 || i % 2 == 0)
+            expect_exit("client", client);
+        if (i < 4 || i % 2)
+            expect_exit("server", server);
     }
+    expect_census(before);
+}
+
+/* ---- a process that writes into the lane what it likes, at any moment ---- */
+
+static kp_channel_lane_t *lane_of(kp_process_t *process)
+{
+    kp_channel_lane_t *volatile *slot = &process->space.child->lanes[0];
+    for (int i = 0; i < 5000 && !*slot; i++)
+        usleep(1000);
+    if (*slot)
+        (*slot)->ops->acquire(*slot);
+    return *slot;
+}
+
+static void scribble(kp_lane_t *lane, uint32_t times)
+{
+    volatile uint8_t *bytes = (volatile uint8_t *)lane;
+    for (uint32_t i = 0; i < times; i++) {
+        uint32_t what = random_below(4);
+        if (what == 0)
+            atomic_store(&lane->state, random_below(9) | random_below(2) << 31);
+        else if (what == 1)
+            lane->request.byte_count = random_below(2) ? random_below(70000) : random_state;
+        else if (what == 2)
+            lane->request.number = random_below(100);
+        else
+            bytes[random_below(KP_PAGE_SIZE)] = (uint8_t)random_state;
+        if (random_below(50) == 0)
+            kp_raw_syscall(SYS_futex, (long)&lane->state, FUTEX_WAKE, 1, 0, 0, 0);
+        if (random_below(1000) == 0)
+            usleep(random_below(500));
+    }
+}
+
+/* The two may fail; the kernel and everybody else do not notice. */
+KP_TEST(scribbling_over_a_lane_harms_nobody_else)
+{
+    census_t before = take_census();
+    for (uint32_t i = 0; i < 6; i++) {
+        pair_t hostile = start_pair(4000 + i, "0"), bystanders = start_pair(5000 + i, "300");
+        KP_REQUIRE(hostile.client && hostile.server);
+        kp_channel_lane_t *lane = lane_of(hostile.client);
+        KP_REQUIRE(lane);
+        scribble(kp_hosted_lane_memory(lane), 30000);
+        lane->ops->release(lane);
+        kp_process_end(hostile.client, KP_EXIT_KILLED, 0, 0);
+        /* Even now the kernel's word reaches the other one: its peer is gone. */
+        (void)finish(hostile.client);
+        (void)finish(hostile.server);
+        expect_exit("client", finish(bystanders.client));
+        expect_exit("server", finish(bystanders.server));
+    }
+    expect_census(before);
 }
 
 static int run_tests(void *context)
