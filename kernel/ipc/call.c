@@ -283,9 +283,10 @@ static bool reply_finish(kp_channel_t *from, kp_channel_wait_t *call, kp_message
     return fits;
 }
 
-/* Its caller is on his way from a lane, or has come just now. */
+/* Keeps the reply for its caller, who is on his way from a lane. ERR_SHOULD_WAIT: he has come just now, so
+   give it to him. */
 static kp_status_t reply_keep(kp_channel_t *end, kp_transaction_t transaction,
-                              kp_message_t *message, kp_thread_t **caller)
+                              kp_message_t *message)
 {
     kp_channel_t *to = end->peer;
     kp_status_t status = kp_message_containers_enter(message, to);
@@ -293,10 +294,8 @@ static kp_status_t reply_keep(kp_channel_t *end, kp_transaction_t transaction,
         return status == KP_ERR_PEER_CLOSED ? KP_ERR_NOT_FOUND : status;
     kp_message_t *garbage = NULL;
     kp_spin_lock(end->object.lock);
-    kp_channel_wait_t *call = kp_channel_call_find(to, transaction);
-    if (call) {
-        if (!reply_finish(end, call, message, caller))
-            garbage = message;
+    if (kp_channel_call_find(to, transaction)) {
+        status = KP_ERR_SHOULD_WAIT;
     } else if (!to->had_lane || to->closed) {
         status = KP_ERR_NOT_FOUND;
     } else {
@@ -305,7 +304,7 @@ static kp_status_t reply_keep(kp_channel_t *end, kp_transaction_t transaction,
         message->transaction = transaction;
     }
     kp_spin_unlock(end->object.lock);
-    if (call || status != KP_OK)
+    if (status != KP_OK)
         kp_message_containers_clear(message);
     if (garbage)
         kp_message_destroy(garbage);
@@ -320,19 +319,24 @@ kp_status_t kp_channel_reply_message(kp_channel_t *end, kp_transaction_t transac
         if (message->capabilities[i].object == &end->object)
             return KP_ERR_INVALID_ARGUMENT;
     }
-    bool fits = false;
-    kp_spin_lock(end->object.lock);
-    kp_channel_wait_t *call = kp_channel_call_find(end->peer, transaction);
-    if (call)
-        fits = reply_finish(end, call, message, caller);
-    kp_spin_unlock(end->object.lock);
-    if (!call)
-        return transaction & KP_CHANNEL_LANE_TRANSACTION
-                   ? reply_keep(end, transaction, message, caller)
-                   : KP_ERR_NOT_FOUND;
-    if (!fits)
-        kp_message_destroy(message);
-    return KP_OK;
+    kp_status_t status;
+    do {
+        bool fits = false;
+        kp_spin_lock(end->object.lock);
+        kp_channel_wait_t *call = kp_channel_call_find(end->peer, transaction);
+        if (call)
+            fits = reply_finish(end, call, message, caller);
+        kp_spin_unlock(end->object.lock);
+        if (call && !fits)
+            kp_message_destroy(message);
+        if (call)
+            return KP_OK;
+        status = KP_ERR_NOT_FOUND;
+        if (transaction & KP_CHANNEL_LANE_TRANSACTION)
+            status = reply_keep(end, transaction, message);
+        /* Again only because the caller came between the two, which he does once. */
+    } while (status == KP_ERR_SHOULD_WAIT);
+    return status;
 }
 
 /* ---- Receiving ---- */

@@ -302,7 +302,9 @@ static kp_status_t reply_send(kp_call_t *call, const kp_channel_message_t *reply
         status = kp_channel_reply(channel, reply->transaction, &bytes, caller);
         if (status == KP_OK)
             message_sent(call);
-        return status;
+        /* The caller may be on his way here from a lane; then a message waits for him. */
+        if (status != KP_ERR_NOT_FOUND || !(reply->transaction & KP_CHANNEL_LANE_TRANSACTION))
+            return status;
     }
     const kp_call_message_t from = message_of(reply);
     kp_call_sending_t sending;

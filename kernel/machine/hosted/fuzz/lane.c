@@ -3,7 +3,7 @@
    input is a step, with operands in the bytes after it. Afterwards nothing may be left. */
 #include <stdlib.h>
 
-#include "kernel/ipc/call.h"
+#include "kernel/ipc/call_private.h"
 #include "kernel/kernel.h"
 #include "kernel/machine/hosted/child.h"
 #include "kernel/machine/hosted/hosted_internal.h"
@@ -230,14 +230,14 @@ static void reply(kp_object_t *end)
     kp_capability_close(&ends[1]);
 }
 
-static void adopt(int who, kp_object_t *end)
+static void adopt(kp_object_t *end)
 {
     kp_channel_t *channel = kp_channel_from_object(end);
     kp_channel_wait_t wait;
     const kp_channel_bytes_t room = {NULL, 0, next()};
-    kp_channel_wait_init(&wait, room, next() & 1, &world.process[who].handles, world.handle[who]);
-    if (kp_channel_call_adopt(channel, &wait, next() & 0x80 ? 1 : KP_LANE_TRANSACTION | next()) ==
-        KP_OK)
+    kp_channel_wait_init(&wait, room, next() & 1);
+    kp_transaction_t transaction = next() & 0x80 ? 1 : KP_LANE_TRANSACTION | next();
+    if (kp_channel_call_adopt(channel, &wait, transaction) == KP_OK)
         (void)kp_channel_call_wait(channel, &wait, NULL, PAST);
     if (wait.message)
         kp_message_destroy(wait.message);
@@ -297,7 +297,7 @@ static void step(void)
         break;
     case 14:
         if (end)
-            adopt(who, end);
+            adopt(end);
         break;
     default:
         kp_hosted_lanes_set(next() % 4 != 0);
