@@ -24,7 +24,7 @@ endef
 $(eval $(call BENCH_BUNDLE,x86_64,$(BUILD)/bench/kernel.bundle))
 $(eval $(call BENCH_BUNDLE,hosted,$(BUILD)/bench/kernel-hosted.bundle))
 .PHONY: bench-kernel
-bench-kernel: $(BUILD)/x86_64/kpio.elf $(BUILD)/bench/kernel.bundle $(BUILD)/kpio \
+bench-kernel: $(BUILD)/x86_64/kpio.elf $(BUILD)/bench/kernel.bundle $(BUILD)/kpio $(BUILD)/test/memory.bundle \
     $(BUILD)/bench/kernel-hosted.bundle $(BUILD)/tools/bench_hosted $(BUILD)/test/calls.bundle \
     | $(SYSTEM_RUN_READY)
 	$(Q)bench/kernel
