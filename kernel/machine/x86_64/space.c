@@ -7,6 +7,7 @@
 #include "kernel/machine/x86_64/pages.h"
 #include "kernel/machine/x86_64/paging.h"
 #include "kernel/machine/x86_64/smp.h"
+#include "kernel/machine/x86_64/space_private.h"
 #include "kernel/machine/x86_64/thread.h"
 #include "kernel/machine/x86_64/trap.h"
 #include "kernel/machine/x86_64/user_copy.h"
@@ -19,27 +20,14 @@ enum {
     IMAGE_RANDOM_BITS = 26, /* pages: 256 GiB */
     FAULT_RUN_MAX = 8,
 };
-#define TABLE_SPAN ((uint64_t)1 << 21) /* what one page table maps */
-_Static_assert(KP_X86_USER_MEMORY % TABLE_SPAN == 0, "offsets in linear memory tell tables apart");
 
 static const uint64_t user_data =
     KP_X86_PTE_PRESENT | KP_X86_PTE_USER | KP_X86_PTE_WRITE | KP_X86_PTE_NO_EXECUTE;
 static const uint64_t user_table =
     KP_X86_PTE_PRESENT | KP_X86_PTE_USER | KP_X86_PTE_WRITE | KP_X86_PTE_OWNED;
 
-static kp_x86_mapping_t *mapping_of(kp_list_t *item)
-{
-    return KP_CONTAINER_OF(item, kp_x86_mapping_t, link);
-}
-
-/* Forgets the translations of [start, end) of linear memory, on all CPUs. lock is held. */
-static void space_flush(kp_machine_space_t *space, uint64_t start, uint64_t end)
-{
-    kp_x86_smp_shootdown(space, KP_X86_USER_MEMORY + start, KP_X86_USER_MEMORY + end);
-}
-
 /* The first mapping that ends after offset. lock is held. */
-static kp_x86_mapping_t *mapping_after(const kp_machine_space_t *space, uint64_t offset)
+kp_x86_mapping_t *kp_x86_mapping_after(const kp_machine_space_t *space, uint64_t offset)
 {
     for (kp_list_t *item = space->mappings.next; item != &space->mappings; item = item->next) {
         if (mapping_of(item)->end > offset)
@@ -48,16 +36,16 @@ static kp_x86_mapping_t *mapping_after(const kp_machine_space_t *space, uint64_t
     return NULL;
 }
 
-static kp_x86_mapping_t *mapping_at(const kp_machine_space_t *space, uint64_t offset)
+kp_x86_mapping_t *kp_x86_mapping_at(const kp_machine_space_t *space, uint64_t offset)
 {
-    kp_x86_mapping_t *mapping = mapping_after(space, offset);
+    kp_x86_mapping_t *mapping = kp_x86_mapping_after(space, offset);
     return mapping && mapping->start <= offset ? mapping : NULL;
 }
 
 /* Empties one entry of a table of its own; false: it was empty. A page that only this space held goes
    to the list *owned, to be freed after the flush; the links are in the pages' books, since a CPU may
    still write to the pages. */
-static bool entry_clear(kp_machine_space_t *space, uint64_t *entry, uint32_t *owned)
+bool kp_x86_entry_clear(kp_machine_space_t *space, uint64_t *entry, uint32_t *owned)
 {
     uint64_t old = *entry;
     *entry = 0;
@@ -74,7 +62,7 @@ static bool entry_clear(kp_machine_space_t *space, uint64_t *entry, uint32_t *ow
     return true;
 }
 
-static void owned_free(uint32_t page)
+void kp_x86_owned_free(uint32_t page)
 {
     while (page) {
         uint32_t next = kp_x86_page_table[page].next;
@@ -104,7 +92,7 @@ static uint64_t *table_part(kp_machine_space_t *space, uint64_t *entry)
 
 /* The entry of a page in a table that is this space's own, made or parted from a snapshot's. NULL:
    no memory. */
-static uint64_t *entry_own_path(kp_machine_space_t *space, uint64_t address)
+uint64_t *kp_x86_entry_own_path(kp_machine_space_t *space, uint64_t address)
 {
     uint64_t *table = kp_x86_direct(space->root);
     for (unsigned level = 3; level > 0; level--) {
@@ -169,7 +157,7 @@ static bool in_memory(const kp_machine_space_t *space, uint64_t page)
 
 /* A page that no VMO shows: made, or parted from a snapshot's, for the access that faulted. page:
    page-aligned address. */
-static kp_status_t commit_private(kp_machine_space_t *space, uint64_t page, bool write)
+kp_status_t kp_x86_commit_private(kp_machine_space_t *space, uint64_t page, bool write)
 {
     bool is_memory = in_memory(space, page);
     bool in_stack =
@@ -177,7 +165,7 @@ static kp_status_t commit_private(kp_machine_space_t *space, uint64_t page, bool
     bool in_image = page >= space->base && page - space->base < space->image->span;
     if (!is_memory && !in_stack && !in_image)
         return KP_ERR_BAD_ADDRESS;
-    uint64_t *entry = entry_own_path(space, page);
+    uint64_t *entry = kp_x86_entry_own_path(space, page);
     if (!entry)
         return KP_ERR_NO_MEMORY;
     if (!(*entry & KP_X86_PTE_PRESENT))
@@ -206,7 +194,7 @@ static uint32_t fault_run(kp_machine_space_t *space, uint64_t page)
 
 static kp_status_t fault_private(kp_machine_space_t *space, uint64_t page, bool write)
 {
-    kp_status_t status = commit_private(space, page, write);
+    kp_status_t status = kp_x86_commit_private(space, page, write);
     if (status != KP_OK)
         return status;
     for (uint32_t count = fault_run(space, page); count > 1; count--) {
@@ -214,8 +202,8 @@ static kp_status_t fault_private(kp_machine_space_t *space, uint64_t page, bool 
         const uint64_t *entry = kp_x86_paging_entry(space->root, page, false, NULL);
         /* Stay inside the table: its end is a good place to stop. */
         if (!entry || (*entry & KP_X86_PTE_PRESENT) ||
-            (in_memory(space, page) && mapping_at(space, page - KP_X86_USER_MEMORY)) ||
-            commit_private(space, page, write) != KP_OK)
+            (in_memory(space, page) && kp_x86_mapping_at(space, page - KP_X86_USER_MEMORY)) ||
+            kp_x86_commit_private(space, page, write) != KP_OK)
             break;
     }
     return KP_OK;
@@ -237,7 +225,7 @@ static kp_status_t show_page(kp_x86_mapping_t *mapping, uint64_t offset, bool wr
     if (status != KP_OK)
         return status;
     kp_spin_lock(&space->lock);
-    uint64_t *entry = entry_own_path(space, KP_X86_USER_MEMORY + offset);
+    uint64_t *entry = kp_x86_entry_own_path(space, KP_X86_USER_MEMORY + offset);
     if (entry) {
         bool was_present = *entry & KP_X86_PTE_PRESENT;
         space->shared_pages += !was_present;
@@ -251,19 +239,19 @@ static kp_status_t show_page(kp_x86_mapping_t *mapping, uint64_t offset, bool wr
 }
 
 /* The VMO that shows at an offset of linear memory, referenced; NULL: none. lock is held. */
-static kp_vmo_t *vmo_at(const kp_machine_space_t *space, uint64_t offset)
+kp_vmo_t *kp_x86_vmo_at(const kp_machine_space_t *space, uint64_t offset)
 {
-    const kp_x86_mapping_t *mapping = mapping_at(space, offset);
+    const kp_x86_mapping_t *mapping = kp_x86_mapping_at(space, offset);
     return mapping ? kp_vmo_acquire(mapping->vmo) : NULL;
 }
 
 /* The mapping of this VMO at the offset, which stays as it is while the VMO's lock is held. NULL: it
    was taken away meanwhile. */
-static kp_x86_mapping_t *mapping_of_vmo(kp_machine_space_t *space, const kp_vmo_t *vmo,
+kp_x86_mapping_t *kp_x86_mapping_of_vmo(kp_machine_space_t *space, const kp_vmo_t *vmo,
                                         uint64_t offset)
 {
     kp_spin_lock(&space->lock);
-    kp_x86_mapping_t *mapping = mapping_at(space, offset);
+    kp_x86_mapping_t *mapping = kp_x86_mapping_at(space, offset);
     kp_spin_unlock(&space->lock);
     return mapping && mapping->vmo == vmo ? mapping : NULL;
 }
@@ -284,7 +272,7 @@ static kp_status_t fault_vmo(kp_machine_space_t *space, kp_vmo_t *vmo, uint64_t 
 {
     kp_status_t status = KP_OK;
     kp_spin_lock(&vmo->machine.lock);
-    kp_x86_mapping_t *mapping = mapping_of_vmo(space, vmo, offset);
+    kp_x86_mapping_t *mapping = kp_x86_mapping_of_vmo(space, vmo, offset);
     if (mapping && write && !mapping->writable)
         status = KP_ERR_BAD_ADDRESS;
     else if (mapping)
@@ -323,13 +311,13 @@ void kp_x86_mapping_clear(kp_x86_mapping_t *mapping, uint64_t start, uint64_t en
             any = any || (*entry & KP_X86_PTE_WRITE);
             *entry &= ~KP_X86_PTE_WRITE;
         } else {
-            any = entry_clear(space, entry, &owned) || any;
+            any = kp_x86_entry_clear(space, entry, &owned) || any;
         }
     }
     if (any)
         space_flush(space, start, end);
     kp_spin_unlock(&space->lock);
-    owned_free(owned);
+    kp_x86_owned_free(owned);
 }
 
 kp_status_t kp_x86_space_fault(kp_machine_space_t *space, uint64_t address, bool write,
@@ -342,7 +330,7 @@ kp_status_t kp_x86_space_fault(kp_machine_space_t *space, uint64_t address, bool
         return KP_ERR_BAD_ADDRESS;
     atomic_fetch_add_explicit(&space->faults, 1, memory_order_relaxed);
     kp_spin_lock(&space->lock);
-    kp_vmo_t *vmo = in_memory(space, page) ? vmo_at(space, page - KP_X86_USER_MEMORY) : NULL;
+    kp_vmo_t *vmo = in_memory(space, page) ? kp_x86_vmo_at(space, page - KP_X86_USER_MEMORY) : NULL;
     if (!vmo)
         status = fault_private(space, page, write);
     kp_spin_unlock(&space->lock);
@@ -386,7 +374,8 @@ static kp_status_t map_segment(kp_machine_space_t *space, const kp_image_t *imag
     for (uint64_t at = 0; at < segment->file_size; at += KP_PAGE_SIZE) {
         uint64_t address = space->base + segment->address + at;
         /* Entries of one table stand side by side. */
-        entry = at == 0 || address % TABLE_SPAN == 0 ? entry_own_path(space, address) : entry + 1;
+        entry = at == 0 || address % TABLE_SPAN == 0 ? kp_x86_entry_own_path(space, address)
+                                                     : entry + 1;
         if (!entry)
             return KP_ERR_NO_MEMORY;
         *entry = kp_x86_physical(image->bytes + segment->file_offset + at) | flags;
@@ -444,11 +433,11 @@ static void table_destroy(kp_machine_space_t *space, uint64_t *table, unsigned l
         if (!(table[i] & KP_X86_PTE_PRESENT))
             continue;
         if (level == 0)
-            entry_clear(space, &table[i], &owned);
+            kp_x86_entry_clear(space, &table[i], &owned);
         else if (table[i] & KP_X86_PTE_OWNED)
             table_destroy(space, kp_x86_direct(table[i] & KP_X86_PTE_ADDRESS), level - 1);
     }
-    owned_free(owned); /* no CPU has these tables any more */
+    kp_x86_owned_free(owned); /* no CPU has these tables any more */
     kp_x86_page_free(table);
 }
 
@@ -493,277 +482,6 @@ kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages,
     space->memory_bytes = (uint64_t)new_pages * KP_WASM_PAGE_SIZE;
     kp_spin_unlock(&space->lock);
     return KP_OK;
-}
-
-/* ---- mapping and unmapping: only the process's own thread, so that the list is its own to walk
-   ---- */
-
-/* Makes the tables that pages_clear will change this space's own; the rest of an unmapping cannot
-   fail then. */
-static kp_status_t tables_own(kp_machine_space_t *space, uint64_t start, uint64_t end)
-{
-    kp_status_t status = KP_OK;
-    for (uint64_t at = start; at < end && status == KP_OK; at = (at | (TABLE_SPAN - 1)) + 1) {
-        kp_spin_lock(&space->lock);
-        if (kp_x86_paging_entry(space->root, KP_X86_USER_MEMORY + at, false, NULL) &&
-            !entry_own_path(space, KP_X86_USER_MEMORY + at))
-            status = KP_ERR_NO_MEMORY;
-        kp_spin_unlock(&space->lock);
-    }
-    return status;
-}
-
-/* Empties the pages of [start, end) of linear memory. lock is held. */
-static void pages_clear(kp_machine_space_t *space, uint64_t start, uint64_t end)
-{
-    uint32_t owned = 0;
-    bool any = false;
-    for (uint64_t at = start; at < end; at += KP_PAGE_SIZE) {
-        uint64_t *entry = kp_x86_paging_entry(space->root, KP_X86_USER_MEMORY + at, false, NULL);
-        if (entry)
-            any = entry_clear(space, entry, &owned) || any;
-        else /* no table: nothing mapped up to the next 2 MiB */
-            at |= TABLE_SPAN - KP_PAGE_SIZE;
-    }
-    if (any)
-        space_flush(space, start, end);
-    owned_free(owned);
-}
-
-/* Cuts [start, end) out of one mapping that touches it; its pages there are emptied. *spare is used
-   when it is split in two. Returns it when nothing is left of it. */
-static kp_x86_mapping_t *mapping_cut(kp_x86_mapping_t *mapping, uint64_t start, uint64_t end,
-                                     kp_x86_mapping_t **spare)
-{
-    kp_machine_space_t *space = mapping->space;
-    kp_spinlock_t *vmo_lock = &mapping->vmo->machine.lock;
-    kp_x86_mapping_t *unused = NULL;
-    kp_spin_lock(vmo_lock);
-    kp_spin_lock(&space->lock);
-    pages_clear(space, KP_MAX(start, mapping->start), KP_MIN(end, mapping->end));
-    if (mapping->start < start && mapping->end > end) {
-        kp_x86_mapping_t *tail = *spare;
-        *spare = NULL;
-        *tail = *mapping;
-        tail->start = end;
-        tail->offset += end - mapping->start;
-        kp_list_append(mapping->link.next, &tail->link); /* before the next: after this one */
-        kp_list_append(&mapping->vmo_link, &tail->vmo_link);
-        mapping->end = start;
-    } else if (mapping->start < start) {
-        mapping->end = start;
-    } else if (mapping->end > end) {
-        mapping->offset += end - mapping->start;
-        mapping->start = end;
-    } else {
-        kp_list_remove(&mapping->link);
-        kp_list_remove(&mapping->vmo_link);
-        unused = mapping;
-    }
-    kp_spin_unlock(&space->lock);
-    kp_spin_unlock(vmo_lock);
-    return unused;
-}
-
-/* Into both lists, over pages that no mapping shows. */
-static void mapping_link(kp_x86_mapping_t *mapping)
-{
-    kp_machine_space_t *space = mapping->space;
-    kp_machine_vmo_t *vmo = &mapping->vmo->machine;
-    kp_spin_lock(&vmo->lock);
-    kp_spin_lock(&space->lock);
-    pages_clear(space, mapping->start, mapping->end);
-    kp_x86_mapping_t *next = mapping_after(space, mapping->start);
-    kp_list_append(next ? &next->link : &space->mappings, &mapping->link);
-    kp_list_append(&vmo->mappings, &mapping->vmo_link);
-    kp_spin_unlock(&space->lock);
-    kp_spin_unlock(&vmo->lock);
-}
-
-static kp_status_t mappings_replace(kp_machine_space_t *space, uint64_t start, uint64_t end,
-                                    kp_x86_mapping_t *mapping)
-{
-    kp_x86_mapping_t *spare = kp_kalloc(sizeof(*spare));
-    kp_status_t status = spare ? tables_own(space, start, end) : KP_ERR_NO_MEMORY;
-    kp_x86_mapping_t *old;
-    while (status == KP_OK && (old = mapping_after(space, start)) && old->start < end)
-        kp_kfree(mapping_cut(old, start, end, &spare));
-    kp_kfree(spare);
-    if (status != KP_OK)
-        return status;
-    if (mapping) {
-        mapping_link(mapping);
-        return KP_OK;
-    }
-    kp_spin_lock(&space->lock);
-    pages_clear(space, start, end);
-    kp_spin_unlock(&space->lock);
-    return KP_OK;
-}
-
-kp_status_t kp_machine_space_map(kp_machine_space_t *space, uint32_t address, kp_vmo_t *vmo,
-                                 uint64_t offset, uint32_t length, bool writable)
-{
-    kp_x86_mapping_t *mapping = kp_kalloc(sizeof(*mapping));
-    if (!mapping)
-        return KP_ERR_NO_MEMORY;
-    *mapping = (kp_x86_mapping_t){
-        .space = space,
-        .start = address,
-        .end = (uint64_t)address + length,
-        .vmo = vmo,
-        .offset = offset,
-        .writable = writable,
-    };
-    kp_status_t status = mappings_replace(space, mapping->start, mapping->end, mapping);
-    if (status != KP_OK)
-        kp_kfree(mapping);
-    return status;
-}
-
-kp_status_t kp_machine_space_unmap(kp_machine_space_t *space, uint32_t address, uint32_t length)
-{
-    return mappings_replace(space, address, (uint64_t)address + length, NULL);
-}
-
-/* ---- copies ---- */
-
-typedef struct transfer {
-    char *kernel;
-    uint64_t offset;
-    size_t count; /* inside one page */
-    bool is_write;
-    bool from_user; /* `kernel` is memory of the running process instead */
-} transfer_t;
-
-static kp_status_t transfer_bytes(const transfer_t *at, char *page)
-{
-    size_t within = at->offset % KP_PAGE_SIZE;
-    if (at->from_user) /* interrupts are off: a lock is held */
-        return kp_x86_user_copy(page + within, at->kernel, at->count) ? KP_OK
-                                                                      : KP_ERR_NOT_SUPPORTED;
-    if (at->is_write)
-        memcpy(page + within, at->kernel, at->count);
-    else if (page)
-        memcpy(at->kernel, page + within, at->count);
-    else
-        memset(at->kernel, 0, at->count); /* what was never written */
-    return KP_OK;
-}
-
-/* Part of a page that no VMO shows. lock is held. */
-static kp_status_t copy_private(kp_machine_space_t *space, const transfer_t *at)
-{
-    uint64_t address = KP_X86_USER_MEMORY + at->offset - at->offset % KP_PAGE_SIZE;
-    const uint64_t *entry = kp_x86_paging_entry(space->root, address, false, NULL);
-    bool present = entry && (*entry & KP_X86_PTE_PRESENT);
-    if (at->is_write && !(present && (*entry & KP_X86_PTE_WRITE) && !space->snapshot)) {
-        kp_status_t status = commit_private(space, address, true);
-        if (status != KP_OK)
-            return status;
-        entry = kp_x86_paging_entry(space->root, address, false, NULL);
-        present = true;
-    }
-    return transfer_bytes(at, present ? kp_x86_direct(*entry & KP_X86_PTE_ADDRESS) : NULL);
-}
-
-/* Part of a page of a VMO, straight in the VMO; nothing happens when it was unmapped meanwhile. */
-static kp_status_t copy_shared(kp_machine_space_t *space, kp_vmo_t *vmo, const transfer_t *at,
-                               bool *is_done)
-{
-    kp_status_t status = KP_OK;
-    kp_spin_lock(&vmo->machine.lock);
-    const kp_x86_mapping_t *mapping = mapping_of_vmo(space, vmo, at->offset);
-    *is_done = mapping != NULL;
-    void *page;
-    bool exclusive;
-    if (mapping && at->is_write && !mapping->writable)
-        status = KP_ERR_BAD_ADDRESS;
-    else if (mapping)
-        status = kp_x86_vmo_page(&vmo->machine,
-                                 at->offset - at->offset % KP_PAGE_SIZE - mapping->start +
-                                     mapping->offset,
-                                 at->is_write, !at->is_write, &page, &exclusive);
-    if (mapping && status == KP_OK)
-        status = transfer_bytes(at, page);
-    kp_spin_unlock(&vmo->machine.lock);
-    return status == KP_ERR_OUT_OF_RANGE ? KP_ERR_BAD_ADDRESS : status;
-}
-
-static kp_status_t copy(kp_machine_space_t *space, uint64_t offset, char *kernel, size_t count,
-                        bool write, bool from_user)
-{
-    while (count > 0) {
-        size_t part = KP_MIN(count, KP_PAGE_SIZE - offset % KP_PAGE_SIZE);
-        const transfer_t at = {kernel, offset, part, write, from_user};
-        kp_status_t status = KP_OK;
-        bool is_done = true;
-        /* The lock is dropped between pages, so that interrupts get in. */
-        kp_spin_lock(&space->lock);
-        kp_vmo_t *vmo = kp_list_is_empty(&space->mappings) ? NULL : vmo_at(space, offset);
-        if (offset >= space->memory_bytes)
-            status = KP_ERR_BAD_ADDRESS;
-        else if (!vmo)
-            status = copy_private(space, &at);
-        kp_spin_unlock(&space->lock);
-        if (vmo) {
-            status = copy_shared(space, vmo, &at, &is_done);
-            kp_vmo_release(vmo);
-        }
-        if (status != KP_OK)
-            return status;
-        if (!is_done)
-            continue;
-        offset += part;
-        kernel += part;
-        count -= part;
-    }
-    return KP_OK;
-}
-
-/* The usual case: the caller's own memory, where its pages are. In parts, so that interrupts get in
-   (unless they are off anyway). */
-static bool copy_own(const kp_machine_space_t *space, char *to, const char *from, size_t count)
-{
-    if (!kp_x86_user_copy_is_possible(space))
-        return false;
-    bool interrupts = kp_x86_flags() & KP_X86_FLAG_INTERRUPT;
-    bool good = true;
-    while (count > 0 && good) {
-        size_t part = KP_MIN(count, (size_t)KP_PAGE_SIZE);
-        kp_x86_interrupts_off();
-        good = kp_x86_user_copy(to, from, part);
-        if (interrupts)
-            kp_x86_interrupts_on();
-        to += part;
-        from += part;
-        count -= part;
-    }
-    return good;
-}
-
-kp_status_t kp_machine_space_copy_in(kp_machine_space_t *space, void *to, uint32_t address,
-                                     size_t count)
-{
-    if (copy_own(space, to, kp_x86_user_pointer(address), count))
-        return KP_OK;
-    return copy(space, address, to, count, false, false);
-}
-
-kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t address, const void *from,
-                                      size_t count)
-{
-    if (copy_own(space, kp_x86_user_pointer(address), from, count))
-        return KP_OK;
-    return copy(space, address, (char *)from, count, true, false);
-}
-
-kp_status_t kp_machine_space_copy_across(kp_machine_space_t *from, uint32_t from_address,
-                                         kp_machine_space_t *to, uint32_t address, size_t count)
-{
-    if (!kp_x86_user_copy_is_possible(from))
-        return KP_ERR_NOT_SUPPORTED;
-    return copy(to, address, kp_x86_user_pointer(from_address), count, true, true);
 }
 
 uint64_t kp_machine_space_faults(const kp_machine_space_t *space)
