@@ -14,6 +14,8 @@
 /* Memory: kp_kalloc gives zeroed memory aligned to 16, or NULL. Callable with interrupts off, not
    from interrupt handlers. kp_kfree takes NULL. Tests can make the n-th allocation fail. */
 void *kp_kalloc(size_t size);
+/* The same, not zeroed: for what is overwritten at once, all of it. */
+void *kp_kalloc_dirty(size_t size);
 void kp_kfree(void *memory);
 
 void *memcpy(void *restrict to, const void *restrict from, size_t count);

@@ -41,12 +41,13 @@ kp_status_t kp_message_create(size_t byte_count, size_t capability_count, kp_quo
         kp_quota_refund(quota, KP_QUOTA_QUEUED_BYTES, size);
         return status;
     }
-    kp_message_t *message = kp_kalloc(size);
+    kp_message_t *message = kp_kalloc_dirty(size);
     if (!message) {
         kp_quota_refund(quota, KP_QUOTA_QUEUED_BYTES, size);
         kp_quota_refund(quota, KP_QUOTA_HANDLES, capability_count);
         return KP_ERR_NO_MEMORY;
     }
+    memset(message, 0, size - byte_count); /* all but the bytes */
     kp_list_init(&message->link);
     message->quota = kp_quota_acquire(quota);
     message->byte_count = (uint32_t)byte_count;

@@ -42,6 +42,12 @@ void *kp_kalloc(size_t size)
     return memory;
 }
 
+void *kp_kalloc_dirty(size_t size)
+{
+    void *memory = kp_kalloc(size);
+    return memory ? memset(memory, 0xa5, size) : NULL;
+}
+
 void kp_kfree(void *memory)
 {
     if (memory)

@@ -53,6 +53,11 @@ void *kp_kalloc(size_t size)
     return keep(calloc(1, size));
 }
 
+void *kp_kalloc_dirty(size_t size)
+{
+    return kp_kalloc(size);
+}
+
 void kp_kfree(void *memory)
 {
     if (memory)

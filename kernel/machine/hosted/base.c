@@ -47,6 +47,11 @@ void *kp_kalloc(size_t size)
     return calloc(1, size ? size : 1);
 }
 
+void *kp_kalloc_dirty(size_t size)
+{
+    return malloc(size ? size : 1);
+}
+
 void kp_kfree(void *memory)
 {
     free(memory);

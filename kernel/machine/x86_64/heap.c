@@ -170,8 +170,10 @@ static void small_free(void *memory, unsigned index)
         kp_x86_page_free(pages[--page_count]);
 }
 
-void *kp_kalloc(size_t size)
+/* *size becomes what was allocated. */
+static void *allocate(size_t *wanted)
 {
+    size_t size = *wanted;
     void *memory;
     if (size == 0)
         size = 1;
@@ -192,7 +194,19 @@ void *kp_kalloc(size_t size)
             info->next = (uint32_t)(size / KP_PAGE_SIZE);
         }
     }
+    *wanted = size;
+    return memory;
+}
+
+void *kp_kalloc(size_t size)
+{
+    void *memory = allocate(&size);
     return memory ? memset(memory, 0, size) : NULL;
+}
+
+void *kp_kalloc_dirty(size_t size)
+{
+    return allocate(&size);
 }
 
 void kp_kfree(void *memory)
