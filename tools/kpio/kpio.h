@@ -30,5 +30,6 @@ int kp_kpio_dump(int count, char **arguments);
 int kp_kpio_view(int count, char **arguments);
 int kp_kpio_run(int count, char **arguments);
 int kp_kpio_trace(int count, char **arguments);
+int kp_kpio_wasm(int count, char **arguments);
 
 #endif

@@ -17,6 +17,8 @@ static const char help[] =
     "  kpio run [URL]           boots the KPIO system in QEMU\n"
     "  kpio trace URL -o trace.json\n"
     "                           what the kernel did while it loaded a page, for a timeline viewer\n"
+    "  kpio wasm run FILE.wasm [ARGUMENT]...\n"
+    "                           runs a WebAssembly program; also: validate, compile\n"
     "\n"
     "  kpio COMMAND --help      the options of a command\n"
     "  kpio --version\n"
@@ -36,6 +38,7 @@ static const command_t commands[] = {
     {"view", kp_kpio_view},
     {"run", kp_kpio_run},
     {"trace", kp_kpio_trace},
+    {"wasm", kp_kpio_wasm},
 };
 
 void kp_kpio_say(const char *format, ...)

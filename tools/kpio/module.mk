@@ -2,7 +2,10 @@
 HOSTED_SRC += tools/kpio/accel.c tools/kpio/child.c tools/kpio/deflate.c tools/kpio/file.c \
     tools/kpio/file_server.c tools/kpio/guest.c tools/kpio/main.c tools/kpio/options.c tools/kpio/png.c tools/kpio/ppm.c \
     tools/kpio/probe_image.S tools/kpio/qmp.c tools/kpio/render.c tools/kpio/run.c \
-    tools/kpio/session.c tools/kpio/target.c tools/kpio/trace.c tools/kpio/trace_json.c tools/kpio/view.c
+    tools/kpio/session.c tools/kpio/target.c tools/kpio/trace.c tools/kpio/trace_json.c tools/kpio/view.c \
+    tools/kpio/wasm.c
+# kpio wasm; the lists of runtime/ are complete here.
+HOSTED_SRC += $(RUNTIME_ALL)
 
 # The accelerator probe: a guest kernel of its own, embedded as bytes.
 $(BUILD)/guest/probe.elf: tools/kpio/guest/probe.S tools/kpio/guest/probe.ld

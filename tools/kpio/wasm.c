@@ -1,0 +1,574 @@
+/* kpio wasm run|validate|compile: WebAssembly programs and modules by themselves. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/compile/compile.h"
+#include "runtime/embed/wasi_link.h"
+#include "runtime/interpret/interpret.h"
+#include "runtime/wasi/linux.h"
+#include "tools/kpio/kpio.h"
+
+enum { LIST_MAXIMUM = 256 };
+
+static const char help[] =
+    "usage: kpio wasm run [OPTION]... FILE [ARGUMENT]...\n"
+    "       kpio wasm validate FILE...\n"
+    "       kpio wasm compile FILE -o OUTPUT\n"
+    "\n"
+    "run: a WASI preview 1 program, or one function of a module. It reaches standard streams, "
+    "clocks,\n"
+    "entropy and the directories it is given, nothing else.\n"
+    "  --dir HOST[::GUEST]     gives a directory, as GUEST (default: the same name)\n"
+    "  --dir-ro HOST[::GUEST]  the same, to read only\n"
+    "  --env NAME[=VALUE]      an environment variable (without a value: this process's)\n"
+    "  --invoke NAME           calls this export with the arguments and prints its results\n"
+    "  --fuel N                ends after N function calls and loop turns\n"
+    "  --max-memory SIZE       most bytes of linear memory; K, M, G (default 4G)\n"
+    "  --tier interpret|compile\n"
+    "                          default: compile\n"
+    "  -v                      a trap shows where\n"
+    "\n"
+    "Exit codes of run: the program's own; 1 the module is bad or does not fit; 2 wrong usage; 3 "
+    "no\n"
+    "such file; 4 the fuel is used up; 5 a trap or an uncaught exception.\n";
+
+typedef struct kp_wasm_run {
+    const char *path;
+    const char *invoke;
+    const char
+        *directories[LIST_MAXIMUM]; /* as given; the first byte of read_only_at[i] says how */
+    bool read_only[LIST_MAXIMUM];
+    const char *environment[LIST_MAXIMUM];
+    size_t directory_count, environment_count;
+    int64_t fuel;
+    uint64_t memory_maximum;
+    bool interpret, metered, verbose;
+    char **arguments; /* of the program; [0] is the file */
+    size_t argument_count;
+
+    uint8_t *bytes;
+    size_t size;
+    kp_wasm_module_t *module;
+    kp_wasm_code_t *code;
+    kp_wasm_interpreted_t *interpreted;
+    kp_wasm_store_t *store;
+    kp_wasm_instance_t *instance;
+    kp_wasi_t *wasi;
+} kp_wasm_run_t;
+
+static void *resize(void *context, void *old, size_t old_size, size_t size)
+{
+    (void)context;
+    (void)old_size;
+    if (size == 0) {
+        free(old);
+        return NULL;
+    }
+    return realloc(old, size);
+}
+
+static const kp_wasm_allocator_t allocator = {resize, NULL};
+
+/* ---- modules ---- */
+
+static int read_file(const char *path, uint8_t **bytes, size_t *size)
+{
+    struct stat stat;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode)) {
+        kp_kpio_say("%s: %s", path, fd < 0 ? strerror(errno) : "not a file");
+        if (fd >= 0)
+            close(fd);
+        return KP_KPIO_MISSING;
+    }
+    /* Read, not mapped: the bytes must not change while the module lives. */
+    *size = (size_t)stat.st_size;
+    *bytes = malloc(*size ? *size : 1);
+    size_t at = 0;
+    while (*bytes && at < *size) {
+        ssize_t count = read(fd, *bytes + at, *size - at);
+        if (count <= 0)
+            break;
+        at += (size_t)count;
+    }
+    close(fd);
+    if (*bytes && at == *size)
+        return KP_KPIO_OK;
+    kp_kpio_say("%s: %s", path, *bytes ? "cannot be read" : "not enough memory");
+    free(*bytes);
+    *bytes = NULL;
+    return KP_KPIO_MISSING;
+}
+
+static int say_error(const char *path, kp_status_t status, const kp_wasm_error_t *error)
+{
+    char text[512];
+    if (error->kind == KP_WASM_ERROR_NONE || kp_wasm_error_print(error, text, sizeof text) == 0)
+        snprintf(text, sizeof text, "%s", kp_status_text(status));
+    kp_kpio_say("%s: %s", path, text);
+    return KP_KPIO_FAILED;
+}
+
+static int decode(const char *path, uint8_t **bytes, size_t *size, kp_wasm_module_t **module)
+{
+    kp_wasm_options_t options = kp_wasm_options_init(allocator);
+    kp_wasm_error_t error = {0};
+    int result = read_file(path, bytes, size);
+    if (result != KP_KPIO_OK)
+        return result;
+    kp_status_t status = kp_wasm_module_decode(*bytes, *size, &options, module, &error);
+    return status == KP_OK ? KP_KPIO_OK : say_error(path, status, &error);
+}
+
+static int validate(int count, char **arguments)
+{
+    int result = count > 0 ? KP_KPIO_OK : KP_KPIO_USAGE;
+    if (count == 0)
+        kp_kpio_say("wasm validate takes files; see kpio wasm --help");
+    for (int i = 0; i < count; i++) {
+        uint8_t *bytes = NULL;
+        size_t size;
+        kp_wasm_module_t *module = NULL;
+        kp_wasm_error_t error = {0};
+        int one = decode(arguments[i], &bytes, &size, &module);
+        if (one == KP_KPIO_OK) {
+            kp_status_t status = kp_wasm_module_validate(module, &error);
+            if (status != KP_OK)
+                one = say_error(arguments[i], status, &error);
+        }
+        result = result ? result : one;
+        kp_wasm_module_destroy(module);
+        free(bytes);
+    }
+    return result;
+}
+
+static int compile(int count, char **arguments)
+{
+    const char *path = NULL, *output = NULL;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(arguments[i], "-o") == 0 && i + 1 < count)
+            output = arguments[++i];
+        else if (!path && arguments[i][0] != '-')
+            path = arguments[i];
+        else
+            path = NULL, i = count;
+    }
+    if (!path || !output) {
+        kp_kpio_say("usage: kpio wasm compile FILE -o OUTPUT");
+        return KP_KPIO_USAGE;
+    }
+    uint8_t *bytes = NULL;
+    size_t size;
+    kp_wasm_module_t *module = NULL;
+    kp_wasm_error_t error = {0};
+    kp_wasm_artefact_t artefact = {0};
+    kp_wasm_compile_options_t options = kp_wasm_compile_options_init(allocator);
+    int result = decode(path, &bytes, &size, &module);
+    if (result == KP_KPIO_OK) {
+        kp_status_t status = kp_wasm_compile(module, &options, &artefact, &error);
+        if (status != KP_OK)
+            result = say_error(path, status, &error);
+    }
+    if (result == KP_KPIO_OK) {
+        FILE *file = fopen(output, "wb");
+        bool written = file && fwrite(artefact.bytes, 1, artefact.size, file) == artefact.size;
+        if (file && fclose(file) != 0)
+            written = false;
+        if (!written) {
+            kp_kpio_say("%s: %s", output, strerror(errno));
+            result = KP_KPIO_FAILED;
+        }
+        kp_wasm_artefact_free(&artefact);
+    }
+    kp_wasm_module_destroy(module);
+    free(bytes);
+    return result;
+}
+
+/* ---- run: options ---- */
+
+static bool number(const char *text, bool sizes, uint64_t most, uint64_t *value)
+{
+    char *end;
+    errno = 0;
+    unsigned long long result = strtoull(text, &end, 10);
+    unsigned shift = 0;
+    if (sizes && *end)
+        shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0, end += shift != 0;
+    *value = result << shift;
+    return text[0] >= '0' && text[0] <= '9' && !errno && !*end && result <= most >> shift;
+}
+
+static bool add(const char **list, size_t *count, const char *value)
+{
+    if (*count == LIST_MAXIMUM)
+        return false;
+    list[(*count)++] = value;
+    return true;
+}
+
+/* Takes one option with its value; false: wrong. */
+static bool option(kp_wasm_run_t *run, const char *name, const char *value)
+{
+    uint64_t wide;
+    if (strcmp(name, "--dir") == 0 || strcmp(name, "--dir-ro") == 0) {
+        run->read_only[run->directory_count % LIST_MAXIMUM] = name[5] != '\0';
+        return add(run->directories, &run->directory_count, value);
+    }
+    if (strcmp(name, "--env") == 0) {
+        if (!strchr(value, '=')) {
+            const char *own = getenv(value);
+            /* "NAME=" stands right before its value in this process's environment. */
+            return !own || add(run->environment, &run->environment_count, own - strlen(value) - 1);
+        }
+        return add(run->environment, &run->environment_count, value);
+    }
+    if (strcmp(name, "--invoke") == 0) {
+        run->invoke = value;
+        return true;
+    }
+    if (strcmp(name, "--fuel") == 0 && number(value, false, INT64_MAX, &wide)) {
+        run->fuel = (int64_t)wide;
+        run->metered = true;
+        return true;
+    }
+    if (strcmp(name, "--max-memory") == 0)
+        return number(value, true, UINT64_MAX, &run->memory_maximum);
+    if (strcmp(name, "--tier") == 0) {
+        run->interpret = strcmp(value, "interpret") == 0;
+        return run->interpret || strcmp(value, "compile") == 0;
+    }
+    return false;
+}
+
+static int parse(kp_wasm_run_t *run, int count, char **arguments)
+{
+    int i = 0;
+    for (; i < count && arguments[i][0] == '-' && arguments[i][1]; i++) {
+        char name[32];
+        const char *equals = strchr(arguments[i], '=');
+        if (strcmp(arguments[i], "-v") == 0) {
+            run->verbose = true;
+            continue;
+        }
+        if (strcmp(arguments[i], "--") == 0) {
+            i++;
+            break;
+        }
+        size_t length = equals ? (size_t)(equals - arguments[i]) : strlen(arguments[i]);
+        snprintf(name, sizeof name, "%.*s", (int)(length < 31 ? length : 31), arguments[i]);
+        const char *value = equals ? equals + 1 : i + 1 < count ? arguments[++i] : "";
+        if (!option(run, name, value)) {
+            kp_kpio_say("wasm run: wrong option %s \"%s\"; see kpio wasm --help", name, value);
+            return KP_KPIO_USAGE;
+        }
+    }
+    if (i == count) {
+        kp_kpio_say("wasm run takes a file; see kpio wasm --help");
+        return KP_KPIO_USAGE;
+    }
+    run->path = arguments[i];
+    run->arguments = arguments + i;
+    run->argument_count = (size_t)(count - i);
+    return KP_KPIO_OK;
+}
+
+/* ---- run: the program ---- */
+
+static kp_status_t give_directory(kp_wasm_run_t *run, const char *text, bool read_only)
+{
+    char host[KP_KPIO_PATH_MAX];
+    const char *separator = strstr(text, "::");
+    size_t length = separator ? (size_t)(separator - text) : strlen(text);
+    if (length >= sizeof host)
+        return KP_ERR_TOO_LARGE;
+    memcpy(host, text, length);
+    host[length] = '\0';
+    return kp_wasi_linux_directory(run->wasi, host, separator ? separator + 2 : host, read_only);
+}
+
+static int make_wasi(kp_wasm_run_t *run)
+{
+    const kp_wasi_options_t options = {
+        .arguments = (const char *const *)run->arguments,
+        .argument_count = run->argument_count,
+        .environment = run->environment,
+        .environment_count = run->environment_count,
+        .host = &kp_wasi_linux_host,
+    };
+    kp_status_t status = kp_wasi_create(&options, &run->wasi);
+    if (status == KP_OK)
+        status = kp_wasi_linux_streams(run->wasi);
+    if (status != KP_OK) {
+        kp_kpio_say("%s: %s", run->path, kp_status_text(status));
+        return KP_KPIO_FAILED;
+    }
+    for (size_t i = 0; i < run->directory_count; i++) {
+        status = give_directory(run, run->directories[i], run->read_only[i]);
+        if (status != KP_OK) {
+            kp_kpio_say("--dir %s: %s", run->directories[i], kp_status_text(status));
+            return KP_KPIO_MISSING;
+        }
+    }
+    return KP_KPIO_OK;
+}
+
+static int make_code(kp_wasm_run_t *run)
+{
+    kp_wasm_error_t error = {0};
+    kp_status_t status;
+    if (run->interpret) {
+        status = kp_wasm_module_validate(run->module, &error);
+        if (status == KP_OK)
+            status = kp_wasm_interpreted_create(run->module, allocator, &run->interpreted);
+    } else {
+        kp_wasm_compile_options_t options = kp_wasm_compile_options_init(allocator);
+        kp_wasm_artefact_t artefact;
+        if (run->metered)
+            options.flags |= KP_WASM_COMPILE_FUEL;
+        status = kp_wasm_compile(run->module, &options, &artefact, &error);
+        if (status == KP_OK) {
+            status = kp_wasm_code_load(artefact.bytes, artefact.size, run->module, allocator,
+                                       &run->code);
+            kp_wasm_artefact_free(&artefact);
+        }
+    }
+    return status == KP_OK ? KP_KPIO_OK : say_error(run->path, status, &error);
+}
+
+static int resolve(kp_wasm_run_t *run, kp_wasm_extern_t *imports)
+{
+    const kp_wasm_module_t *module = run->module;
+    for (uint32_t i = 0; i < module->import_count; i++) {
+        const kp_wasm_import_t *import = &module->imports[i];
+        const char *from = (const char *)kp_wasm_module_at(module, import->module);
+        const char *name = (const char *)kp_wasm_module_at(module, import->name);
+        imports[i].kind = KP_WASM_EXTERNAL_FUNCTION;
+        imports[i].function = NULL;
+        kp_status_t status = KP_OK;
+        if (import->kind == KP_WASM_EXTERNAL_FUNCTION &&
+            kp_wasm_wasi_is_module(from, import->module.size))
+            status = kp_wasm_wasi_function(run->store, run->wasi, name, import->name.size,
+                                           &imports[i].function);
+        if (status != KP_OK || !imports[i].function) {
+            kp_kpio_say("%s: import \"%.*s\" \"%.*s\": %s", run->path, (int)import->module.size,
+                        from, (int)import->name.size, name,
+                        status == KP_OK ? "nobody has it" : kp_status_text(status));
+            return KP_KPIO_FAILED;
+        }
+    }
+    return KP_KPIO_OK;
+}
+
+/* What a call that did not return KP_OK means for us. */
+static int ended(const kp_wasm_run_t *run, kp_status_t status)
+{
+    const kp_wasm_trap_t *trap = &run->store->trap;
+    uint32_t code;
+    if (kp_wasi_has_exited(run->wasi, &code))
+        return (int)(code & 0xff);
+    if (status == KP_ERR_EXCEPTION) {
+        kp_kpio_say("%s: uncaught exception", run->path);
+        return KP_KPIO_CRASHED;
+    }
+    if (status != KP_ERR_TRAP) {
+        kp_kpio_say("%s: %s", run->path, kp_status_text(status));
+        return KP_KPIO_FAILED;
+    }
+    char text[8192];
+    kp_wasm_trap_print(trap, text, sizeof text);
+    if (!run->verbose)
+        text[strcspn(text, "\n")] = '\0';
+    kp_kpio_say("%s: trap: %s", run->path, text);
+    return trap->code == KP_WASM_TRAP_FUEL ? KP_KPIO_TIMEOUT : KP_KPIO_CRASHED;
+}
+
+static int instantiate(kp_wasm_run_t *run)
+{
+    kp_wasm_store_options_t options = kp_wasm_store_options_init(allocator);
+    options.memory_maximum = run->memory_maximum;
+    options.stack_bytes = 4 << 20;
+    options.depth_maximum = 50000;
+    if (run->metered)
+        options.fuel = run->fuel;
+    if (kp_wasm_store_create(&options, &run->store) != KP_OK) {
+        kp_kpio_say("%s: not enough memory", run->path);
+        return KP_KPIO_FAILED;
+    }
+    kp_wasm_extern_t *imports = calloc(run->module->import_count + 1u, sizeof *imports);
+    int result = imports ? resolve(run, imports) : KP_KPIO_FAILED;
+    uint32_t bad = UINT32_MAX;
+    kp_status_t status = KP_OK;
+    if (result == KP_KPIO_OK) {
+        status = kp_wasm_instance_create(
+            run->store, run->module,
+            run->interpret ? &kp_wasm_interpreted_tier : &kp_wasm_compiled_tier,
+            run->interpret ? (void *)run->interpreted : (void *)run->code, imports,
+            run->module->import_count, true, &run->instance, &bad);
+        if (bad != UINT32_MAX) {
+            kp_kpio_say("%s: import %" PRIu32 " has another type", run->path, bad);
+            result = KP_KPIO_FAILED;
+        } else if (status != KP_OK) {
+            result = ended(run, status);
+        }
+    }
+    free(imports);
+    return result;
+}
+
+static bool value_parse(kp_wasm_type_t type, const char *text, kp_wasm_value_t *value)
+{
+    char *end;
+    *value = (kp_wasm_value_t){.v128 = {0, 0}};
+    errno = 0;
+    if (type == KP_WASM_TYPE_I32 || type == KP_WASM_TYPE_I64) {
+        value->u64 =
+            text[0] == '-' ? (uint64_t)strtoll(text, &end, 0) : (uint64_t)strtoull(text, &end, 0);
+        if (type == KP_WASM_TYPE_I32)
+            value->u64 = value->u32;
+    } else if (type == KP_WASM_TYPE_F32) {
+        float number32 = strtof(text, &end);
+        memcpy(value, &number32, sizeof number32);
+    } else if (type == KP_WASM_TYPE_F64) {
+        double number64 = strtod(text, &end);
+        memcpy(value, &number64, sizeof number64);
+    } else {
+        return false;
+    }
+    return end != text && *end == '\0' && errno == 0;
+}
+
+static void value_print(kp_wasm_type_t type, const kp_wasm_value_t *value)
+{
+    float number32;
+    double number64;
+    switch (type) {
+    case KP_WASM_TYPE_I32:
+        printf("%" PRId32 "\n", (int32_t)value->u32);
+        break;
+    case KP_WASM_TYPE_I64:
+        printf("%" PRId64 "\n", (int64_t)value->u64);
+        break;
+    case KP_WASM_TYPE_F32:
+        memcpy(&number32, value, sizeof number32);
+        printf("%.9g\n", (double)number32);
+        break;
+    case KP_WASM_TYPE_F64:
+        memcpy(&number64, value, sizeof number64);
+        printf("%.17g\n", number64);
+        break;
+    case KP_WASM_TYPE_V128:
+        printf("0x%016" PRIx64 "%016" PRIx64 "\n", value->v128[1], value->v128[0]);
+        break;
+    default:
+        printf("%s\n", value->reference ? "reference" : "null");
+    }
+}
+
+static int invoke(kp_wasm_run_t *run, const char *name)
+{
+    kp_wasm_extern_t found;
+    if (!kp_wasm_instance_find(run->instance, name, strlen(name), &found) ||
+        found.kind != KP_WASM_EXTERNAL_FUNCTION) {
+        kp_kpio_say("%s: no function \"%s\" is exported", run->path, name);
+        return KP_KPIO_FAILED;
+    }
+    const kp_wasm_functype_t *type = found.function->signature;
+    uint32_t room =
+        type->parameter_count > type->result_count ? type->parameter_count : type->result_count;
+    size_t given = run->invoke ? run->argument_count - 1 : 0;
+    if (given != type->parameter_count) {
+        kp_kpio_say("%s: %s takes %" PRIu32 " arguments, not %zu", run->path, name,
+                    type->parameter_count, given);
+        return KP_KPIO_USAGE;
+    }
+    kp_wasm_value_t *values = calloc(room + 1u, sizeof *values);
+    if (!values)
+        return KP_KPIO_FAILED;
+    int result = KP_KPIO_OK;
+    for (uint32_t i = 0; i < type->parameter_count && result == KP_KPIO_OK; i++) {
+        if (!value_parse(type->types[i], run->arguments[i + 1], &values[i])) {
+            kp_kpio_say("%s: argument \"%s\" is no %s", run->path, run->arguments[i + 1],
+                        kp_wasm_type_name(type->types[i]));
+            result = KP_KPIO_USAGE;
+        }
+    }
+    if (result == KP_KPIO_OK) {
+        kp_status_t status = kp_wasm_call(run->store, found.function, values);
+        if (status != KP_OK)
+            result = ended(run, status);
+        for (uint32_t i = 0; status == KP_OK && i < type->result_count; i++)
+            value_print(kp_wasm_functype_results(type)[i], &values[i]);
+    }
+    free(values);
+    return result;
+}
+
+static int run_program(kp_wasm_run_t *run)
+{
+    kp_wasm_extern_t found;
+    int result = decode(run->path, &run->bytes, &run->size, &run->module);
+    if (result == KP_KPIO_OK)
+        result = make_wasi(run);
+    if (result == KP_KPIO_OK)
+        result = make_code(run);
+    if (result == KP_KPIO_OK)
+        result = instantiate(run);
+    if (result != KP_KPIO_OK)
+        return result;
+    if (!run->invoke)
+        return invoke(run, "_start");
+    /* A reactor is made ready first. */
+    if (kp_wasm_instance_find(run->instance, "_initialize", 11, &found) &&
+        found.kind == KP_WASM_EXTERNAL_FUNCTION &&
+        found.function->signature->parameter_count == 0) {
+        kp_wasm_value_t none[1] = {{0}};
+        kp_status_t status = found.function->signature->result_count
+                                 ? KP_ERR_INVALID_ARGUMENT
+                                 : kp_wasm_call(run->store, found.function, none);
+        if (status != KP_OK)
+            return ended(run, status);
+    }
+    return invoke(run, run->invoke);
+}
+
+static int run_command(int count, char **arguments)
+{
+    static kp_wasm_run_t run;
+    run = (kp_wasm_run_t){.memory_maximum = (uint64_t)4 << 30};
+    int result = parse(&run, count, arguments);
+    if (result == KP_KPIO_OK)
+        result = run_program(&run);
+    if (fflush(stdout) != 0 && result == KP_KPIO_OK)
+        result = KP_KPIO_FAILED;
+    kp_wasm_store_destroy(run.store);
+    kp_wasm_code_unload(run.code);
+    kp_wasm_interpreted_destroy(run.interpreted);
+    kp_wasm_module_destroy(run.module);
+    kp_wasi_destroy(run.wasi);
+    free(run.bytes);
+    return result;
+}
+
+int kp_kpio_wasm(int count, char **arguments)
+{
+    if (count > 0 && strcmp(arguments[0], "run") == 0 &&
+        !(count > 1 && strcmp(arguments[1], "--help") == 0))
+        return run_command(count - 1, arguments + 1);
+    if (count > 0 && strcmp(arguments[0], "validate") == 0)
+        return validate(count - 1, arguments + 1);
+    if (count > 0 && strcmp(arguments[0], "compile") == 0)
+        return compile(count - 1, arguments + 1);
+    bool wanted = count > 0 && (strcmp(arguments[count - 1], "--help") == 0 ||
+                                strcmp(arguments[0], "help") == 0);
+    fputs(help, wanted ? stdout : stderr);
+    return wanted ? KP_KPIO_OK : KP_KPIO_USAGE;
+}
