@@ -14,6 +14,8 @@
 static char command_line[COMMAND_LINE_MAX];
 static atomic_bool memory_report_wanted;
 
+#define FRAME (KP_NS_PER_S / 60)
+
 /* One program of the boot table. */
 typedef struct boot_entry {
     const char *name;
@@ -37,7 +39,7 @@ static const boot_entry_t table[] = {
      .serves = "display",
      .devices = "gpu0 input*",
      .mebibytes = 1024,
-     .band = KP_BAND_SYSTEM},
+     .band = KP_BAND_DEADLINE},
     {.name = "shell",
      .connects = "display",
      .devices = "console0",
@@ -57,7 +59,11 @@ kp_status_t kp_boot_job(uint32_t mebibytes, uint32_t band, kp_job_t **job)
                                     .pages = (uint64_t)mebibytes << 8,
                                     .processes = 64,
                                     .objects = 32768};
-    const kp_job_policy_t policy = {.band = band, .weight = 100};
+    kp_job_policy_t policy = {.band = band, .weight = 100};
+    if (band == KP_BAND_DEADLINE) { /* half of each frame at 60 a second */
+        policy.period_ns = FRAME;
+        policy.budget_ns = FRAME / 2;
+    }
     kp_status_t status = kp_job_create(kp_job_root(), &limits, job);
     if (status == KP_OK)
         status = kp_job_set_policy(*job, &policy);
