@@ -123,6 +123,38 @@ void kp_call_finish(kp_compiler_t *c)
     }
 }
 
+/* ---- rows of values ---- */
+
+void kp_slot_move(kp_compiler_t *c, kp_wasm_type_t type, kp_mem_t to, kp_mem_t from)
+{
+    if (type == KP_WASM_TYPE_V128) {
+        kp_sse_rm(c, OP_MOVUPS_LOAD, X_SCRATCH, from);
+        kp_sse_rm(c, OP_MOVUPS_STORE, X_SCRATCH, to);
+    } else {
+        kp_asm_load(&c->code, W, REG_SCRATCH, from);
+        kp_asm_store(&c->code, W, to, REG_SCRATCH);
+    }
+}
+
+void kp_row_copy(kp_compiler_t *c, bool to_row, unsigned base, int32_t disp, uint32_t first,
+                 uint32_t count)
+{
+    bool wide = c->slot_size == 16;
+    uint32_t load = wide ? OP_MOVUPS_LOAD : OP_MOVSD_LOAD;
+    uint32_t store = wide ? OP_MOVUPS_STORE : OP_MOVSD_STORE;
+    kp_slot(c, first + count - 1);
+    kp_asm_rm(&c->code, OP_LEA | W, REG_SCRATCH, kp_slot(c, first));
+    kp_asm_mov_imm(&c->code, R10, 0);
+    uint32_t again = kp_asm_here(&c->code);
+    kp_mem_t slot = kp_mem(REG_SCRATCH, 0), row = kp_mem_index(base, R10, 0, disp);
+    kp_sse_rm(c, load, X_SCRATCH, to_row ? slot : row);
+    kp_sse_rm(c, store, X_SCRATCH, to_row ? row : slot);
+    kp_asm_alu_imm(&c->code, W, ALU_SUB, REG_SCRATCH, (int32_t)c->slot_size);
+    kp_asm_alu_imm(&c->code, 0, ALU_ADD, R10, 16);
+    kp_asm_alu_imm(&c->code, 0, ALU_CMP, R10, 16 * (int32_t)count);
+    kp_asm_jcc_to(&c->code, CC_NE, again);
+}
+
 /* ---- arguments ---- */
 
 /* Where each of the top values goes. */
@@ -150,21 +182,39 @@ static void arguments_place(kp_compiler_t *c, const kp_wasm_functype_t *type,
     }
 }
 
-/* Stores those that go on the stack at [base + disp]. */
-static void arguments_store(kp_compiler_t *c, const kp_wasm_functype_t *type, unsigned base,
-                            int32_t disp)
+/* Stores a run of neighbours from stack index `first` on to the row at [rsp + disp]. */
+static void run_store(kp_compiler_t *c, uint32_t first, uint32_t count, int32_t disp)
 {
-    uint32_t gpr = 0, xmm = 0, first = c->height - type->parameter_count;
-    for (uint32_t i = 0; i < type->parameter_count; i++) {
-        bool is_xmm = kp_type_is_xmm(type->types[i]);
-        if ((is_xmm ? xmm++ : gpr++) <
-            (unsigned)(is_xmm ? KP_WASM_X86_XMM_ARGUMENTS : KP_WASM_X86_GPR_ARGUMENTS))
-            continue;
-        c->status = kp_asm_reserve(&c->code, 64);
-        if (c->status != KP_OK)
-            return;
-        kp_value_store(c, &c->stack[first + i], kp_mem(base, disp));
-        disp += 16;
+    if (count > KP_ROW_UNROLLED) {
+        kp_stack_slot_run(c, first, count);
+        if (c->status == KP_OK)
+            kp_row_copy(c, true, RSP, disp, first, count);
+        return;
+    }
+    for (uint32_t i = 0; kp_room(c, 1024) && i < count; i++)
+        kp_value_store(c, &c->stack[first + i], kp_mem(RSP, disp + 16 * (int32_t)i));
+}
+
+/* Stores those that go on the stack at rsp. There are at most 15 runs: between two of them stand
+   arguments in registers. R10 is free when there are many. */
+static void arguments_store(kp_compiler_t *c, const kp_wasm_functype_t *type)
+{
+    uint32_t gpr = 0, xmm = 0, first = c->height - type->parameter_count, run = 0;
+    int32_t disp = 0;
+    for (uint32_t i = 0; i <= type->parameter_count && c->status == KP_OK; i++) {
+        if (i < type->parameter_count) {
+            bool is_xmm = kp_type_is_xmm(type->types[i]);
+            if ((is_xmm ? xmm++ : gpr++) >=
+                (unsigned)(is_xmm ? KP_WASM_X86_XMM_ARGUMENTS : KP_WASM_X86_GPR_ARGUMENTS)) {
+                run++;
+                continue;
+            }
+        }
+        if (run) {
+            run_store(c, first + i - run, run, disp);
+            disp += 16 * (int32_t)run;
+            run = 0;
+        }
     }
 }
 
@@ -187,20 +237,16 @@ static void results_fetch(kp_compiler_t *c, const kp_wasm_functype_t *type, uint
         kp_stack_push_reg(c, results[0], 0);
         return;
     }
-    c->status = kp_asm_reserve(&c->code, 64 + 32 * (size_t)type->result_count);
-    if (c->status != KP_OK)
-        return;
-    for (uint32_t i = 0; i < type->result_count; i++) {
-        kp_mem_t from = kp_mem(RSP, 16 * (int32_t)i);
+    uint32_t first = c->height;
+    for (uint32_t i = 0; i < type->result_count; i++)
         kp_stack_push_slot(c, results[i]);
-        kp_mem_t slot = kp_slot(c, c->height - 1);
-        if (results[i] == KP_WASM_TYPE_V128) {
-            kp_sse_rm(c, OP_MOVUPS_LOAD, X_SCRATCH, from);
-            kp_sse_rm(c, OP_MOVUPS_STORE, X_SCRATCH, slot);
-        } else {
-            kp_asm_load(&c->code, W, REG_SCRATCH, from);
-            kp_asm_store(&c->code, W, slot, REG_SCRATCH);
-        }
+    if (type->result_count > KP_ROW_UNROLLED) {
+        kp_row_copy(c, false, RSP, 0, first, type->result_count);
+    } else {
+        if (!kp_room(c, 1024))
+            return;
+        for (uint32_t i = 0; i < type->result_count; i++)
+            kp_slot_move(c, results[i], kp_slot(c, first + i), kp_mem(RSP, 16 * (int32_t)i));
     }
     if (row)
         kp_asm_alu_imm(&c->code, W, ALU_ADD, RSP, (int32_t)row);
@@ -282,16 +328,20 @@ static void op_call(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
     else if (import)
         kp_gpr_claim(c, RAX, NULL, NULL);
 
+    if (type->parameter_count > KP_ROW_UNROLLED)
+        kp_gpr_claim(c, R10, NULL, NULL);
     kp_arguments_t arguments;
     arguments_place(c, type, &arguments);
     uint32_t row = type->result_count > 1 ? 16 * type->result_count : 0;
     results_reserve(c, row);
     if (arguments.stack_count) {
         kp_asm_alu_imm(&c->code, W, ALU_SUB, RSP, 16 * (int32_t)arguments.stack_count);
-        arguments_store(c, type, RSP, 0);
-        if (c->status != KP_OK)
+        arguments_store(c, type);
+        if (!kp_room(c, KP_ROOM))
             return;
     }
+    if (type->parameter_count > KP_ROW_UNROLLED)
+        kp_gpr_drop(c, R10);
     kp_moves_emit(c, arguments.moves, arguments.move_count);
     kp_stack_truncate(c, c->height - type->parameter_count);
     if (row)
@@ -326,12 +376,18 @@ static void frame_replace(kp_compiler_t *c, uint32_t size)
     kp_asm_rm(&c->code, 0xff, 6, kp_mem(RBP, 8));
     kp_asm_rm(&c->code, 0xff, 6, kp_mem(RBP, 0));
     int32_t to = (int32_t)c->parameter_bytes - (int32_t)size;
-    c->status = kp_asm_reserve(&c->code, 64 + 2 * (size_t)size);
-    if (c->status != KP_OK)
-        return;
-    for (int32_t word = (int32_t)size + 8; word >= 0; word -= 8) {
-        kp_asm_load(&c->code, W, REG_SCRATCH, kp_mem(RSP, word));
-        kp_asm_store(&c->code, W, kp_mem(RBP, to + word), REG_SCRATCH);
+    if (size > 8 * KP_ROW_UNROLLED) {
+        kp_asm_mov_imm(&c->code, REG_SCRATCH, size + 8);
+        uint32_t again = kp_asm_here(&c->code);
+        kp_sse_rm(c, OP_MOVSD_LOAD, X_SCRATCH, kp_mem_index(RSP, REG_SCRATCH, 0, 0));
+        kp_sse_rm(c, OP_MOVSD_STORE, X_SCRATCH, kp_mem_index(RBP, REG_SCRATCH, 0, to));
+        kp_asm_alu_imm(&c->code, W, ALU_SUB, REG_SCRATCH, 8);
+        kp_asm_jcc_to(&c->code, CC_NS, again);
+    } else {
+        for (int32_t word = (int32_t)size + 8; word >= 0; word -= 8) {
+            kp_asm_load(&c->code, W, REG_SCRATCH, kp_mem(RSP, word));
+            kp_asm_store(&c->code, W, kp_mem(RBP, to + word), REG_SCRATCH);
+        }
     }
     kp_asm_rm(&c->code, OP_LEA | W, RSP, kp_mem(RBP, to));
     kp_asm_pop(&c->code, RBP);
@@ -347,15 +403,19 @@ static void op_return_call(kp_compiler_t *c, const kp_wasm_instruction_t *instru
         load_indirect(c, instruction);
     else if (import)
         kp_gpr_claim(c, RAX, NULL, NULL);
+    if (type->parameter_count > KP_ROW_UNROLLED)
+        kp_gpr_claim(c, R10, NULL, NULL);
     kp_arguments_t arguments;
     arguments_place(c, type, &arguments);
     uint32_t size = 16 * arguments.stack_count;
     if (size) {
         kp_asm_alu_imm(&c->code, W, ALU_SUB, RSP, (int32_t)size);
-        arguments_store(c, type, RSP, 0);
-        if (c->status != KP_OK)
+        arguments_store(c, type);
+        if (!kp_room(c, KP_ROOM))
             return;
     }
+    if (type->parameter_count > KP_ROW_UNROLLED)
+        kp_gpr_drop(c, R10);
     kp_moves_emit(c, arguments.moves, arguments.move_count);
     if (c->many_results)
         kp_asm_load(&c->code, W, R10, kp_mem(RBP, c->results_home));

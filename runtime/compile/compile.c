@@ -2,9 +2,12 @@
 #include "runtime/compile/internal.h"
 
 enum {
-    ROOM = 1024, /* bytes that one instruction may emit without asking */
     FRAME_MAXIMUM = 64 << 20,
     CODE_MAXIMUM = 1 << 30,
+    /* More code than this for each byte of bodies, above a floor, only hostile modules make (real ones
+       are below 3); it bounds what they cost. */
+    CODE_FACTOR = 24,
+    CODE_FLOOR = 16 << 20,
     /* Leaves with smaller frames do not check the stack: callers left that much and more. */
     FRAME_UNCHECKED = 16 << 10,
 };
@@ -62,7 +65,7 @@ static kp_status_t slow_paths(kp_compiler_t *c)
         helper_call(c, KP_WASM_HELPER_TRAP);
     }
     for (uint32_t i = 0; i < c->slow_count; i++) {
-        kp_status_t status = kp_asm_reserve(&c->code, ROOM);
+        kp_status_t status = kp_asm_reserve(&c->code, KP_ROOM);
         if (status != KP_OK)
             return status;
         kp_slow_path_t *slow = &c->slow[i];
@@ -186,10 +189,8 @@ static void place_parameters(kp_compiler_t *c)
         kp_mem_t from = kp_mem(RBP, 16 + 16 * (int32_t)stack++);
         if (local->reg == NO_REG && !local->home)
             continue;
-        if (kp_asm_reserve(&c->code, 64) != KP_OK) {
-            c->status = KP_ERR_NO_MEMORY;
+        if (!kp_room(c, 64))
             return;
-        }
         uint32_t wide = kp_type_wide(local->type);
         if (local->type == KP_WASM_TYPE_V128) {
             unsigned reg = local->reg != NO_REG ? local->reg : X_SCRATCH;
@@ -220,7 +221,7 @@ static kp_status_t begin(void *context, kp_wasm_visitor_t *visitor)
     kp_status_t status = kp_locals_plan(c);
     if (status != KP_OK)
         return status;
-    status = kp_asm_reserve(&c->code, ROOM + 16 * (size_t)visitor->local_count);
+    status = kp_asm_reserve(&c->code, KP_ROOM + 16 * (size_t)visitor->local_count);
     if (status != KP_OK)
         return status;
     while (kp_asm_here(&c->code) & 15)
@@ -279,7 +280,7 @@ static kp_status_t end(void *context, kp_wasm_visitor_t *visitor)
         kp_asm_write(&c->code, site, subtract ? (uint32_t)frame : (uint32_t)-(int32_t)frame);
         site = next;
     }
-    kp_status_t status = kp_asm_reserve(&c->code, ROOM);
+    kp_status_t status = kp_asm_reserve(&c->code, KP_ROOM);
     return status == KP_OK ? slow_paths(c) : status;
 }
 
@@ -365,7 +366,7 @@ static kp_status_t instruction(void *context, kp_wasm_visitor_t *visitor,
 {
     kp_compiler_t *c = context;
     (void)visitor;
-    kp_status_t status = kp_asm_reserve(&c->code, ROOM);
+    kp_status_t status = kp_asm_reserve(&c->code, KP_ROOM);
     if (status != KP_OK)
         return status;
     if (c->flags_pending && !takes_flags(instruction->opcode))
@@ -474,7 +475,9 @@ kp_status_t kp_wasm_compile(const kp_wasm_module_t *module,
     c->layout = kp_wasm_instance_layout(module);
     c->module_simd = types_use_simd(module);
     c->code.allocator = options->allocator;
-    c->code.maximum = options->code_maximum < CODE_MAXIMUM ? options->code_maximum : CODE_MAXIMUM;
+    uint64_t most = (uint64_t)CODE_FACTOR * module->code.size + CODE_FLOOR;
+    most = most < options->code_maximum ? most : options->code_maximum;
+    c->code.maximum = most < CODE_MAXIMUM ? most : CODE_MAXIMUM;
     c->offsets = allocate(c, table);
     c->clause_first = allocate(c, table);
     c->stack_capacity = 256;
@@ -482,7 +485,7 @@ kp_status_t kp_wasm_compile(const kp_wasm_module_t *module,
     kp_wasm_visitor_t visitor;
     kp_wasm_visitor_init(&visitor, module, options->allocator);
     /* A first guess at the size of the code saves most of the copying. */
-    size_t guess = KP_WASM_CODE_PAGE + ROOM + (size_t)module->code.size * 3;
+    size_t guess = KP_WASM_CODE_PAGE + KP_ROOM + (size_t)module->code.size * 3;
     kp_status_t status = c->offsets && c->clause_first && c->stack ? KP_OK : KP_ERR_NO_MEMORY;
     if (status == KP_OK)
         status = kp_asm_reserve(&c->code, guess < c->code.maximum ? guess : KP_WASM_CODE_PAGE);

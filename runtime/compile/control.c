@@ -301,20 +301,13 @@ static void op_else(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
 static void function_end(kp_compiler_t *c, const kp_wasm_frame_t *frame)
 {
     if (c->many_results) {
-        c->status = kp_asm_reserve(&c->code, 64 + (size_t)frame->result_count * 32);
-        if (c->status != KP_OK)
-            return;
-        kp_asm_load(&c->code, W, REG_SCRATCH, kp_mem(RBP, c->results_home));
-        for (uint32_t i = 0; i < frame->result_count; i++) {
-            kp_mem_t to = kp_mem(REG_SCRATCH, 16 * (int32_t)i);
-            if (frame->results[i] == KP_WASM_TYPE_V128) {
-                kp_sse_rm(c, OP_MOVUPS_LOAD, X_SCRATCH, kp_slot(c, i));
-                kp_sse_rm(c, OP_MOVUPS_STORE, X_SCRATCH, to);
-            } else {
-                kp_asm_load(&c->code, kp_type_wide(frame->results[i]), RAX, kp_slot(c, i));
-                kp_asm_store(&c->code, W, to, RAX);
-            }
-        }
+        /* Everything is in slots: all temporaries are free. */
+        kp_asm_load(&c->code, W, RAX, kp_mem(RBP, c->results_home));
+        if (frame->result_count > KP_ROW_UNROLLED)
+            kp_row_copy(c, true, RAX, 0, 0, frame->result_count);
+        else
+            for (uint32_t i = 0; i < frame->result_count; i++)
+                kp_slot_move(c, frame->results[i], kp_mem(RAX, 16 * (int32_t)i), kp_slot(c, i));
     }
     kp_control_return(c);
 }
@@ -487,8 +480,7 @@ static void branch_table(kp_compiler_t *c, const kp_wasm_instruction_t *instruct
     else if (arity)
         kp_stack_to_slots(c, c->height - arity);
 
-    c->status = kp_asm_reserve(&c->code, 256 + 4 * ((size_t)count + 1));
-    if (c->status != KP_OK)
+    if (!kp_room(c, 256 + 4 * ((size_t)count + 1)))
         return;
     kp_asm_mov_imm(&c->code, REG_SCRATCH, count);
     kp_asm_alu(&c->code, 0, ALU_CMP, index.reg, REG_SCRATCH);
@@ -516,8 +508,7 @@ static void branch_table(kp_compiler_t *c, const kp_wasm_instruction_t *instruct
             control->visit = c->visits;
             masks_meet(c, control);
             if (stub) {
-                c->status = kp_asm_reserve(&c->code, 512);
-                if (c->status != KP_OK)
+                if (!kp_room(c, 512))
                     return;
                 control->stub = kp_asm_here(&c->code);
                 if (arity == 1)

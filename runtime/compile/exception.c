@@ -33,18 +33,24 @@ static void op_throw(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
 {
     uint32_t count = instruction->signature->parameter_count;
     kp_call_prepare(c, count);
-    c->status = kp_asm_reserve(&c->code, 512 + 32 * (size_t)count);
-    if (c->status != KP_OK)
+    if (!kp_room(c, 2048))
         return;
     if (count)
         kp_asm_alu_imm(&c->code, W, ALU_SUB, RSP, 16 * (int32_t)count);
-    for (uint32_t i = 0; i < count; i++) {
-        const kp_value_t *value = &c->stack[c->height - count + i];
-        if (!kp_type_wide(value->type)) { /* the upper half */
-            kp_asm_rm(&c->code, 0xc7 | W, 0, kp_mem(RSP, 16 * (int32_t)i));
-            kp_asm_u32(&c->code, 0);
+    if (count > KP_ROW_UNROLLED) {
+        kp_stack_to_slots(c, c->height - count); /* and R10 is free */
+        if (!kp_room(c, 1024))
+            return;
+        kp_row_copy(c, true, RSP, 0, c->height - count, count);
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            const kp_value_t *value = &c->stack[c->height - count + i];
+            if (!kp_type_wide(value->type)) { /* the upper half */
+                kp_asm_rm(&c->code, 0xc7 | W, 0, kp_mem(RSP, 16 * (int32_t)i));
+                kp_asm_u32(&c->code, 0);
+            }
+            kp_value_store(c, value, kp_mem(RSP, 16 * (int32_t)i));
         }
-        kp_value_store(c, value, kp_mem(RSP, 16 * (int32_t)i));
     }
     kp_stack_truncate(c, c->height - count);
     kp_asm_mov(&c->code, W, RDI, REG_INSTANCE);
@@ -84,8 +90,7 @@ static void op_try_table(kp_compiler_t *c, const kp_wasm_instruction_t *instruct
 static void landing_pad(kp_compiler_t *c, const kp_wasm_catch_t *clause, uint32_t begin,
                         uint32_t end, uint32_t outer)
 {
-    c->status = kp_asm_reserve(&c->code, 4096);
-    if (c->status != KP_OK)
+    if (!kp_room(c, 4096))
         return;
     clause_add(c, (kp_wasm_code_clause_t){begin, end, kp_asm_here(&c->code),
                                           clause->kind < 2 ? clause->tag : KP_WASM_NO_INDEX});
@@ -103,21 +108,16 @@ static void landing_pad(kp_compiler_t *c, const kp_wasm_catch_t *clause, uint32_
     bool reference = clause->kind & 1;
     if (clause->kind < 2) {
         const kp_wasm_functype_t *type = &c->module->types[c->module->tags[clause->tag].type];
-        c->status = kp_asm_reserve(&c->code, 4096 + 64 * (size_t)type->parameter_count);
-        if (c->status != KP_OK)
-            return;
-        for (uint32_t i = 0; i < type->parameter_count; i++) {
-            kp_mem_t from = kp_mem(RAX, (int32_t)(offsetof(kp_wasm_exninst_t, values) + 16 * i));
+        uint32_t first = c->height, count = type->parameter_count;
+        int32_t values = (int32_t)offsetof(kp_wasm_exninst_t, values);
+        for (uint32_t i = 0; i < count; i++)
             kp_stack_push_slot(c, type->types[i]);
-            kp_mem_t slot = kp_slot(c, c->height - 1);
-            if (type->types[i] == KP_WASM_TYPE_V128) {
-                kp_sse_rm(c, OP_MOVUPS_LOAD, X_SCRATCH, from);
-                kp_sse_rm(c, OP_MOVUPS_STORE, X_SCRATCH, slot);
-            } else {
-                kp_asm_load(&c->code, W, REG_SCRATCH, from);
-                kp_asm_store(&c->code, W, slot, REG_SCRATCH);
-            }
-        }
+        if (count > KP_ROW_UNROLLED)
+            kp_row_copy(c, false, RAX, values, first, count);
+        else
+            for (uint32_t i = 0; i < count; i++)
+                kp_slot_move(c, type->types[i], kp_slot(c, first + i),
+                             kp_mem(RAX, values + 16 * (int32_t)i));
     }
     if (reference) {
         kp_asm_rm(&c->code, 0xc6, 0, kp_mem(RAX, offsetof(kp_wasm_exninst_t, escaped)));

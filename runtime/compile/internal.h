@@ -138,6 +138,16 @@ typedef struct kp_compiler {
 
 #define OWNER_NONE UINT32_MAX
 
+enum { KP_ROOM = 2048 }; /* what every instruction may emit without asking */
+
+/* Room for `size` more bytes of code; false: not, or the instruction has failed already. */
+static inline bool kp_room(kp_compiler_t *c, size_t size)
+{
+    if (c->status == KP_OK)
+        c->status = kp_asm_reserve(&c->code, size);
+    return c->status == KP_OK;
+}
+
 static inline bool kp_type_is_xmm(kp_wasm_type_t type)
 {
     return type == KP_WASM_TYPE_F32 || type == KP_WASM_TYPE_F64 || type == KP_WASM_TYPE_V128;
@@ -223,6 +233,9 @@ void kp_stack_flags_settle(kp_compiler_t *c);
 void kp_stack_flush(kp_compiler_t *c, uint32_t height);
 /* Values [from, height) become slots, constants too. */
 void kp_stack_to_slots(kp_compiler_t *c, uint32_t from);
+/* The values [first, first + count) become slots. Like all that follow here it
+   asks for its own room, and leaves KP_ROOM of it. */
+void kp_stack_slot_run(kp_compiler_t *c, uint32_t first, uint32_t count);
 /* No value owns a register any more (those go to slots). Popped ones keep theirs. */
 void kp_stack_spill_all(kp_compiler_t *c);
 /* Forgets the values above `height`, wherever they are. */
@@ -282,6 +295,15 @@ typedef struct kp_move {
 /* All at once: no source is overwritten before it is read. Sources in registers, constants, memory; at
    most 16. Uses the scratch registers. */
 void kp_moves_emit(kp_compiler_t *c, const kp_move_t *moves, uint32_t count);
+/* Rows of values: 16 bytes each, ascending; slots descend. Longer ones are copied by a loop, so that an
+   instruction with a thousand values does not become a thousand instructions. */
+enum { KP_ROW_UNROLLED = 16 };
+/* Between the slots from `first` on and the row at base + disp. Uses R10, which nobody may own, and the
+   scratch registers. */
+void kp_row_copy(kp_compiler_t *c, bool to_row, unsigned base, int32_t disp, uint32_t first,
+                 uint32_t count);
+/* One value between memory and memory, all 8 or 16 bytes. */
+void kp_slot_move(kp_compiler_t *c, kp_wasm_type_t type, kp_mem_t to, kp_mem_t from);
 /* Everything that a call destroys is safe; `arguments` top values may stay where they are. */
 void kp_call_prepare(kp_compiler_t *c, uint32_t arguments);
 /* After a call: what it destroyed. */

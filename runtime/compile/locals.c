@@ -419,7 +419,7 @@ void kp_locals_get(kp_compiler_t *c, uint32_t index)
 static void aliases_settle(kp_compiler_t *c, kp_local_t *local)
 {
     uint32_t at = local->aliases;
-    while (at) {
+    while (at && kp_room(c, 64)) {
         kp_value_t *value = &c->stack[at - 1];
         uint32_t below = value->previous;
         if (below &&
@@ -442,6 +442,7 @@ static void aliases_settle(kp_compiler_t *c, kp_local_t *local)
         at = below;
     }
     local->aliases = 0;
+    kp_room(c, KP_ROOM);
 }
 
 void kp_locals_set(kp_compiler_t *c, uint32_t index, bool tee)

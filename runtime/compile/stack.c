@@ -207,9 +207,16 @@ kp_value_t kp_stack_pop(kp_compiler_t *c)
 void kp_stack_truncate(kp_compiler_t *c, uint32_t height)
 {
     while (c->height > height) {
+        /* Slots and constants own nothing. */
+        if (c->stack[c->height - 1].place <= PLACE_CONSTANT) {
+            c->height--;
+            continue;
+        }
         kp_value_t value = kp_stack_pop(c);
         kp_value_release(c, &value);
     }
+    if (c->flushed > c->height)
+        c->flushed = c->height;
 }
 
 /* ---- values ---- */
@@ -466,16 +473,24 @@ static void to_slot(kp_compiler_t *c, uint32_t index)
 
 void kp_stack_flush(kp_compiler_t *c, uint32_t height)
 {
-    for (; c->flushed < height; c->flushed++)
+    for (; c->flushed < height && kp_room(c, 64); c->flushed++)
         if (c->stack[c->flushed].place != PLACE_CONSTANT)
             to_slot(c, c->flushed);
+    kp_room(c, KP_ROOM);
+}
+
+void kp_stack_slot_run(kp_compiler_t *c, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++)
+        if (c->stack[i].place != PLACE_SLOT && kp_room(c, 64))
+            to_slot(c, i);
+    kp_room(c, KP_ROOM);
 }
 
 void kp_stack_to_slots(kp_compiler_t *c, uint32_t from)
 {
     kp_stack_flush(c, from);
-    for (uint32_t i = from; i < c->height; i++)
-        to_slot(c, i);
+    kp_stack_slot_run(c, from, c->height - from);
 }
 
 void kp_stack_spill_all(kp_compiler_t *c)

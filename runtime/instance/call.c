@@ -72,8 +72,13 @@ kp_wasm_exninst_t *kp_wasm_exception_new(kp_wasm_instance_t *instance, uint32_t 
     exception->tag = tag;
     exception->allocated = size;
     exception->escaped = false;
-    if (count)
-        memcpy(exception->values, values, count * sizeof(kp_wasm_value_t));
+    for (size_t i = 0; i < count; i++) {
+        kp_wasm_type_t type = tag->signature->types[i];
+        exception->values[i] = values[i];
+        /* Code fills only what a value needs of its place in the row. */
+        if (type == KP_WASM_TYPE_I32 || type == KP_WASM_TYPE_F32)
+            exception->values[i].u64 = values[i].u32;
+    }
     exception->next = store->exceptions;
     store->exceptions = exception;
     return exception;

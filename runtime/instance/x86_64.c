@@ -96,6 +96,11 @@ kp_status_t kp_wasm_x86_call(kp_wasm_funcinst_t *function, kp_wasm_instance_t *c
             values[0].u64 = registers.rax;
         if (is_32(kind))
             values[0].u64 = values[0].u32;
+    } else if (status == KP_OK) {
+        /* Code fills only what a value needs of its place in the row. */
+        for (uint32_t i = 0; i < type->result_count; i++)
+            if (is_32(kp_wasm_functype_results(type)[i]))
+                values[i].u64 = values[i].u32;
     }
     return status;
 }

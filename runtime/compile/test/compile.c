@@ -585,4 +585,52 @@ KP_TEST(tall_stacks)
     expect_bounded(&code, 24);
 }
 
+KP_TEST(calls_with_a_thousand_values)
+{
+    /* One type of 1000 parameters and results, one function that calls itself over and over. */
+    static const uint8_t head[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1};
+    builder_t b = {0};
+    put(&b, head, sizeof head);
+    put_u32(&b, 1 + 1 + 2 + 1000 + 2 + 1000);
+    put_byte(&b, 1);
+    put_byte(&b, 0x60);
+    for (int side = 0; side < 2; side++) {
+        put_byte(&b, 0xe8);
+        put_byte(&b, 0x07);
+        for (int i = 0; i < 1000; i++)
+            put_byte(&b, i % 3 ? 0x7f : 0x7c);
+    }
+    static const uint8_t function[] = {3, 2, 1, 0, 10};
+    put(&b, function, sizeof function);
+    builder_t code = {0};
+    put_byte(&code, 0);
+    for (uint32_t i = 0; i < 1000; i++) {
+        put_byte(&code, 0x20);
+        put_byte(&code, i < 128 ? i : (i & 127) | 128);
+        if (i >= 128)
+            put_byte(&code, i >> 7);
+    }
+    for (int i = 0; i < 10000; i++) {
+        put_byte(&code, 0x10);
+        put_byte(&code, 0);
+    }
+    put_byte(&code, 0x0b);
+    put_u32(&b, (uint32_t)code.size + 6);
+    put_byte(&b, 1);
+    put_u32(&b, (uint32_t)code.size);
+    put(&b, code.bytes, code.size);
+    rig_t rig;
+    rig_begin(&rig);
+    kp_wasm_options_t options = kp_wasm_options_init(rig.allocator);
+    KP_REQUIRE(kp_wasm_module_decode(b.bytes, b.size, &options, &rig.module, NULL) == KP_OK);
+    kp_wasm_compile_options_t compile = kp_wasm_compile_options_init(rig.allocator);
+    kp_wasm_artefact_t artefact;
+    KP_EXPECT_INT(kp_wasm_compile(rig.module, &compile, &artefact, NULL), KP_OK);
+    KP_EXPECT(artefact.size < b.size * 300);
+    kp_wasm_artefact_free(&artefact);
+    rig_end(&rig);
+    free(b.bytes);
+    free(code.bytes);
+}
+
 KP_TEST_MAIN()
