@@ -431,6 +431,38 @@ void kp_channel_unpop(kp_channel_t *end, kp_message_t *message)
         kp_message_destroy(message);
 }
 
+static bool message_is_dead(const kp_message_t *message)
+{
+    if (message->capability_count != 1 || message->byte_count)
+        return false;
+    const kp_object_t *object = message->capabilities[0].object;
+    return object && object->type == KP_TYPE_CHANNEL &&
+           (atomic_load_explicit(&object->signals, memory_order_relaxed) & KP_SIGNAL_PEER_CLOSED);
+}
+
+bool kp_channel_drop_dead(kp_channel_t *end)
+{
+    kp_channel_t *receiver = end->peer;
+    kp_list_t garbage;
+    kp_list_init(&garbage);
+    kp_spin_lock(end->object.lock);
+    for (kp_list_t *link = receiver->queue.next, *next; link != &receiver->queue; link = next) {
+        next = link->next;
+        kp_message_t *message = KP_CONTAINER_OF(link, kp_message_t, link);
+        if (!message_is_dead(message))
+            continue;
+        kp_list_remove(link);
+        kp_list_append(&garbage, link);
+        receiver->queued_count--;
+        receiver->queued_bytes -= message->byte_count;
+    }
+    channel_taken(receiver);
+    kp_spin_unlock(end->object.lock);
+    bool dropped = !kp_list_is_empty(&garbage);
+    messages_destroy(&garbage);
+    return dropped;
+}
+
 /* ---- Lanes ---- */
 
 kp_channel_t *kp_channel_peer(kp_channel_t *end)

@@ -105,13 +105,22 @@ kp_status_t kp_service_register(kp_service_t *service, kp_capability_t *requests
     return requests->object ? KP_OK : KP_ERR_ALREADY_EXISTS;
 }
 
-kp_status_t kp_service_connect(kp_service_t *service, kp_capability_t *connection)
+kp_status_t kp_service_connect_for(kp_service_t *service, kp_quota_t *quota,
+                                   kp_capability_t *connection)
 {
     kp_capability_t ends[2];
     kp_status_t status = kp_channel_create(ends);
     if (status != KP_OK)
         return status;
-    status = kp_channel_send(service->sender, NULL, 0, &ends[1], 1);
+    for (int i = 0; i < 2 && status == KP_OK; i++)
+        status = kp_object_charge(ends[i].object, quota);
+    if (status == KP_OK) {
+        status = kp_channel_send(service->sender, NULL, 0, &ends[1], 1);
+        /* Nobody may keep others out by connecting and going away. */
+        if (status == KP_ERR_SHOULD_WAIT &&
+            kp_channel_drop_dead(kp_channel_from_object(service->sender.object)))
+            status = kp_channel_send(service->sender, NULL, 0, &ends[1], 1);
+    }
     if (status != KP_OK) {
         kp_capability_close(&ends[0]);
         kp_capability_close(&ends[1]);
@@ -119,4 +128,9 @@ kp_status_t kp_service_connect(kp_service_t *service, kp_capability_t *connectio
     }
     *connection = ends[0];
     return KP_OK;
+}
+
+kp_status_t kp_service_connect(kp_service_t *service, kp_capability_t *connection)
+{
+    return kp_service_connect_for(service, NULL, connection);
 }

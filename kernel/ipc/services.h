@@ -25,7 +25,11 @@ const char *kp_service_name(const kp_service_t *service);
    The channel cannot be written to (no KP_RIGHT_WRITE).
    ERR_ALREADY_EXISTS. */
 kp_status_t kp_service_register(kp_service_t *service, kp_capability_t *requests);
-/* ERR_SHOULD_WAIT when too many requests wait unread. */
+/* ERR_SHOULD_WAIT when too many requests of clients that are still there wait unread. The connection is
+   charged to quota: ERR_QUOTA. */
+kp_status_t kp_service_connect_for(kp_service_t *service, kp_quota_t *quota,
+                                   kp_capability_t *connection);
+/* For kernel code. */
 kp_status_t kp_service_connect(kp_service_t *service, kp_capability_t *connection);
 
 #endif

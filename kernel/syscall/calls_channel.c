@@ -105,6 +105,7 @@ int64_t kp_call_service_register(kp_call_t *call)
 int64_t kp_call_service_connect(kp_call_t *call)
 {
     kp_capability_t connection;
-    kp_status_t status = kp_service_connect(kp_service_from_object(call->object), &connection);
+    kp_status_t status = kp_service_connect_for(kp_service_from_object(call->object),
+                                                call->process->quota, &connection);
     return status == KP_OK ? kp_call_result_handle(call, connection) : status;
 }

@@ -323,4 +323,74 @@ KP_TEST(a_flood_of_requests_is_refused)
         kp_capability_close(&clients[i]);
 }
 
+KP_TEST(clients_that_go_away_keep_nobody_out)
+{
+    kp_service_t *service;
+    KP_REQUIRE(kp_service_find("coming-and-going", &service) == KP_OK);
+    kp_capability_t patient, requests, server;
+    KP_REQUIRE(kp_service_connect(service, &patient) == KP_OK);
+    uint64_t before = kp_object_count(KP_TYPE_NONE);
+    for (int i = 0; i < 2000; i++) {
+        kp_capability_t client;
+        KP_REQUIRE(kp_service_connect(service, &client) == KP_OK);
+        kp_capability_close(&client);
+    }
+    KP_EXPECT(kp_object_count(KP_TYPE_NONE) <= before + 2 * KP_CHANNEL_QUEUE_MESSAGES);
+    /* Who waited is served first. */
+    KP_EXPECT_INT(send_text(patient, "still here"), KP_OK);
+    KP_REQUIRE(kp_service_register(service, &requests) == KP_OK);
+    KP_REQUIRE(take_connection(requests, &server) == KP_OK);
+    KP_EXPECT(signals_of(server) & KP_SIGNAL_READABLE);
+    kp_capability_close(&server);
+    kp_capability_close(&patient);
+    while (take_connection(requests, &server) == KP_OK)
+        kp_capability_close(&server);
+    kp_capability_close(&requests);
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_NONE), before - 2);
+}
+
+KP_TEST(connections_are_charged_and_death_is_noticed)
+{
+    kp_service_t *service;
+    KP_REQUIRE(kp_service_find("noticed", &service) == KP_OK);
+    kp_test_attach("test");
+    uint64_t objects = kp_object_count(KP_TYPE_NONE), allocations = kp_test_allocations();
+    kp_process_t *client = kp_test_process(1, 1, NULL), *server = kp_test_process(1, 1, NULL);
+    KP_REQUIRE(client && server);
+    kp_handle_t connects, serves;
+    kp_object_t *object = kp_service_object(service);
+    kp_rights_t rights = kp_object_default_rights(KP_TYPE_SERVICE);
+    KP_REQUIRE(kp_handle_add(&client->handles,
+                             kp_capability_create(object, rights | KP_RIGHT_CONNECT),
+                             &connects) == KP_OK);
+    KP_REQUIRE(kp_handle_add(&server->handles,
+                             kp_capability_create(object, rights | KP_RIGHT_SERVE),
+                             &serves) == KP_OK);
+    /* Each right allows its own call only. */
+    KP_EXPECT_INT(kp_test_call(client, service_register, connects), KP_ERR_ACCESS_DENIED);
+    KP_EXPECT_INT(kp_test_call(server, service_connect, serves), KP_ERR_ACCESS_DENIED);
+    KP_EXPECT(kp_test_call(server, service_register, serves) > 0);
+    kp_job_limits_t used, later;
+    kp_quota_used(client->quota, &used);
+    int64_t connection = kp_test_call(client, service_connect, connects);
+    KP_EXPECT(connection > 0);
+    kp_quota_used(client->quota, &later);
+    KP_EXPECT_INT(later.objects, used.objects + 2);
+    const uint64_t gone = KP_SIGNAL_PEER_CLOSED;
+    KP_EXPECT_INT(kp_test_call(client, object_wait_one, connects, gone, KP_TIME_POLL, 0),
+                  KP_ERR_TIMED_OUT);
+    kp_test_process_end(server);
+    KP_EXPECT_INT(kp_test_call(client, object_wait_one, connects, gone, KP_TIME_INFINITE, 0),
+                  KP_OK);
+    kp_test_process_end(client);
+    /* The request that was never read is the registry's until the next server. */
+    kp_capability_t requests, end;
+    KP_REQUIRE(kp_service_register(service, &requests) == KP_OK);
+    while (take_connection(requests, &end) == KP_OK)
+        kp_capability_close(&end);
+    kp_capability_close(&requests);
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_NONE), objects);
+    KP_EXPECT_INT(kp_test_allocations(), allocations);
+}
+
 KP_TEST_MAIN()
