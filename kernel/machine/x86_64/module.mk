@@ -53,3 +53,7 @@ $(BUILD)/kpio.iso: $(BUILD)/x86_64/kpio.elf $(BUILD)/x86_64/kpio.bundle $(X86_DI
 	$(Q)grub-mkrescue -o $@ $(BUILD)/iso >$(BUILD)/iso.log 2>&1 || \
 	    { tail -3 $(BUILD)/iso.log >&2; rm -f $@; exit 1; }
 iso: $(BUILD)/kpio.iso
+
+UNIT_TESTS += x86_acpi
+x86_acpi_TEST_SRC := $(X86_DIR)/test/test_acpi.c $(X86_DIR)/acpi.c
+x86_acpi_TEST_CFLAGS := -Ikernel/test
