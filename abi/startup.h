@@ -4,6 +4,7 @@
    NUL-terminated names; the i-th handle of the message has the i-th name. Names:
      svc:NAME   service (KP_RIGHT_CONNECT or KP_RIGHT_SERVE)    dev:NAME  device
      file:PATH  read-only VMO of a boot-archive file            coordinator
+     code:NAME  program of the boot archive (KP_TYPE_CODE)         job   a job to start it in
      control    the channel to the process's creator (tabs: abi/tab.h)
    A file's size in bytes is its name's suffix: "file:fonts/DejaVuSans.ttf=757076" (a VMO's own size
    is rounded up to pages). */

@@ -137,6 +137,11 @@ KP_TEST(processes_from_snapshots)
     expect_exit(RUN("memory", true, "snapshot"), 0);
 }
 
+KP_TEST(processes_killed_at_any_moment)
+{
+    expect_exit(RUN("memory", true, "kill"), 0);
+}
+
 KP_TEST(ring_between_two_processes)
 {
     expect_exit(RUN("memory", true, "ring"), 0);

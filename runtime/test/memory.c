@@ -146,6 +146,8 @@ int main(int argc, char **argv)
         return test_spawn();
     if (strcmp(name, "snapshot") == 0)
         return test_snapshot();
+    if (strcmp(name, "kill") == 0)
+        return test_kill();
     if (strcmp(name, "ring") == 0)
         return test_ring();
     if (strcmp(name, "scale") == 0)

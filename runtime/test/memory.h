@@ -45,6 +45,7 @@ int make_snapshot(child_t *template);
 /* ---- The cases, and what the processes do that they make ---- */
 int test_spawn(void);
 int test_snapshot(void);
+int test_kill(void);
 int test_scale(void);
 int test_ring(void);
 int run_ring_reader(kp_handle_t control);

@@ -10,25 +10,32 @@ trap 'rm -rf "$work"' EXIT
 bios=
 [ -f /usr/share/qemu/qboot.rom ] && bios='-bios /usr/share/qemu/qboot.rom'
 failed=0
-# run CASE MEBIBYTES: serial output in $work/CASE.
+# run CASE PROCESSORS: serial output in $work/CASE. With one, instructions are counted.
 run() {
+    local count=
+    [ "$2" = 1 ] && count='-icount shift=0,sleep=off'
     # shellcheck disable=SC2086
-    timeout --kill-after=5 120 qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m "$2" -smp 1 \
-        -icount shift=0,sleep=off -nodefaults -no-user-config -no-reboot -vga none -display none $bios \
+    timeout --kill-after=5 120 qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m 512 -smp "$2" \
+        $count -nodefaults -no-user-config -no-reboot -vga none -display none $bios \
         -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$build/x86_64/kpio.elf" \
         -initrd "$build/test/memory.bundle" -append "$1 display=off http=off net=off spawn=memory report=memory" \
         >"$work/$1" 2>&1 </dev/null
     if [ $? = 1 ]; then # exit code 0 of the program
-        echo "ok memory-qemu-$1"
+        echo "ok memory-qemu-$1-$2"
         grep -a 'figure: ' "$work/$1" | sed 's/.*figure: /# /'
     else
-        echo "not ok memory-qemu-$1"
+        echo "not ok memory-qemu-$1-$2"
         failed=1
         tail -n 25 "$work/$1" | sed 's/^/# /'
     fi
 }
-cases=${KPIO_MEMORY_CASES:-vmo spawn snapshot ring scale}
-for case in $cases; do run "$case" 512; done
+cases=${KPIO_MEMORY_CASES:-vmo spawn snapshot kill ring scale}
+for case in $cases; do run "$case" 1; done
+# Several processors: what one shares with others, and what is flushed there.
+for case in $(grep -ow -e vmo -e snapshot -e kill -e ring <<<"$cases"); do
+    mv -f "$work/$case" "$work/$case-1"
+    run "$case" 4
+done
 
 # used N: bytes in use at the N-th report of the case scale.
 used() {

@@ -356,6 +356,48 @@ int test_snapshot(void)
     return 0;
 }
 
+/* Processes killed at any moment of their lives: starting, freezing, being cloned, calling. What they
+   were charged for comes back. */
+int test_kill(void)
+{
+    enum { ROUNDS = 200 };
+    DO(take_authority());
+    child_t template;
+    kp_job_info_t before, after;
+    DO(make_snapshot(&template));
+    uint32_t seed = 7;
+    CHECK(kp_job_info(job, &before) == KP_OK);
+    for (int round = 0; round < ROUNDS; round++) {
+        static const char *const kinds[] = {"template", "count", "answer", "again"};
+        child_t child;
+        DO(make_child(&child, kinds[round % 4], round % 2 ? template.process : 0));
+        CHECK(kp_process_start(child.process) == KP_OK);
+        seed = seed * 1664525 + 1013904223;
+        static volatile uint32_t spin;
+        for (uint32_t i = (seed >> 8) % (round % 8 < 4 ? 3000 : 60000); i > 0; i--)
+            spin = spin + i;
+        if (round % 5 == 0)
+            CHECK(kp_process_suspend(child.process) != KP_ERR_INVALID_ARGUMENT);
+        CHECK(kp_process_kill(child.process) == KP_OK);
+        CHECK(kp_object_wait_one(child.process, KP_SIGNAL_TERMINATED, kp_now() + PATIENCE, NULL) ==
+              KP_OK);
+        CHECK(kp_handle_close(child.process) == KP_OK && kp_handle_close(child.channel) == KP_OK);
+    }
+    /* The last reference to a process may go a moment after it has told of its end. */
+    for (int patience = 0; patience < 1000; patience++) {
+        CHECK(kp_job_info(job, &after) == KP_OK);
+        if (after.used.objects == before.used.objects && after.used.pages == before.used.pages)
+            break;
+        (void)kp_object_wait_many(NULL, 0, kp_now() + KP_NS_PER_MS);
+    }
+    CHECK(after.used.objects == before.used.objects && after.used.pages == before.used.pages);
+    CHECK(after.used.handles == before.used.handles &&
+          after.used.processes == before.used.processes);
+    CHECK(after.used.queued_bytes == before.used.queued_bytes);
+    CHECK(kp_process_kill(template.process) == KP_OK);
+    return finish(&template, KP_EXIT_KILLED, 0);
+}
+
 /* ---- the child's side ---- */
 
 static int tell(kp_handle_t control, uint32_t value, uint32_t touched, const char *text)
