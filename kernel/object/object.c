@@ -2,6 +2,7 @@
 
 #include "kernel/object/derivation.h"
 #include "kernel/object/quota.h"
+#include "kernel/object/thread.h"
 #include "kernel/object/wait.h"
 
 static _Atomic uint64_t next_koid = 1;
@@ -19,6 +20,7 @@ void kp_object_init(kp_object_t *object, uint32_t type, const kp_object_ops_t *o
     kp_spin_init(&object->own_lock);
     object->lock = &object->own_lock;
     kp_list_init(&object->waiters);
+    atomic_init(&object->abandon_queued, false);
     atomic_fetch_add_explicit(&counts[type], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&counts[KP_TYPE_NONE], 1, memory_order_relaxed);
 }
@@ -102,6 +104,34 @@ kp_object_t *kp_capability_acquire(const kp_capability_t *capability)
     return capability->object ? kp_object_acquire(capability->object) : NULL;
 }
 
+/* Runs `abandoned` and drops the reference; a list in the thread instead of recursion. */
+static void object_abandon(kp_object_t *object)
+{
+    kp_thread_t *thread = kp_machine_thread_current();
+    if (thread && thread->is_abandoning) {
+        if (atomic_exchange(&object->abandon_queued, true)) {
+            kp_object_release(object); /* it had got a capability meanwhile, and lost it again */
+            return;
+        }
+        object->abandon_next = thread->to_abandon;
+        thread->to_abandon = object;
+        return;
+    }
+    if (thread)
+        thread->is_abandoning = true;
+    object->ops->abandoned(object);
+    kp_object_release(object);
+    if (!thread)
+        return;
+    for (kp_object_t *next; (next = thread->to_abandon) != NULL;) {
+        thread->to_abandon = next->abandon_next;
+        atomic_store(&next->abandon_queued, false);
+        next->ops->abandoned(next);
+        kp_object_release(next);
+    }
+    thread->is_abandoning = false;
+}
+
 void kp_capability_close(kp_capability_t *capability)
 {
     kp_capability_t taken = kp_capability_take(capability);
@@ -113,8 +143,9 @@ void kp_capability_close(kp_capability_t *capability)
     unsigned before = atomic_fetch_sub_explicit(&object->capabilities, 1, memory_order_acq_rel);
     KP_CHECK(before > 0);
     if (before == 1 && object->ops->abandoned)
-        object->ops->abandoned(object);
-    kp_object_release(object);
+        object_abandon(object);
+    else
+        kp_object_release(object);
 }
 
 kp_rights_t kp_object_default_rights(uint32_t type)

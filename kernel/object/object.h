@@ -35,6 +35,8 @@ struct kp_object {
     _Atomic kp_signals_t signals; /* written under lock; read without it as a hint */
     kp_list_t waiters;            /* kp_waiter_t.link; guarded by: lock */
     kp_quota_t *quota; /* charged with the object by kp_object_charge; NULL: the kernel's own */
+    kp_object_t *abandon_next;  /* in a thread's list of objects to abandon */
+    atomic_bool abandon_queued; /* it is in one */
 };
 
 /* Starts with one reference and no capability. Counted per type until kp_object_fini. */
@@ -92,7 +94,9 @@ kp_capability_t kp_capability_create(kp_object_t *object, kp_rights_t rights);
 /* Its object, with a reference for the caller; NULL: empty, or revoked. Kernel code that is sent
    capabilities by programs must ask here, for they may have relatives. */
 kp_object_t *kp_capability_acquire(const kp_capability_t *capability);
-/* Gives the capability up. Empty ones are ignored. Thread context, no locks held. */
+/* Gives the capability up. Empty ones are ignored. Thread context, no locks held. Inside an `abandoned`
+   that another close has called, the objects that this one abandons wait until that returns: no chain
+   of objects that hold each other is too long for the stack. */
 void kp_capability_close(kp_capability_t *capability);
 /* Takes the object out for a call that consumes: the source becomes empty. */
 static inline kp_capability_t kp_capability_take(kp_capability_t *capability)

@@ -73,7 +73,8 @@ void kp_thread_ended(kp_thread_t *thread)
     kp_object_signal(&thread->object, 0, KP_SIGNAL_TERMINATED);
     if (process)
         kp_process_thread_gone(process, thread);
-    kp_object_release(&thread->object);
+    /* The thread last: it may be the one that runs here. */
     if (process)
         kp_object_release(&process->object);
+    kp_object_release(&thread->object);
 }

@@ -12,6 +12,8 @@ struct kp_thread {
     kp_process_t *process; /* holds a reference; NULL: a kernel thread */
     char name[32];
     atomic_bool dying;
+    bool is_abandoning; /* objects, further ones wait in the list; only the thread itself looks */
+    kp_object_t *to_abandon;
     kp_priority_t priority;       /* guarded by its own lock */
     _Atomic uint64_t cpu_time_ns; /* the machine adds to it (x86_64: when it switches away; hosted:
                                      when it is asked, from the host's thread clock) */

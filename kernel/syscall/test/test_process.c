@@ -301,4 +301,51 @@ KP_TEST(a_killed_job_takes_snapshots_along)
     end();
 }
 
+static void *close_main(void *handle)
+{
+    int64_t result = kp_test_call(parent, handle_close, *(const uint64_t *)handle);
+    return (void *)(uintptr_t)(result == KP_OK);
+}
+
+/* Each unstarted process lies in the startup channel of the next: to close the last ends them all, and a
+   small stack is enough for it. */
+KP_TEST(unstarted_processes_inside_each_other)
+{
+    enum { DEPTH = 400, STACK = 128 << 10 };
+    for (int derived = 0; derived < 2; derived++) {
+        begin();
+        uint64_t inner = 0;
+        for (int i = 0; i < DEPTH; i++) {
+            uint32_t ends[2], moved;
+            KP_REQUIRE(kp_test_call(parent, channel_create, 0x200) == KP_OK);
+            memcpy(ends, kp_test_memory(parent, 0x200), sizeof(ends));
+            if (inner) {
+                moved = (uint32_t)inner;
+                if (derived) {
+                    moved = (uint32_t)kp_test_call(parent, handle_duplicate, inner, KP_RIGHTS_SAME);
+                    KP_EXPECT_INT(kp_test_call(parent, handle_close, inner), KP_OK);
+                }
+                memcpy(kp_test_memory(parent, 0x300), &moved, sizeof(moved));
+                KP_REQUIRE(kp_test_call(parent, channel_write, ends[0], 0, 4, 0x300, 1) == KP_OK);
+            }
+            KP_EXPECT_INT(kp_test_call(parent, handle_close, ends[0]), KP_OK);
+            int64_t process = create(options(ends[1]));
+            KP_REQUIRE(process > 0);
+            inner = (uint64_t)process;
+        }
+        uint64_t processes = kp_object_count(KP_TYPE_PROCESS);
+        pthread_attr_t attributes;
+        pthread_t thread;
+        void *closed = NULL;
+        pthread_attr_init(&attributes);
+        pthread_attr_setstacksize(&attributes, STACK);
+        KP_REQUIRE(pthread_create(&thread, &attributes, close_main, &inner) == 0);
+        pthread_join(thread, &closed);
+        pthread_attr_destroy(&attributes);
+        KP_EXPECT(closed);
+        KP_EXPECT_INT(kp_object_count(KP_TYPE_PROCESS), processes - DEPTH);
+        end();
+    }
+}
+
 KP_TEST_MAIN()
