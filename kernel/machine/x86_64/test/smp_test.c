@@ -330,13 +330,16 @@ static void test_policy(void)
     kp_sched_cap_init(&cap, NULL, 5);
     kp_machine_thread_set_cap(&back.thread, &cap);
     before = kp_machine_thread_cpu_time(&back.thread);
-    kp_time_t start = kp_machine_now();
-    kp_machine_thread_park(start + 250 * KP_NS_PER_MS);
-    used = kp_machine_thread_cpu_time(&back.thread) - before;
-    /* 5 % of each window begun, and what it ran over the limit before an interrupt came. */
-    uint64_t allowed =
-        (uint64_t)((kp_machine_now() - start) / KP_SCHED_CAP_WINDOW + 2) * KP_SCHED_CAP_WINDOW;
-    kp_test_report("policy_cap", good && used > 0 && used < allowed * 12 / 100);
+    kp_time_t start = kp_machine_now(), elapsed = 0;
+    /* A host that stops the CPU lets it run over the limit; it pays that back in later windows. */
+    bool capped = false;
+    for (unsigned i = 0; i < 80 && !capped; i++) {
+        kp_machine_thread_park(kp_machine_now() + 150 * KP_NS_PER_MS);
+        elapsed = kp_machine_now() - start;
+        used = kp_machine_thread_cpu_time(&back.thread) - before;
+        capped = used > 0 && used < (uint64_t)(elapsed + KP_SCHED_CAP_WINDOW) / 100 * 8;
+    }
+    kp_test_report("policy_cap", good && capped);
     kp_machine_thread_kill(&back.thread);
     good = kp_test_process_wait(&back);
     kp_test_report("policy_killed", good);
