@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,7 +82,21 @@ int kp_hosted_memfd(const char *name)
     if (file < 0 &&
         errno == EINVAL) /* older: then the filter alone keeps processes from executing it */
         file = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (file < 0 && (errno == EMFILE || errno == ENFILE))
+        kp_hosted_files_short();
     return file;
+}
+
+void kp_hosted_files_short(void)
+{
+    static atomic_bool is_told;
+    struct rlimit limit = {0};
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    if (!atomic_exchange(&is_told, true))
+        kp_log("hosted", KP_LOG_ERROR,
+               "out of file descriptors (at most %llu: ulimit -n): each VMO takes one or two, "
+               "each process four",
+               (unsigned long long)limit.rlim_cur);
 }
 
 /* ---- log ---- */

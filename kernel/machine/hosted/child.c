@@ -260,8 +260,11 @@ static kp_status_t ask(kp_hosted_child_t *child, const kp_hosted_birth_t *birth,
     if (!kp_hosted_file_of(image->bytes, image->size, &files[0], &request.image_offset))
         return KP_ERR_NOT_SUPPORTED;
     int sockets[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+        if (errno == EMFILE || errno == ENFILE)
+            kp_hosted_files_short();
         return KP_ERR_NO_MEMORY;
+    }
     child->control_fd = sockets[0];
     files[1] = birth->memory_fd;
     files[2] = page_fd;
@@ -428,6 +431,22 @@ uint64_t kp_hosted_child_cpu_time(kp_hosted_child_t *child)
     }
     kp_spin_unlock(&child->lock);
     return ns;
+}
+
+size_t kp_hosted_children_pids(int *pids, size_t capacity)
+{
+    size_t count = 0;
+    kp_spin_lock(&zygote.lock);
+    for (kp_list_t *link = zygote.living.next; link != &zygote.living && count < capacity;
+         link = link->next) {
+        kp_hosted_child_t *child = KP_CONTAINER_OF(link, kp_hosted_child_t, link);
+        kp_spin_lock(&child->lock);
+        if (child->pid > 0)
+            pids[count++] = child->pid;
+        kp_spin_unlock(&child->lock);
+    }
+    kp_spin_unlock(&zygote.lock);
+    return count;
 }
 
 void kp_hosted_children_stop(void)

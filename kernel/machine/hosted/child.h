@@ -33,6 +33,7 @@ typedef struct kp_hosted_child {
 /* ---- zygote.c ---- */
 #define KP_ZYGOTE_SEGMENTS KP_IMAGE_SEGMENTS_MAX
 
+#define KP_ZYGOTE_PROCESSES_MAX 4096u /* alive at a time */
 #define KP_ZYGOTE_MAPPINGS 128u
 /* The most files that come with a message. */
 #define KP_ZYGOTE_FILES_MAX 40u
@@ -109,6 +110,8 @@ void kp_sandbox_context_resume(const kp_sandbox_context_t *context);
 /* ---- child.c ---- */
 /* Starts the thread that hears the zygote's notices. */
 kp_status_t kp_hosted_children_start(int zygote_socket, int zygote_pid);
+/* Host process numbers of those that live now; at most `capacity`. Returns how many. */
+size_t kp_hosted_children_pids(int *pids, size_t capacity);
 /* Ends the zygote and with it every process; nothing else here may be called afterwards. */
 void kp_hosted_children_stop(void);
 /* Of what a process is to be made; all borrowed. */

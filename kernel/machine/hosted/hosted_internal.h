@@ -21,6 +21,8 @@ bool kp_hosted_write_all(int file, uint64_t offset, const uint8_t *bytes, uint64
 
 /* base.c: a memory file that can be sealed and never be executed; -1: none left. */
 int kp_hosted_memfd(const char *name);
+/* base.c: errno is EMFILE or ENFILE: says so in the log, once. */
+void kp_hosted_files_short(void);
 
 /* thread.c: the calling host thread is this thread of the core from now on. */
 void kp_hosted_thread_attach(kp_thread_t *thread);

@@ -17,6 +17,7 @@ HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/space.c \
     kernel/machine/hosted/symbols.c \
     kernel/machine/hosted/thread.c \
+    kernel/machine/hosted/usage.c \
     kernel/machine/hosted/vmo.c \
     kernel/machine/hosted/window.c \
     kernel/machine/hosted/zygote.c

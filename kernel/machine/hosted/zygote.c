@@ -73,11 +73,10 @@ ssize_t kp_hosted_receive(int socket, void *bytes, size_t size, int *files, size
 }
 
 /* The living, so that a death can be told by the kernel's id. */
-#define PROCESSES_MAX 4096
 static struct {
     uint64_t id;
     pid_t pid;
-} living[PROCESSES_MAX];
+} living[KP_ZYGOTE_PROCESSES_MAX];
 static size_t living_count;
 
 static void notify(int socket, const kp_zygote_notice_t *notice, int pid_file)
@@ -118,7 +117,7 @@ static void spawn(int socket, int signals, const kp_zygote_request_t *request, c
 {
     kp_zygote_notice_t notice = {.id = request->id};
     pid_t zygote = getpid();
-    pid_t pid = living_count < PROCESSES_MAX ? fork() : -1;
+    pid_t pid = living_count < KP_ZYGOTE_PROCESSES_MAX ? fork() : -1;
     if (pid == 0) {
         close(socket);
         close(signals);

@@ -79,6 +79,12 @@ kp_status_t kp_hosted_children_start(int zygote_socket, int zygote_pid)
 void kp_hosted_children_stop(void)
 {
 }
+size_t kp_hosted_children_pids(int *pids, size_t capacity)
+{
+    (void)pids;
+    (void)capacity;
+    return 0;
+}
 kp_status_t kp_hosted_child_create(const kp_hosted_birth_t *birth, kp_hosted_child_t **out)
 {
     (void)birth;

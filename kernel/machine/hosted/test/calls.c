@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "kernel/init/files.h"
@@ -114,15 +115,15 @@ static census_t take_census(void)
 static void expect_census(census_t before)
 {
     census_t after = take_census();
+    for (int i = 0; i < 100 && (after.objects != before.objects || after.files != before.files);
+         i++)
+        after = take_census();
     KP_EXPECT_INT(after.objects, before.objects);
     KP_EXPECT_INT(after.files, before.files);
 }
 
 KP_TEST(calls_at_random)
 {
-    pair_t first = start_pair(0, "1");
-    (void)finish(first.client);
-    (void)finish(first.server); /* from now on the kernel has all that it keeps */
     census_t before = take_census();
     for (uint32_t seed = 1; seed <= 12; seed++) {
         /* The last ones without lanes: the same program must not notice. */
@@ -189,8 +190,11 @@ KP_TEST(either_side_killed_by_the_host)
     for (uint32_t i = 0; i < 20; i++) {
         pair_t pair = start_pair(2000 + i, "0");
         KP_REQUIRE(pair.client && pair.server);
-        usleep(5000 + random_below(20000));
-        kill((i % 2 ? pair.client : pair.server)->space.child->pid, SIGKILL);
+        volatile const int *pid = &(i % 2 ? pair.client : pair.server)->space.child->pid;
+        while (*pid == 0)
+            usleep(1000); /* it is not forked yet */
+        usleep(random_below(25000));
+        kill(*pid, SIGKILL);
         kp_process_info_t client = finish(pair.client), server = finish(pair.server);
         if (i % 2)
             expect_exit("server", server);
@@ -279,10 +283,57 @@ KP_TEST(scribbling_over_a_lane_harms_nobody_else)
     expect_census(before);
 }
 
+/* ---- what the host gives ---- */
+
+KP_TEST(memory_in_use_is_counted)
+{
+    enum { SIZE = 8 << 20 };
+    static uint8_t bytes[SIZE];
+    memset(bytes, 1, SIZE);
+    uint64_t before, with, after, size;
+    kp_machine_memory_usage(&before, &size);
+    KP_EXPECT(before > 0 && before < size);
+    kp_vmo_t *vmo;
+    KP_REQUIRE(kp_vmo_create(SIZE, NULL, &vmo) == KP_OK);
+    KP_EXPECT_INT(kp_vmo_write(vmo, 0, bytes, SIZE), KP_OK);
+    kp_machine_memory_usage(&with, &size);
+    kp_object_release(&vmo->object);
+    kp_machine_memory_usage(&after, &size);
+    KP_EXPECT(with >= before + SIZE && with < size);
+    KP_EXPECT(after + SIZE <= with + (1 << 20));
+}
+
+KP_TEST(no_file_descriptors_left_is_an_error)
+{
+    census_t before = take_census();
+    struct rlimit limit;
+    KP_REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    struct rlimit low = {.rlim_cur = before.files, .rlim_max = limit.rlim_max};
+    KP_REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    kp_vmo_t *vmos[64];
+    size_t count = 0;
+    kp_status_t status = KP_OK;
+    while (count < 64 && status == KP_OK) {
+        status = kp_vmo_create(KP_PAGE_SIZE, NULL, &vmos[count]);
+        count += status == KP_OK;
+    }
+    KP_EXPECT_INT(status, KP_ERR_NO_MEMORY);
+    pair_t pair = start_pair(1, "1");
+    KP_EXPECT(!pair.client && !pair.server);
+    KP_REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    while (count > 0)
+        kp_object_release(&vmos[--count]->object);
+    expect_census(before);
+}
+
 static int run_tests(void *context)
 {
     const char *only = context;
     int failed = 0;
+    /* After this the kernel has all that it keeps. */
+    pair_t first = start_pair(0, "1");
+    (void)finish(first.client);
+    (void)finish(first.server);
     for (kp_test_t *test = kp_test_first; test; test = test->next) {
         if (only && strcmp(only, test->name) != 0)
             continue;
