@@ -317,7 +317,9 @@ bool kp_hosted_lane_stand(kp_hosted_child_t *child, kp_process_t *process, kp_ha
             child->page->lane_slot = lane->ends[SERVER].slot;
             atomic_store(&child->page->lane.attention, 0);
             stood = kp_channel_lane_arm(end);
-            if (stood)
+            if (!stood)
+                atomic_store(&child->page->lane.attention, 1);
+            else
                 stand_by(child, object, lane, handle, deadline);
         }
     }

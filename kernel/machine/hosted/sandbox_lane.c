@@ -170,7 +170,6 @@ static bool receive_by_lane(slot_t *slot, const kp_channel_message_t *room, uint
 static bool receive_in_kernel(uint32_t *number, uint64_t arguments[6], uint64_t room_at,
                               uint64_t deadline)
 {
-    lanes.standing = NULL;
     *number = KP_CALL_channel_receive;
     arguments[1] = room_at;
     arguments[2] = deadline;
@@ -221,7 +220,7 @@ static bool reply_by_lane(slot_t *slot, bool and_receive, uint32_t *number, uint
 
 /* ---- both ---- */
 
-bool kp_sandbox_lane_try(uint32_t *number, uint64_t arguments[6], int64_t *result)
+static bool go_by_lane(uint32_t *number, uint64_t arguments[6], int64_t *result)
 {
     if (lanes.used == 0 || *number < KP_CALL_channel_call ||
         *number > KP_CALL_channel_reply_receive)
@@ -241,6 +240,14 @@ bool kp_sandbox_lane_try(uint32_t *number, uint64_t arguments[6], int64_t *resul
     }
 }
 
+bool kp_sandbox_lane_try(uint32_t *number, uint64_t arguments[6], int64_t *result)
+{
+    if (go_by_lane(number, arguments, result))
+        return true;
+    lanes.standing = NULL; /* any call in the kernel ends it */
+    return false;
+}
+
 bool kp_sandbox_lane_stand(uint32_t *number, uint64_t arguments[6], int64_t *result)
 {
     bool has_replied = *number == KP_CALL_channel_reply_receive;
@@ -253,5 +260,6 @@ bool kp_sandbox_lane_stand(uint32_t *number, uint64_t arguments[6], int64_t *res
         kp_lane_leave(&slot->side); /* the kernel will say what is wrong */
     else if (receive_by_lane(slot, &room, room_at, result))
         return true;
+    lanes.standing = NULL;
     return receive_in_kernel(number, arguments, room_at, deadline);
 }
