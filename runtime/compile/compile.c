@@ -231,6 +231,7 @@ static kp_status_t begin(void *context, kp_wasm_visitor_t *visitor)
     c->offsets[c->current] = c->start;
     c->height = c->flushed = 0;
     c->control_count = 0;
+    c->check_count = 0;
     c->flags_pending = false;
     c->frame_chain = 0;
     c->parameter_bytes = 0;

@@ -538,15 +538,18 @@ void kp_op_control(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
         kp_control_push(c, instruction->frame);
         break;
     case KP_WASM_OP_LOOP:
+        c->check_count = 0;
         begin_loop(c, instruction->frame);
         break;
     case KP_WASM_OP_IF:
         begin_if(c, instruction->frame);
         break;
     case KP_WASM_OP_ELSE:
+        c->check_count = 0;
         op_else(c, instruction);
         break;
     case KP_WASM_OP_END:
+        c->check_count = 0;
         op_end(c, instruction);
         break;
     case KP_WASM_OP_BR:

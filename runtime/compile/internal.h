@@ -119,6 +119,13 @@ typedef struct kp_compiler {
     uint32_t local_of[32];    /* by register bit */
     uint32_t valid, dirty;    /* pinned registers that hold their local; whose home is stale */
 
+    /* Checked memories: accesses relative to a local that reach no farther than an earlier one since it
+       was set, on every path to here, need no check: memories never shrink. */
+    struct {
+        uint32_t local, memory, end;
+    } checks[4];
+    uint32_t check_count; /* recorded since the last label; the oldest are overwritten */
+
     kp_value_t *stack;
     uint32_t height, stack_capacity;
     uint32_t flushed; /* values below this index are slots or constants */
@@ -335,6 +342,9 @@ void kp_slow_add(kp_compiler_t *c, kp_slow_kind_t kind, uint32_t site, uint32_t 
    take a temporary, then *taken says which (else NO_REG). */
 kp_mem_t kp_memory_address(kp_compiler_t *c, const kp_wasm_instruction_t *instruction,
                            kp_value_t *index, unsigned width, unsigned *taken);
+
+/* The local is set. */
+void kp_memory_forget(kp_compiler_t *c, uint32_t local);
 
 /* ---- SSE and AVX forms ---- */
 /* to = a op b; without AVX `to` must be a, or not b. */

@@ -449,6 +449,8 @@ void kp_locals_set(kp_compiler_t *c, uint32_t index, bool tee)
 {
     kp_local_t *local = &c->locals[index];
     kp_value_t value = kp_stack_pop(c);
+    if (c->check_count)
+        kp_memory_forget(c, index);
     if (value.place == PLACE_LOCAL && value.local == index) {
         if (tee)
             kp_stack_push_local(c, index);

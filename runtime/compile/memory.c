@@ -2,13 +2,51 @@
 
    Guarded memories: base + index + offset, nothing checked; the reservation holds all that a 32-bit
    index and offset can name. Checked ones (windows in another module's memory, 64-bit indices): the
-   access's end is compared with the size, and the access made relative to that end.
+   access's end is compared with the size, and the access made relative to that end, unless the address is
+   constant and inside the least size, or relative to a local that was checked that far before.
 
    Spectre: the compare can be speculated past, so a checked access may transiently read outside its
    window. What lies there belongs to the same process: the tab that the page's module runs in, which is
    its security boundary (docs/security.md); so no masking is done. br_table indices are clamped by a
    conditional move, which is not speculated. */
 #include "runtime/compile/internal.h"
+
+enum { CHECKS = 4 };
+
+void kp_memory_forget(kp_compiler_t *c, uint32_t local)
+{
+    for (uint32_t i = 0; i < CHECKS && i < c->check_count; i++)
+        if (c->checks[i].local == local)
+            c->checks[i].local = KP_WASM_NO_INDEX;
+}
+
+/* Has an access relative to the local reached that far? */
+static bool was_checked(const kp_compiler_t *c, uint32_t memory, uint32_t local, uint64_t end)
+{
+    for (uint32_t i = 0; i < CHECKS && i < c->check_count; i++)
+        if (c->checks[i].local == local && c->checks[i].memory == memory && c->checks[i].end >= end)
+            return true;
+    return false;
+}
+
+static void checked(kp_compiler_t *c, uint32_t memory, uint32_t local, uint64_t end)
+{
+    uint32_t i = c->check_count++ % CHECKS;
+    c->checks[i].local = local;
+    c->checks[i].memory = memory;
+    c->checks[i].end = (uint32_t)end;
+}
+
+/* The base of a checked memory for an access that needs no check. */
+static unsigned base_unchecked(kp_compiler_t *c, uint32_t memory, kp_mem_t meminst, unsigned *taken)
+{
+    if (memory == 0)
+        return REG_MEMORY;
+    *taken = kp_gpr_take(c);
+    kp_asm_load(&c->code, W, *taken, meminst);
+    kp_asm_load(&c->code, W, *taken, kp_mem(*taken, 0));
+    return *taken;
+}
 
 kp_mem_t kp_memory_address(kp_compiler_t *c, const kp_wasm_instruction_t *instruction,
                            kp_value_t *index, unsigned width, unsigned *taken)
@@ -40,9 +78,26 @@ kp_mem_t kp_memory_address(kp_compiler_t *c, const kp_wasm_instruction_t *instru
         kp_asm_alu(&c->code, W, ALU_ADD, REG_SCRATCH, reg);
         return kp_mem_index(base, REG_SCRATCH, 0, 0);
     }
+    uint64_t end = offset + width;
+    uint32_t local = KP_WASM_NO_INDEX;
+    if (!is_64 && end <= INT32_MAX) {
+        uint64_t least = c->module->memories[memory].size.minimum * 65536;
+        if (index->place == PLACE_CONSTANT && (uint32_t)index->bits + end <= least &&
+            (uint32_t)index->bits + end <= INT32_MAX) {
+            int32_t at = (int32_t)((uint32_t)index->bits + offset);
+            return kp_mem(base_unchecked(c, memory, meminst, taken), at);
+        }
+        if (index->place == PLACE_LOCAL) {
+            local = index->local;
+            if (was_checked(c, memory, local, end)) {
+                unsigned reg = kp_value_gpr(c, index);
+                return kp_mem_index(base_unchecked(c, memory, meminst, taken), reg, 0,
+                                    (int32_t)offset);
+            }
+        }
+    }
     unsigned reg = kp_value_gpr(c, index);
     unsigned pointer = *taken = kp_gpr_take(c);
-    uint64_t end = offset + width;
     if (end < offset) {
         kp_asm_alu_imm(&c->code, W, ALU_CMP, reg, 0);
         kp_trap_if(c, CC_AE, KP_WASM_TRAP_MEMORY_BOUNDS);
@@ -59,6 +114,8 @@ kp_mem_t kp_memory_address(kp_compiler_t *c, const kp_wasm_instruction_t *instru
     kp_asm_load(&c->code, W, pointer, meminst);
     kp_asm_alu_mem(&c->code, W, ALU_CMP, REG_SCRATCH, kp_mem(pointer, 8));
     kp_trap_if(c, CC_A, KP_WASM_TRAP_MEMORY_BOUNDS);
+    if (local != KP_WASM_NO_INDEX)
+        checked(c, memory, local, end);
     if (memory != 0) {
         base = pointer;
         kp_asm_load(&c->code, W, base, kp_mem(pointer, 0));
