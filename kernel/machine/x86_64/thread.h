@@ -5,8 +5,16 @@
 #include "kernel/machine/x86_64/cpu.h"
 #include "kernel/object/process.h"
 
-/* kp_machine_thread_t.state; the others: thread.c. */
-enum { KP_X86_THREAD_RUNNING = 2, KP_X86_THREAD_PARKED = 3 };
+/* kp_machine_thread_t.state */
+enum {
+    KP_X86_THREAD_NEW = 0,
+    KP_X86_THREAD_READY, /* in its CPU's queue, also when a cap holds it back */
+    KP_X86_THREAD_RUNNING,
+    KP_X86_THREAD_PARKED,
+    KP_X86_THREAD_STOPPED, /* suspended, about to return to ring 3 */
+    KP_X86_THREAD_MOVING,  /* woken; on its way to another CPU's queue */
+    KP_X86_THREAD_DEAD,
+};
 
 /* The running code becomes this CPU's idle thread. */
 void kp_x86_thread_init(void);
