@@ -280,6 +280,23 @@ KP_TEST(closing_the_handle_closes_the_binding)
     tear_down();
 }
 
+KP_TEST(revocation_closes_the_binding)
+{
+    KP_REQUIRE(set_up());
+    kp_handle_t port = PORT(), event = EVENT();
+    kp_handle_t derived = make(CALL(handle_duplicate, event, KP_RIGHTS_SAME));
+    KP_EXPECT_INT(CALL(port_bind, port, derived, KP_SIGNAL_SIGNALED, 1, KP_PORT_LEVEL), KP_OK);
+    KP_EXPECT_INT(CALL(port_bind, port, event, KP_SIGNAL_SIGNALED, 2, KP_PORT_LEVEL), KP_OK);
+    SIGNAL(event);
+    KP_EXPECT_INT(CALL(handle_revoke, event), KP_OK);
+    KP_EXPECT_INT(poll_port(port, 10), 2);
+    for (unsigned i = 0; i < 2; i++)
+        KP_EXPECT_INT(packet_at(i).kind, packet_at(i).key == 1 ? KP_PORT_CLOSED : KP_PORT_SIGNALS);
+    KP_EXPECT_INT(CALL(port_bind, port, derived, KP_SIGNAL_SIGNALED, 3, KP_PORT_LEVEL),
+                  KP_ERR_REVOKED);
+    tear_down();
+}
+
 KP_TEST(bad_bindings_are_refused)
 {
     KP_REQUIRE(set_up());
