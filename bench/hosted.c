@@ -264,9 +264,9 @@ static void count_instructions(subject_t *subject)
 
 enum { PIPE, SOCKET, CALL, CALL_4K, CALL_64K, BY_KERNEL, NULL_CALL, SPAWN, SUBJECTS };
 static subject_t subjects[SUBJECTS] = {
-    [PIPE] = {.name = "linux_pipe_64b", .calls = 500},
-    [SOCKET] = {.name = "linux_unix_socket_64b", .calls = 500},
-    [CALL] = {.name = "hosted_call_reply_64b", .calls = 4000, .size = SIZE},
+    [PIPE] = {.name = "linux_pipe_64b", .calls = 1000},
+    [SOCKET] = {.name = "linux_unix_socket_64b", .calls = 1000},
+    [CALL] = {.name = "hosted_call_reply_64b", .calls = 1000, .size = SIZE},
     [CALL_4K] = {.name = "hosted_call_reply_4k", .calls = 500, .size = 4096},
     [CALL_64K] = {.name = "hosted_call_reply_64k", .calls = 50, .size = 65536},
     [BY_KERNEL] = {.name = "hosted_call_reply_64b_by_kernel", .calls = 100, .size = SIZE},

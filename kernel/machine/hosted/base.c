@@ -95,7 +95,7 @@ void kp_hosted_files_short(void)
     if (!atomic_exchange(&is_told, true))
         kp_log("hosted", KP_LOG_ERROR,
                "out of file descriptors (at most %llu: ulimit -n): each VMO takes one or two, "
-               "each process four",
+               "each process three",
                (unsigned long long)limit.rlim_cur);
 }
 
