@@ -2,6 +2,7 @@
 #include "kernel/init/boot.h"
 #include "kernel/init/bundle.h"
 #include "kernel/init/command_line.h"
+#include "kernel/init/files.h"
 #include "kernel/init/supervisor.h"
 #include "kernel/test/machine.h"
 #include "tests/kp_test.h"
@@ -92,6 +93,37 @@ KP_TEST(damaged_bundles_are_refused)
     KP_EXPECT_INT(kp_bundle_open(&bundle, archive, size - 1), KP_ERR_BAD_FORMAT);
     KP_EXPECT_INT(kp_bundle_open(&bundle, archive, 10), KP_ERR_BAD_FORMAT);
     KP_EXPECT_INT(kp_bundle_open(&bundle, NULL, 0), KP_ERR_BAD_FORMAT);
+}
+
+static const char *symbol_of(const char *program, uint64_t offset)
+{
+    static char name[12];
+    kp_image_t image = {0};
+    kp_snprintf(image.name, sizeof(image.name), "%s", program);
+    kp_files_symbol(&image, offset, name, sizeof(name));
+    return name;
+}
+
+/* A damaged table gives wrong names at worst. */
+KP_TEST(functions_have_names)
+{
+    static const char table[] = "10 first\n1f0 second\n2000 a_long_name_that_is_cut\n";
+    static const char damaged[] = "x\n\n5\n7 \nffffffffffffffffffff far";
+    const source_t sources[] = {{"symbols/bad.sym", damaged, sizeof(damaged) - 1},
+                                {"symbols/empty.sym", "", 0},
+                                {"symbols/good.sym", table, sizeof(table) - 1}};
+    size_t size = archive_build(sources, KP_ARRAY_COUNT(sources));
+    KP_REQUIRE(kp_files_open(archive, size) == KP_OK);
+    KP_EXPECT_STRING(symbol_of("good", 0xf), "");
+    KP_EXPECT_STRING(symbol_of("good", 0x10), "first");
+    KP_EXPECT_STRING(symbol_of("good", 0x1ef), "first");
+    KP_EXPECT_STRING(symbol_of("good", 0x1f0), "second");
+    KP_EXPECT_STRING(symbol_of("good", UINT64_MAX), "a_long_name");
+    KP_EXPECT_STRING(symbol_of("empty", 5), "");
+    KP_EXPECT_STRING(symbol_of("missing", 5), "");
+    (void)symbol_of("bad", 6);
+    (void)symbol_of("bad", UINT64_MAX);
+    kp_files_close();
 }
 
 KP_TEST(command_lines_are_read)

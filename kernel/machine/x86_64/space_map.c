@@ -48,6 +48,7 @@ static kp_x86_mapping_t *mapping_cut(kp_x86_mapping_t *mapping, uint64_t start, 
     pages_clear(space, KP_MAX(start, mapping->start), KP_MIN(end, mapping->end));
     if (mapping->start < start && mapping->end > end) {
         kp_x86_mapping_t *tail = *spare;
+        KP_CHECK(tail); /* a range lies inside one mapping at most */
         *spare = NULL;
         *tail = *mapping;
         tail->start = end;
