@@ -12,6 +12,7 @@
 #include "kernel/machine/hosted/hosted_internal.h"
 #include "kernel/object/process.h"
 #include "kernel/object/wait.h"
+#include "kernel/trace/trace.h"
 
 /* Calls one after the other by one handle that make a lane worth its two pages. */
 #define WORTH_CALLS 4u
@@ -47,6 +48,12 @@ static atomic_bool is_off;
 void kp_hosted_lanes_set(bool on)
 {
     atomic_store(&is_off, !on);
+}
+
+/* A trace shows every message, so while one is taken all pass through the kernel. */
+static bool are_off(void)
+{
+    return atomic_load(&is_off) || atomic_load(&kp_trace_is_on);
 }
 
 static lane_t *lane_from(kp_channel_lane_t *channel)
@@ -241,7 +248,7 @@ void kp_hosted_lane_offer(kp_hosted_child_t *child, kp_process_t *process, kp_ha
         child->called = handle;
         child->call_count = 0;
     }
-    if (++child->call_count != WORTH_CALLS || atomic_load(&is_off))
+    if (++child->call_count != WORTH_CALLS || are_off())
         return;
     kp_object_t *object = end_of(process, handle);
     if (!object)
@@ -265,7 +272,7 @@ void kp_hosted_lane_offer(kp_hosted_child_t *child, kp_process_t *process, kp_ha
 static bool serve(lane_t *lane, kp_hosted_child_t *child, kp_handle_t handle)
 {
     lane_end_t *server = &lane->ends[SERVER];
-    if (atomic_load(&is_off) || atomic_load(&lane->ends[CLIENT].child) == child)
+    if (are_off() || atomic_load(&lane->ends[CLIENT].child) == child)
         return false;
     if (atomic_load(&server->child))
         return atomic_load(&server->child) == child && server->handle == handle;
