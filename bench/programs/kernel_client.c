@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/program/kp.h"
+#include "runtime/program/call.h"
 #include "runtime/program/message.h"
 #include "runtime/program/startup.h"
 
@@ -57,31 +57,23 @@ static void measure_null(const char *name, uint32_t rounds)
 
 /* ---- Calls ---- */
 
-static kp_status_t call_one(kp_handle_t channel, kp_channel_call_t *call, uint32_t byte_count)
-{
-    call->request.byte_count = byte_count;
-    call->reply.byte_count = BIG;
-    call->reply.handle_count = 0;
-    return kp_channel_call(channel, call, KP_TIME_INFINITE);
-}
-
 static void measure_calls(const char *name, kp_handle_t channel, uint32_t rounds, uint32_t sent,
                           uint32_t wanted)
 {
-    kp_channel_call_t call = {.request.bytes = (uint32_t)kp_mem(request),
-                              .reply.bytes = (uint32_t)kp_mem(reply)};
+    size_t came = 0;
     memset(reply, 0, sizeof(reply));
     for (uint32_t i = 0; i < sent / 4; i++)
         request[i] = i * 7 + 1;
     request[0] = wanted;
     /* The first rounds find pages and both sides waiting. */
     for (int i = 0; i < 10; i++)
-        check(call_one(channel, &call, sent) == KP_OK, name);
+        check(kp_request(channel, request, sent, reply, BIG, &came, KP_TIME_INFINITE) == KP_OK,
+              name);
     kp_time_t start = kp_now();
     for (uint32_t i = 0; i < rounds; i++)
-        (void)call_one(channel, &call, sent);
+        (void)kp_request(channel, request, sent, reply, BIG, &came, KP_TIME_INFINITE);
     result(name, start, rounds);
-    check(call.reply.byte_count == wanted && memcmp(request, reply, wanted) == 0, name);
+    check(came == wanted && memcmp(request, reply, wanted) == 0, name);
 }
 
 static void measure_memcpy(void)

@@ -2,22 +2,18 @@
    channel says. */
 #include <string.h>
 
+#include "runtime/program/call.h"
 #include "runtime/program/message.h"
-#include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
 
 /* Answers every request with as many of its bytes as the client wants: its first word says. */
 static void serve_calls(kp_handle_t channel)
 {
     static uint32_t bytes[KP_CHANNEL_BYTES_MAX / 4];
-    kp_channel_message_t reply = {.bytes = (uint32_t)kp_mem(bytes)};
-    kp_channel_message_t message = {.bytes = (uint32_t)kp_mem(bytes)};
-    do {
-        reply.transaction = message.transaction;
-        reply.byte_count = message.transaction ? bytes[0] : 0;
-        message.byte_count = sizeof(bytes);
-        message.handle_count = 0;
-    } while (kp_channel_reply_receive(channel, &reply, &message, KP_TIME_INFINITE) == KP_OK);
+    kp_service_round_t round = {.bytes = bytes, .capacity = sizeof(bytes)};
+    size_t wanted = 0;
+    while (kp_serve(channel, &round, bytes, wanted, KP_TIME_INFINITE) == KP_OK)
+        wanted = bytes[0] <= sizeof(bytes) ? bytes[0] : 0;
 }
 
 /* Signals back and forth on a channel's user bits, for switches without messages. */
