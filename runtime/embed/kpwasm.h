@@ -1,0 +1,52 @@
+/* What wasm.h lacks: the tier, features, limits, fuel, interruption, WASI. */
+#ifndef KP_RUNTIME_EMBED_KPWASM_H
+#define KP_RUNTIME_EMBED_KPWASM_H
+
+#include "runtime/embed/wasm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum kpwasm_tier {
+    KPWASM_TIER_COMPILE,   /* to x86-64; on other machines the same as INTERPRET */
+    KPWASM_TIER_INTERPRET, /* no executable memory, no signals */
+} kpwasm_tier_t;
+
+/* Of stores: bytes of linear memory and of everything else, table elements, native stack. 0: the default
+   (kp_wasm_store_options_init). */
+typedef struct kpwasm_limits {
+    uint64_t memory_bytes, object_bytes, table_elements, stack_bytes;
+} kpwasm_limits_t;
+
+/* Before wasm_engine_new_with_config. */
+WASM_API_EXTERN void kpwasm_config_set_tier(wasm_config_t *config, kpwasm_tier_t tier);
+/* kp_wasm_features_t (runtime/wasm/types.h); all at first. */
+WASM_API_EXTERN void kpwasm_config_set_features(wasm_config_t *config, uint32_t features);
+/* Code counts fuel: one unit for each function entry and loop head. Off at first; the interpreter always
+   counts. */
+WASM_API_EXTERN void kpwasm_config_set_fuel(wasm_config_t *config, bool counted);
+WASM_API_EXTERN void kpwasm_config_set_limits(wasm_config_t *config, const kpwasm_limits_t *limits);
+
+/* Fuel left; a call that needs more traps "all fuel consumed". */
+WASM_API_EXTERN void kpwasm_store_set_fuel(wasm_store_t *store, int64_t fuel);
+WASM_API_EXTERN int64_t kpwasm_store_fuel(const wasm_store_t *store);
+/* From any thread: the running call, or else the next, traps "interrupted". */
+WASM_API_EXTERN void kpwasm_store_interrupt(wasm_store_t *store);
+
+/* Why the last wasm_module_new or wasm_instance_new with this store returned NULL; "" when it did not.
+   Good until the next. */
+WASM_API_EXTERN const char *kpwasm_store_error(const wasm_store_t *store);
+
+struct kp_wasi;
+/* The imports of a WASI preview 1 program: out has an extern for each import that WASI has, NULL for the
+   others, which the caller fills. `wasi` (runtime/wasi/wasi.h) must outlive the store's calls. False: out
+   of memory. */
+WASM_API_EXTERN bool kpwasm_wasi_imports(wasm_store_t *store, struct kp_wasi *wasi,
+                                         const wasm_module_t *module, wasm_extern_vec_t *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
