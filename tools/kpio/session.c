@@ -233,7 +233,7 @@ static kp_status_t on_display_message(kp_session_t *session, const kp_message_t 
     if (session->frame_pending > 0)
         session->frame_pending--;
     if (presented.status != KP_OK)
-        return fail(session, presented.status, "the display refused the page's display list");
+        return fail(session, presented.status, "the display refused the page's frame");
     session->framed = session->framed || session->frame_load_id == session->load_id;
     kp_tab_frame_done_t done = {{KP_TAB_FRAME_DONE, 0}, presented.sequence};
     return send(session, session->tab, &done, sizeof done, NULL, 0);
@@ -250,15 +250,17 @@ static kp_status_t step(kp_session_t *session, kp_time_t deadline, uint32_t want
     const char *const names[2] = {"the page's process", "the display service"};
     kp_waiter_t waiters[2];
     size_t count = session->display.object ? 2 : 1;
+    /* A frame of the tab needs a surface to go to: until there is one, the tab's messages wait. */
+    size_t first = session->display.object && !session->surface ? 1 : 0;
     memset(waiters, 0, sizeof waiters);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = first; i < count; i++) {
         waiters[i].object = ends[i].object;
         waiters[i].signals = KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED;
     }
-    kp_status_t status = kp_wait_many(waiters, count, deadline);
+    kp_status_t status = kp_wait_many(waiters + first, count - first, deadline);
     if (status != KP_OK)
         return status;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = first; i < count; i++) {
         kp_message_t *message = NULL;
         status = kp_channel_receive(ends[i], KP_TIME_POLL, &message);
         if (status == KP_ERR_SHOULD_WAIT)
