@@ -330,6 +330,8 @@ int64_t kp_call(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t
         return KP_OK;
     case KP_CALL_boot_mark:
         return KP_OK;
+    case KP_CALL_port_create:
+        return KP_ERR_NO_MEMORY; /* a loop without a port waits for many; runtime/test has the port */
     case KP_CALL_service_register: {
         NEED(KP_TYPE_SERVICE);
         return service_register(object);
