@@ -159,7 +159,8 @@ static void op_wait(kp_compiler_t *c, const kp_wasm_instruction_t *instruction,
     uint64_t offset = instruction->value;
     kp_value_t *index = &c->stack[c->height - arguments];
     if (offset) {
-        /* Address and offset are added up here; a sum beyond 64 bits is out of bounds. */
+        /* Address and offset are added up here. A sum beyond 64 bits is out of bounds, but the helper looks at
+           alignment first: it gets the last place with the sum's low bits. */
         kp_value_t rest[2];
         for (unsigned i = arguments - 1; i > 0; i--)
             rest[i - 1] = kp_stack_pop(c);
@@ -168,7 +169,9 @@ static void op_wait(kp_compiler_t *c, const kp_wasm_instruction_t *instruction,
         unsigned reg = kp_value_own_gpr(c, index);
         kp_asm_mov_imm(&c->code, REG_SCRATCH, offset);
         kp_asm_alu(&c->code, W, ALU_ADD, reg, REG_SCRATCH);
-        kp_trap_if(c, CC_B, KP_WASM_TRAP_MEMORY_BOUNDS);
+        kp_asm_alu(&c->code, W, ALU_SBB, REG_SCRATCH, REG_SCRATCH);
+        kp_asm_alu_imm(&c->code, W, ALU_AND, REG_SCRATCH, -8);
+        kp_asm_alu(&c->code, W, ALU_OR, reg, REG_SCRATCH);
         kp_stack_push_reg(c, KP_WASM_TYPE_I64, reg);
         for (unsigned i = 0; i + 1 < arguments; i++) {
             unsigned other = kp_value_own_gpr(c, &rest[i]);
