@@ -3,15 +3,12 @@
 
 #include "kernel/machine/machine.h"
 #include "kernel/machine/x86_64/cpu.h"
-#include "kernel/machine/x86_64/io.h"
+#include "kernel/machine/x86_64/serial.h"
 #include "kernel/machine/x86_64/trap.h"
 
 enum {
     PORT = 0x3f8,
-    FIFO = 16,
-    LINE_STATUS = PORT + 5,
-    TRANSMIT_EMPTY = 0x20,
-    WAIT_MAX = 1000000, /* a port that is not there must not stop the system */
+    WAIT_MAX = 1000000,
     LINE_MAX = 1200,
 };
 
@@ -22,26 +19,14 @@ static int level_max = KP_LOG_INFO;
 
 void kp_x86_console_init(void)
 {
-    kp_x86_out8(PORT + 1, 0);
-    kp_x86_out8(PORT + 3, 0x80);
-    kp_x86_out8(PORT + 0, 1);
-    kp_x86_out8(PORT + 1, 0);
-    kp_x86_out8(PORT + 3, 0x03);
-    kp_x86_out8(PORT + 2, 0x07);
-    kp_x86_out8(PORT + 4, 0x03);
-    absent = kp_x86_in8(LINE_STATUS) == 0xff;
+    kp_x86_serial_init(PORT);
+    absent = !kp_x86_serial_is_there(PORT);
 }
 
 static void transmit(const char *bytes, size_t count)
 {
-    while (count > 0 && !absent) {
-        unsigned wait = 0;
-        while (!(kp_x86_in8(LINE_STATUS) & TRANSMIT_EMPTY) && ++wait < WAIT_MAX)
-            __asm__ volatile("pause");
-        absent = wait == WAIT_MAX;
-        for (unsigned i = 0; i < FIFO && count > 0; i++, count--)
-            kp_x86_out8(PORT, (uint8_t)*bytes++);
-    }
+    if (!absent)
+        absent = !kp_x86_serial_write(PORT, bytes, count, WAIT_MAX);
 }
 
 void kp_x86_console_write(const char *bytes, size_t count)
