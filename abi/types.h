@@ -133,6 +133,8 @@ enum {
 };
 
 #define KP_PROCESS_FUNCTION_MAX 64u
+/* Threads of one process that live at a time. */
+#define KP_PROCESS_THREADS_MAX 64u
 
 /* process_info writes this. */
 typedef struct kp_process_info {
@@ -147,10 +149,10 @@ typedef struct kp_process_info {
     uint64_t cpu_time_ns;
     uint64_t messages_sent;
     uint64_t calls;
-    uint64_t faults;         /* page faults that brought memory (hosted: as the host counts them) */
+    uint64_t faults; /* page faults that brought memory (hosted: as the host counts them) */
     uint64_t fault_instruction; /* offset in the program's image of what faulted or trapped; or 0 */
-    uint32_t state;          /* KP_PROCESS_* */
-    uint32_t suspended;      /* how many resumes it needs */
+    uint32_t state;             /* KP_PROCESS_* */
+    uint32_t suspended;         /* how many resumes it needs */
     /* The WebAssembly function that faulted or trapped, "" when the image does not tell. */
     char fault_function[KP_PROCESS_FUNCTION_MAX];
 } kp_process_info_t;

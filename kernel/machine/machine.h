@@ -54,9 +54,15 @@ void kp_machine_thread_set_cap(kp_thread_t *thread, kp_sched_cap_t *cap);
 /* Starts fn(argument) as a kernel thread; when fn returns the thread ends and the machine calls
    kp_thread_ended(thread) (core). */
 kp_status_t kp_machine_thread_start(kp_thread_t *thread, void (*fn)(void *), void *argument);
-/* Starts the process's only (first) user thread at the image's entry. System calls of that thread
+/* Starts the process's first user thread at the image's entry. System calls of that thread
    arrive in kp_syscall_dispatch (below) on the same kp_thread_t. */
 kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *process);
+/* Starts a further user thread at the image's entry with these two words (runtime/image/image.h), on a
+   stack of its own: the machine has one for each thread->slot, which no two living threads of a process
+   share, and gives its memory back when the thread has ended or with the space. ERR_NO_MEMORY:
+   nothing of it has run. */
+kp_status_t kp_machine_thread_start_further(kp_thread_t *thread, kp_process_t *process,
+                                            uint64_t entry, uint64_t argument);
 /* Makes the thread leave as soon as it can: out of user mode at the next opportunity, out of park
    at once. The machine calls kp_thread_ended(thread) when it has gone. */
 void kp_machine_thread_kill(kp_thread_t *thread);
@@ -86,6 +92,14 @@ kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages,
 kp_status_t kp_machine_space_map(kp_machine_space_t *space, uint32_t address, kp_vmo_t *vmo,
                                  uint64_t offset, uint32_t length, bool writable);
 kp_status_t kp_machine_space_unmap(kp_machine_space_t *space, uint32_t address, uint32_t length);
+/* Maps the whole of a VMO that nobody can write any more (the core has sealed it) to be read and executed,
+   outside linear memory, at an address that the machine chooses: *address, as the program's code sees it.
+   The core holds the VMO until the unmapping; unmap: no thread runs there, or what it does is its own
+   harm. ERR_NO_MEMORY. */
+kp_status_t kp_machine_space_map_code(kp_machine_space_t *space, kp_vmo_t *vmo, uint64_t length,
+                                      uint64_t *address);
+kp_status_t kp_machine_space_unmap_code(kp_machine_space_t *space, uint64_t address,
+                                        uint64_t length);
 /* Copies between kernel memory and linear memory; the core has checked the range against the
    memory's size. ERR_NO_MEMORY when a page cannot be committed, ERR_BAD_ADDRESS when the range has a
    read-only mapping (copy_out). Never faults the kernel. */

@@ -11,6 +11,7 @@ struct kp_thread {
     kp_machine_thread_t machine;
     kp_process_t *process; /* holds a reference; NULL: a kernel thread */
     char name[32];
+    uint32_t slot; /* below KP_PROCESS_THREADS_MAX; no two living threads of a process share it */
     atomic_bool dying;
     bool is_abandoning; /* objects, further ones wait in the list; only the thread itself looks */
     kp_object_t *to_abandon;

@@ -7,11 +7,14 @@
    nothing more: the image applies its own R_X86_64_RELATIVE relocations, which all lie in the rw-
    segment, before anything else. What memory the program wants is in the metadata of abi/image.h.
 
-   Entry: the ELF entry point, kp_image_start, on the process's only thread, with
+   Entry: the ELF entry point, kp_image_start, on each thread of the process, with
      rdi  base of linear memory: KP_IMAGE_MEMORY_RESERVE bytes of address space of which the first
           rsi * 64 KiB are readable and writable and zero, the rest faults
      rsi  current size of linear memory in 64 KiB pages (the metadata's initial_pages)
-     rdx  0 on x86_64; hosted: the address of a kp_image_call_fn that makes system calls
+     rdx  0 on x86_64; hosted: the address of a kp_image_call_fn that makes system calls of whatever
+          thread calls it (the image itself uses neither fs nor gs)
+     rcx  0 on the process's first thread; on further ones (call thread_create) 1, and then
+     r8   thread_create's entry, r9 its argument
      rsp  16-byte aligned, top of a stack of KP_IMAGE_STACK_SIZE with an unmapped guard below of
           KP_IMAGE_STACK_GUARD bytes or more (a fault there is KP_TRAP_STACK_OVERFLOW)
      DF clear, MXCSR 0x1f80, x87 control word 0x37f; other registers unspecified.
