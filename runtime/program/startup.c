@@ -17,8 +17,10 @@ typedef struct {
 } startup_entry_t;
 
 static bool is_loaded;
-static char **arguments; /* [argument_count], into the message */
+static const char **arguments; /* [argument_count + 1], into the message */
 static size_t argument_count;
+static const char **environment; /* [environment_count + 1], behind the arguments */
+static size_t environment_count;
 static startup_entry_t entries[KP_CHANNEL_HANDLES_MAX];
 static size_t entry_count;
 /* Files that were mapped before the process became a snapshot, and are still. */
@@ -57,20 +59,22 @@ static void parse(uint8_t *bytes, size_t size, const kp_handle_t *handles, size_
 {
     kp_reader_t reader = kp_reader_init(bytes, size);
     uint32_t magic = kp_reader_u32(&reader);
-    size_t count = kp_reader_u32(&reader);
+    argument_count = kp_reader_u32(&reader);
     entry_count = kp_reader_u32(&reader);
-    (void)kp_reader_u32(&reader); /* reserved */
-    if (reader.failed || magic != KP_STARTUP_MAGIC || entry_count != handle_count || count > size)
+    environment_count = kp_reader_u32(&reader);
+    if (reader.failed || magic != KP_STARTUP_MAGIC || entry_count != handle_count ||
+        argument_count > size || environment_count > size)
         fail("malformed message", KP_ERR_BAD_FORMAT);
-    arguments = calloc(count + 1, sizeof(*arguments));
+    arguments = calloc(argument_count + environment_count + 2, sizeof(*arguments));
     if (!arguments)
         fail("arguments", KP_ERR_NO_MEMORY);
-    for (size_t i = 0; i < count; i++) {
-        arguments[i] = read_string(&reader);
-        if (!arguments[i])
+    environment = arguments + argument_count + 1;
+    for (size_t i = 0; i < argument_count + environment_count; i++) {
+        const char *text = read_string(&reader);
+        if (!text)
             fail("cut argument", KP_ERR_BAD_FORMAT);
+        arguments[i < argument_count ? i : i + 1] = text;
     }
-    argument_count = count;
     for (size_t i = 0; i < entry_count; i++) {
         char *name = read_string(&reader);
         if (!name)
@@ -168,6 +172,39 @@ const void *kp_startup_file(const char *path, size_t *size)
     return NULL;
 }
 
+static startup_entry_t *file_at(size_t index)
+{
+    load();
+    if (index >= entry_count || strncmp(entries[index].name, "file:", 5) != 0 ||
+        (!entries[index].file && entries[index].handle == KP_HANDLE_NONE))
+        return NULL;
+    return &entries[index];
+}
+
+kp_status_t kp_startup_file_size(size_t index, uint64_t *size)
+{
+    const startup_entry_t *entry = file_at(index);
+    if (!entry)
+        return KP_ERR_NOT_FOUND;
+    *size = entry->file_size;
+    return KP_OK;
+}
+
+kp_status_t kp_startup_file_read(size_t index, uint64_t offset, void *bytes, size_t count)
+{
+    const startup_entry_t *entry = file_at(index);
+    if (!entry)
+        return KP_ERR_NOT_FOUND;
+    if (offset > entry->file_size || count > entry->file_size - offset)
+        return KP_ERR_OUT_OF_RANGE;
+    if (count == 0)
+        return KP_OK;
+    if (!entry->file)
+        return kp_vmo_read(entry->handle, offset, bytes, count);
+    memcpy(bytes, (const uint8_t *)entry->file + offset, count);
+    return KP_OK;
+}
+
 kp_status_t kp_startup_freeze(void)
 {
     load();
@@ -185,9 +222,9 @@ kp_status_t kp_startup_freeze(void)
             kept[kept_count++] = entries[i];
     }
     memset(entries, 0, sizeof(entries));
-    entry_count = argument_count = 0;
+    entry_count = argument_count = environment_count = 0;
     free(arguments);
-    arguments = NULL;
+    arguments = environment = NULL;
     is_loaded = false;
     load();
     return KP_OK;
@@ -203,4 +240,20 @@ const char *kp_startup_argument(size_t index)
 {
     load();
     return index < argument_count ? arguments[index] : NULL;
+}
+
+const char *const *kp_startup_arguments(size_t *count)
+{
+    load();
+    if (count)
+        *count = argument_count;
+    return arguments;
+}
+
+const char *const *kp_startup_environment(size_t *count)
+{
+    load();
+    if (count)
+        *count = environment_count;
+    return environment;
 }

@@ -1,4 +1,4 @@
-/* What the process was given at its start: arguments (main's argv) and named handles
+/* What the process was given at its start: arguments (main's argv), environment and named handles
    (abi/startup.h). The startup message is read at the first use of any of these; nothing need be
    initialised. A process whose message is missing or malformed ends with KP_TRAP_ABORT: it could
    not do anything. */
@@ -23,6 +23,12 @@ kp_handle_t kp_startup_take(const char *name);
    given this file or memory is short. Bytes after the end up to the page's end are zero. */
 const void *kp_startup_file(const char *path, size_t *size);
 
+/* The file that kp_startup_name(index) names ("file:..."), without mapping it: its length in bytes, and bytes out of
+   it. ERR_NOT_FOUND when the name is of no file or its handle was taken, ERR_OUT_OF_RANGE unless
+   offset + count <= length, vmo_read's errors. */
+kp_status_t kp_startup_file_size(size_t index, uint64_t *size);
+kp_status_t kp_startup_file_read(size_t index, uint64_t offset, void *bytes, size_t count);
+
 /* The names of all handles given, in the message's order, as the creator wrote them without the
    size suffix ("file:fonts/DejaVuSans.ttf"), also of taken ones. NULL at and after the end. */
 const char *kp_startup_name(size_t index);
@@ -36,6 +42,10 @@ kp_status_t kp_startup_freeze(void);
 /* Arguments, as main gets them: for code far from main. argument 0 is the program's name. NULL at
    and after the end. */
 const char *kp_startup_argument(size_t index);
+/* All of them, and the environment ("NAME=value"), each with a NULL behind the last; *count (may be NULL)
+   says how many. They stay until the process becomes a snapshot. */
+const char *const *kp_startup_arguments(size_t *count);
+const char *const *kp_startup_environment(size_t *count);
 
 #ifdef __cplusplus
 }
