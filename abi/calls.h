@@ -31,6 +31,24 @@ typedef struct kp_vmo_info {
     uint32_t seals; /* KP_VMO_SEAL_* */
 } kp_vmo_info_t;
 
+/* Kinds of code. */
+enum {
+    KP_CODE_PROGRAM = 1, /* of the boot archive: for process_create */
+    KP_CODE_MADE = 2,    /* by code_create: for code_map */
+};
+
+#define KP_CODE_SIZE_MAX ((uint64_t)1 << 30)
+#define KP_CODE_MAPPINGS_MAX 1024u /* of one process */
+
+typedef struct kp_code_info {
+    uint64_t size;     /* bytes, a multiple of KP_PAGE_SIZE */
+    uint32_t kind;     /* KP_CODE_* */
+    uint32_t handles;  /* to it, anywhere; also in messages on their way */
+    uint32_t mappings; /* KP_CODE_MADE: by code_map, in all processes */
+    uint32_t reserved; /* 0 */
+} kp_code_info_t;
+KP_STATIC_ASSERT(sizeof(kp_code_info_t) == 24, "ABI layout");
+
 typedef struct kp_tab_created {
     kp_handle_t channel;
     kp_handle_t process;

@@ -57,6 +57,7 @@ enum {
     KP_TYPE_PORT = 10,
     KP_TYPE_TIMER = 11,
     KP_TYPE_CODE = 12,
+    KP_TYPE_CODE_AUTHORITY = 13, /* the right to make code: code_create */
 };
 
 /* Signals: level-triggered state bits of an object that wait calls look at. */

@@ -8,6 +8,7 @@
 #include "kernel/init/trace.h"
 #include "kernel/ipc/services.h"
 #include "kernel/kernel.h"
+#include "kernel/object/code.h"
 
 #define COMMAND_LINE_MAX 4096u
 
@@ -222,6 +223,7 @@ kp_status_t kp_kernel_start(const kp_boot_t *boot)
         kp_log("boot", KP_LOG_ERROR, "boot archive: %s", kp_status_text(status));
         return status;
     }
+    kp_code_authority_init();
     status = kp_coordinator_init();
     if (status != KP_OK)
         return status;

@@ -13,6 +13,11 @@ typedef struct kp_code {
 /* A capability with all rights of a code object. ERR_NO_MEMORY. */
 kp_status_t kp_code_create(const kp_image_t *image, kp_capability_t *code);
 
+/* Whoever holds a capability to this object (KP_RIGHT_MANAGE) may make code of VMOs: code_create. The
+   boot table gives it to the compiler service. One for the system; for ever, and nobody's charge. */
+void kp_code_authority_init(void); /* at the kernel's start */
+kp_object_t *kp_code_authority(void);
+
 static inline const kp_code_t *kp_code_from_object(kp_object_t *object)
 {
     KP_ASSERT(object->type == KP_TYPE_CODE);

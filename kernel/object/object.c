@@ -173,7 +173,9 @@ kp_rights_t kp_object_default_rights(uint32_t type)
         return common | KP_RIGHT_READ | KP_RIGHT_WRITE | KP_RIGHT_DUPLICATE;
     case KP_TYPE_TIMER:
         return common | KP_RIGHT_WRITE | KP_RIGHT_DUPLICATE;
-    case KP_TYPE_CODE:
+    case KP_TYPE_CODE_AUTHORITY: /* nobody can pass it on */
+        return KP_RIGHT_INSPECT | KP_RIGHT_MANAGE;
+    case KP_TYPE_CODE: /* and MAP when code_create made it */
         return KP_RIGHT_TRANSFER | KP_RIGHT_INSPECT | KP_RIGHT_EXECUTE | KP_RIGHT_DUPLICATE;
     default:
         return 0;

@@ -68,6 +68,7 @@ static void once(void)
     memcpy(archive, &header, sizeof(header));
     memcpy(archive + sizeof(header), &entry, sizeof(entry));
     kp_service_t *http;
+    kp_code_authority_init();
     MUST(kp_files_open(archive, sizeof(archive)) == KP_OK && kp_coordinator_init() == KP_OK &&
          kp_timers_start() == KP_OK && kp_device_register(&device) == KP_OK &&
          kp_service_find("test", &service) == KP_OK && kp_service_find("http", &http) == KP_OK);
@@ -155,6 +156,8 @@ static kp_object_t *object_of(uint32_t type)
         return timer.object;
     case KP_TYPE_CODE:
         return code.object;
+    case KP_TYPE_CODE_AUTHORITY:
+        return kp_code_authority();
     default:
         return NULL;
     }
@@ -163,9 +166,9 @@ static kp_object_t *object_of(uint32_t type)
 const uint32_t *kp_test_object_types(void)
 {
     static const uint32_t types[] = {
-        KP_TYPE_CHANNEL, KP_TYPE_VMO,    KP_TYPE_EVENT,       KP_TYPE_PROCESS, KP_TYPE_THREAD,
-        KP_TYPE_SERVICE, KP_TYPE_DEVICE, KP_TYPE_COORDINATOR, KP_TYPE_JOB,     KP_TYPE_PORT,
-        KP_TYPE_TIMER,   KP_TYPE_CODE,   KP_TYPE_NONE};
+        KP_TYPE_CHANNEL, KP_TYPE_VMO,    KP_TYPE_EVENT,          KP_TYPE_PROCESS, KP_TYPE_THREAD,
+        KP_TYPE_SERVICE, KP_TYPE_DEVICE, KP_TYPE_COORDINATOR,    KP_TYPE_JOB,     KP_TYPE_PORT,
+        KP_TYPE_TIMER,   KP_TYPE_CODE,   KP_TYPE_CODE_AUTHORITY, KP_TYPE_NONE};
     return types;
 }
 
