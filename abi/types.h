@@ -99,6 +99,8 @@ enum {
 enum {
     KP_CLOCK_MONOTONIC = 0, /* nanoseconds since boot */
     KP_CLOCK_REALTIME = 1,  /* nanoseconds since 1970-01-01T00:00:00Z */
+    KP_CLOCK_PROCESS = 2,   /* processor time of the caller's process, ended threads included */
+    KP_CLOCK_THREAD = 3,    /* processor time of the calling thread */
 };
 
 /* How a process ended. */

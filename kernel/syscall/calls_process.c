@@ -26,6 +26,15 @@ int64_t kp_call_clock_get(kp_call_t *call)
     case KP_CLOCK_REALTIME:
         now = kp_machine_realtime();
         break;
+    case KP_CLOCK_PROCESS: {
+        kp_process_info_t info;
+        kp_process_info(call->process, &info);
+        now = info.cpu_time_ns;
+        break;
+    }
+    case KP_CLOCK_THREAD:
+        now = kp_machine_thread_cpu_time(kp_machine_thread_current());
+        break;
     default:
         return KP_ERR_INVALID_ARGUMENT;
     }

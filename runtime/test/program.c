@@ -103,6 +103,11 @@ static int test_clock(void)
     uint8_t random[2][32] = {{0}};
     CHECK(kp_random_get(random, sizeof(random)) == KP_OK);
     CHECK(memcmp(random[0], random[1], 32) != 0);
+    uint64_t used = 0, of_thread = 0;
+    for (volatile int i = 0; i < 1000000; i++)
+        continue;
+    CHECK(kp_clock_get(KP_CLOCK_PROCESS, &used) == KP_OK && used > 0);
+    CHECK(kp_clock_get(KP_CLOCK_THREAD, &of_thread) == KP_OK && of_thread > 0);
     CHECK(kp_clock_get(9, (uint64_t *)random) == KP_ERR_INVALID_ARGUMENT);
     return 0;
 }

@@ -472,7 +472,9 @@ KP_TEST(small_calls)
     KP_REQUIRE(set_up());
     KP_EXPECT_INT(kp_test_call(process, clock_get, KP_CLOCK_MONOTONIC, 0x100), KP_OK);
     KP_EXPECT_INT(kp_test_call(process, clock_get, KP_CLOCK_REALTIME, 0x108), KP_OK);
-    KP_EXPECT_INT(kp_test_call(process, clock_get, 2, 0x108), KP_ERR_INVALID_ARGUMENT);
+    KP_EXPECT_INT(kp_test_call(process, clock_get, KP_CLOCK_PROCESS, 0x110), KP_OK);
+    KP_EXPECT_INT(kp_test_call(process, clock_get, KP_CLOCK_THREAD, 0x118), KP_OK);
+    KP_EXPECT_INT(kp_test_call(process, clock_get, 4, 0x108), KP_ERR_INVALID_ARGUMENT);
     KP_EXPECT(word(0x10c) != 0);
     KP_EXPECT_INT(kp_test_call(process, random_get, 0x1000, 65536), KP_OK);
     KP_EXPECT_INT(kp_test_call(process, random_get, 0x1000, 65537), KP_ERR_INVALID_ARGUMENT);
