@@ -305,15 +305,40 @@ static void call_through(kp_compiler_t *c)
     kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
 }
 
-static void call_direct(kp_compiler_t *c, uint32_t index)
+/* The rel32 at `site` leads to a function of the module, now or when that is compiled. */
+static void direct_bind(kp_compiler_t *c, uint32_t site, uint32_t own)
+{
+    if (own >= c->first && own <= c->current) {
+        kp_asm_patch(&c->code, site, c->offsets[own - c->first]);
+        return;
+    }
+    uint32_t *chain =
+        own >= c->first && own < c->end ? &c->offsets[own - c->first] : &c->foreign[own];
+    kp_asm_write(&c->code, site, *chain);
+    *chain = site;
+}
+
+/* Is the module's function called through its funcinst, because its code may not be there yet? */
+static bool own_is_far(const kp_compiler_t *c, uint32_t index)
 {
     uint32_t own = index - c->module->imported_function_count;
-    uint32_t site = kp_asm_call(&c->code);
-    if (own <= c->current) {
-        kp_asm_patch(&c->code, site, c->offsets[own]);
+    return (c->options.flags & KP_WASM_COMPILE_LAZY) && (own < c->first || own >= c->end);
+}
+
+/* rax = the function of this instance. */
+static void load_own(kp_compiler_t *c, uint32_t own)
+{
+    kp_asm_load(&c->code, W, RAX, kp_mem(REG_INSTANCE, 32));
+    kp_asm_alu_imm(&c->code, W, ALU_ADD, RAX, (int32_t)(own * sizeof(kp_wasm_funcinst_t)));
+}
+
+static void call_own(kp_compiler_t *c, uint32_t own)
+{
+    if (own_is_far(c, own + c->module->imported_function_count)) {
+        load_own(c, own);
+        kp_asm_call_mem(&c->code, kp_mem(RAX, 0));
     } else {
-        kp_asm_write(&c->code, site, c->offsets[own]);
-        c->offsets[own] = site;
+        direct_bind(c, kp_asm_call(&c->code), own);
     }
 }
 
@@ -322,10 +347,11 @@ static void op_call(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
     const kp_wasm_functype_t *type = instruction->signature;
     bool indirect = instruction->opcode == KP_WASM_OP_CALL_INDIRECT;
     bool import = !indirect && instruction->index < c->module->imported_function_count;
+    bool far = !indirect && !import && own_is_far(c, instruction->index);
     kp_call_prepare(c, type->parameter_count + indirect);
     if (indirect)
         load_indirect(c, instruction);
-    else if (import)
+    else if (import || far)
         kp_gpr_claim(c, RAX, NULL, NULL);
 
     if (type->parameter_count > KP_ROW_UNROLLED)
@@ -352,7 +378,9 @@ static void op_call(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
         call_through(c);
         kp_gpr_drop(c, RAX);
     } else {
-        call_direct(c, instruction->index);
+        call_own(c, instruction->index - c->module->imported_function_count);
+        if (far)
+            kp_gpr_drop(c, RAX);
     }
     kp_call_finish(c);
     results_fetch(c, type, row);
@@ -398,10 +426,11 @@ static void op_return_call(kp_compiler_t *c, const kp_wasm_instruction_t *instru
     const kp_wasm_functype_t *type = instruction->signature;
     bool indirect = instruction->opcode == KP_WASM_OP_RETURN_CALL_INDIRECT;
     bool import = !indirect && instruction->index < c->module->imported_function_count;
+    bool far = !indirect && !import && own_is_far(c, instruction->index);
     kp_call_prepare(c, type->parameter_count + indirect);
     if (indirect)
         load_indirect(c, instruction);
-    else if (import)
+    else if (import || far)
         kp_gpr_claim(c, RAX, NULL, NULL);
     if (type->parameter_count > KP_ROW_UNROLLED)
         kp_gpr_claim(c, R10, NULL, NULL);
@@ -445,12 +474,12 @@ static void op_return_call(kp_compiler_t *c, const kp_wasm_instruction_t *instru
     if (c->status != KP_OK)
         return;
     uint32_t own = instruction->index - c->module->imported_function_count;
-    uint32_t site = kp_asm_jmp(&c->code);
-    if (own <= c->current) {
-        kp_asm_patch(&c->code, site, c->offsets[own]);
+    if (far) {
+        load_own(c, own);
+        kp_asm_rm(&c->code, 0xff, 4, kp_mem(RAX, 0));
+        kp_gpr_drop(c, RAX);
     } else {
-        kp_asm_write(&c->code, site, c->offsets[own]);
-        c->offsets[own] = site;
+        direct_bind(c, kp_asm_jmp(&c->code), own);
     }
 }
 

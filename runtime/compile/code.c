@@ -12,7 +12,7 @@ struct kp_wasm_code {
     kp_wasm_code_range_t range;
     kp_wasm_code_header_t header;
     kp_wasm_allocator_t allocator;
-    uint8_t *mapping; /* of the code alone */
+    uint8_t *mapping; /* of the code alone; NULL: somebody else's */
     size_t allocated;
     uint32_t tables[]; /* offsets, clause_first, clauses */
 };
@@ -51,23 +51,30 @@ static bool offsets_valid(const uint32_t *offsets, uint32_t count, uint32_t low,
     return true;
 }
 
+static size_t mapping_size(const kp_wasm_code_t *code)
+{
+    return code->header.code_size ? code->header.code_size : 1;
+}
+
 /* The shape: parts inside, in order, ascending. */
 static bool header_valid(const kp_wasm_code_header_t *header, size_t size,
                          const kp_wasm_module_t *module)
 {
+    uint32_t functions = module->function_count - module->imported_function_count;
     uint64_t tables = ((uint64_t)header->function_count + 1) * 4;
     if (header->clause_count)
         tables = tables * 2 + (uint64_t)header->clause_count * sizeof(kp_wasm_code_clause_t);
     return memcmp(header->magic, KP_WASM_CODE_MAGIC, sizeof header->magic) == 0 &&
            header->size == size && header->code == KP_WASM_CODE_PAGE &&
-           header->module_size == module->size &&
-           header->function_count == module->function_count - module->imported_function_count &&
+           header->module_size == module->size && header->first_function <= functions &&
+           header->function_count <= functions - header->first_function &&
            header->tables % 16 == 0 && header->tables <= size && tables <= size - header->tables &&
            header->code <= header->tables && header->code_size <= header->tables - header->code;
 }
 
-kp_status_t kp_wasm_code_load(const void *artefact, size_t size, const kp_wasm_module_t *module,
-                              kp_wasm_allocator_t allocator, kp_wasm_code_t **result)
+static kp_status_t load(const void *artefact, size_t size, const void *mapped,
+                        const kp_wasm_module_t *module, kp_wasm_allocator_t allocator,
+                        kp_wasm_code_t **result)
 {
     const uint8_t *bytes = artefact;
     kp_wasm_code_header_t header;
@@ -99,24 +106,38 @@ kp_status_t kp_wasm_code_load(const void *artefact, size_t size, const kp_wasm_m
         range->clauses = (const kp_wasm_code_clause_t *)(range->clause_first + functions + 1);
         valid = valid && offsets_valid(range->clause_first, functions, 0, header.clause_count);
     }
-    size_t mapped = header.code_size ? header.code_size : 1;
     kp_status_t status = valid ? KP_OK : KP_ERR_BAD_FORMAT;
-    if (status == KP_OK) {
-        code->mapping = kp_wasm_platform_code_map(bytes + header.code, mapped);
-        status = code->mapping ? KP_OK : KP_ERR_NO_MEMORY;
+    if (status == KP_OK && !mapped) {
+        mapped = code->mapping = kp_wasm_platform_code_map(bytes + header.code, mapping_size(code));
+        status = mapped ? KP_OK : KP_ERR_NO_MEMORY;
     }
     if (status != KP_OK) {
         allocator.resize(allocator.context, code, allocated, 0);
         return status;
     }
     /* Offsets count from the artefact's begin. */
-    range->base = (const uint8_t *)((uintptr_t)code->mapping - header.code);
+    range->base = (const uint8_t *)((uintptr_t)mapped - header.code);
     range->size = header.code + header.code_size;
     range->module = module;
+    range->first_function = header.first_function;
     range->function_count = functions;
     kp_wasm_code_register(range);
     *result = code;
     return KP_OK;
+}
+
+kp_status_t kp_wasm_code_load(const void *artefact, size_t size, const kp_wasm_module_t *module,
+                              kp_wasm_allocator_t allocator, kp_wasm_code_t **code)
+{
+    return load(artefact, size, NULL, module, allocator, code);
+}
+
+kp_status_t kp_wasm_code_adopt(const void *artefact, size_t size, const void *mapped,
+                               const kp_wasm_module_t *module, kp_wasm_allocator_t allocator,
+                               kp_wasm_code_t **code)
+{
+    *code = NULL;
+    return mapped ? load(artefact, size, mapped, module, allocator, code) : KP_ERR_INVALID_ARGUMENT;
 }
 
 void kp_wasm_code_unload(kp_wasm_code_t *code)
@@ -124,13 +145,23 @@ void kp_wasm_code_unload(kp_wasm_code_t *code)
     if (!code)
         return;
     kp_wasm_code_withdraw(&code->range);
-    kp_wasm_platform_code_unmap(code->mapping, code->header.code_size ? code->header.code_size : 1);
+    if (code->mapping)
+        kp_wasm_platform_code_unmap(code->mapping, mapping_size(code));
     code->allocator.resize(code->allocator.context, code, code->allocated, 0);
 }
 
-static kp_status_t attach(kp_wasm_instance_t *instance, void *tier_module)
+uint32_t kp_wasm_code_first(const kp_wasm_code_t *code)
 {
-    const kp_wasm_code_t *code = tier_module;
+    return code->range.first_function;
+}
+
+uint32_t kp_wasm_code_count(const kp_wasm_code_t *code)
+{
+    return code->range.function_count;
+}
+
+kp_status_t kp_wasm_code_attach(const kp_wasm_code_t *code, kp_wasm_instance_t *instance)
+{
     const kp_wasm_module_t *module = instance->module;
     if (code->range.module != module)
         return KP_ERR_INVALID_ARGUMENT;
@@ -139,12 +170,21 @@ static kp_status_t attach(kp_wasm_instance_t *instance, void *tier_module)
             if (!module->memories[i].size.is_64 &&
                 kp_wasm_instance_memory(instance, i)->kind != KP_WASM_MEMORY_GUARDED)
                 return KP_ERR_BAD_STATE;
-    for (uint32_t i = 0; i < code->header.function_count; i++) {
-        kp_wasm_funcinst_t *function = &instance->functions[i];
+    for (uint32_t i = 0; i < code->range.function_count; i++) {
+        kp_wasm_funcinst_t *function = &instance->functions[code->range.first_function + i];
         function->code = (const void *)((uintptr_t)code->range.base + code->range.offsets[i]);
         function->call = kp_wasm_x86_call;
     }
     return KP_OK;
+}
+
+static kp_status_t attach(kp_wasm_instance_t *instance, void *tier_module)
+{
+    const kp_wasm_code_t *code = tier_module;
+    const kp_wasm_module_t *module = instance->module;
+    if (code->range.function_count != module->function_count - module->imported_function_count)
+        return KP_ERR_INVALID_ARGUMENT;
+    return kp_wasm_code_attach(code, instance);
 }
 
 const kp_wasm_tier_t kp_wasm_compiled_tier = {.name = "compiled", .attach = attach};

@@ -1,13 +1,8 @@
-/* The pass over a module: prologues, dispatch by class, what stands behind each function, the artefact. */
+/* The pass over a function: prologue, dispatch by class, what stands behind it. */
 #include "runtime/compile/internal.h"
 
 enum {
     FRAME_MAXIMUM = 64 << 20,
-    CODE_MAXIMUM = 1 << 30,
-    /* More code than this for each byte of bodies, above a floor, only hostile modules make (real ones
-       are below 3); it bounds what they cost. */
-    CODE_FACTOR = 24,
-    CODE_FLOOR = 16 << 20,
     /* Leaves with smaller frames do not check the stack: callers left that much and more. */
     FRAME_UNCHECKED = 16 << 10,
 };
@@ -224,11 +219,11 @@ static kp_status_t begin(void *context, kp_wasm_visitor_t *visitor)
     status = kp_asm_reserve(&c->code, KP_ROOM + 16 * (size_t)visitor->local_count);
     if (status != KP_OK)
         return status;
-    while (kp_asm_here(&c->code) & 15)
+    while (kp_asm_here(&c->code) & (KP_FUNCTION_ALIGNMENT - 1))
         kp_asm_u8(&c->code, 0xcc);
     c->start = kp_asm_here(&c->code);
-    kp_control_bind_chain(c, c->offsets[c->current]);
-    c->offsets[c->current] = c->start;
+    kp_control_bind_chain(c, c->offsets[c->current - c->first]);
+    c->offsets[c->current - c->first] = c->start;
     c->height = c->flushed = 0;
     c->control_count = 0;
     c->check_count = 0;
@@ -376,153 +371,4 @@ static kp_status_t instruction(void *context, kp_wasm_visitor_t *visitor,
     return c->status;
 }
 
-/* ---- the module ---- */
-
-kp_wasm_compile_options_t kp_wasm_compile_options_init(kp_wasm_allocator_t allocator)
-{
-    return (kp_wasm_compile_options_t){
-        .allocator = allocator,
-        .flags = KP_WASM_COMPILE_GUARDED,
-        .cpu = kp_wasm_cpu_features(),
-        .code_maximum = 512 << 20,
-    };
-}
-
-static bool types_use_simd(const kp_wasm_module_t *module)
-{
-    for (uint32_t i = 0; i < module->type_byte_count; i++)
-        if (module->type_bytes[i] == KP_WASM_TYPE_V128)
-            return true;
-    for (uint32_t i = 0; i < module->global_count; i++)
-        if (module->globals[i].type == KP_WASM_TYPE_V128)
-            return true;
-    return false;
-}
-
-static void *allocate(kp_compiler_t *c, size_t size)
-{
-    return c->options.allocator.resize(c->options.allocator.context, NULL, 0, size);
-}
-
-static void discard(kp_compiler_t *c, void *memory, size_t size)
-{
-    if (memory)
-        c->options.allocator.resize(c->options.allocator.context, memory, size, 0);
-}
-
-/* Header before, tables behind the code. */
-static kp_status_t artefact_finish(kp_compiler_t *c, uint32_t functions,
-                                   kp_wasm_artefact_t *artefact)
-{
-    uint32_t code_end = kp_asm_here(&c->code);
-    size_t tables = (functions + 1) * sizeof(uint32_t);
-    if (c->clause_count)
-        tables = tables * 2 + c->clause_count * sizeof(kp_wasm_code_clause_t);
-    kp_status_t status = kp_asm_reserve(&c->code, tables + 16);
-    if (status != KP_OK)
-        return status;
-    c->offsets[functions] = code_end;
-    while (kp_asm_here(&c->code) & 15)
-        kp_asm_u8(&c->code, 0xcc);
-    kp_wasm_code_header_t header = {
-        .version = (uint32_t)KP_WASM_CODE_VERSION << 16 | KP_WASM_LAYOUT_VERSION,
-        .cpu = c->options.cpu,
-        .flags = c->options.flags,
-        .function_count = functions,
-        .clause_count = c->clause_count,
-        .code = KP_WASM_CODE_PAGE,
-        .code_size = code_end - KP_WASM_CODE_PAGE,
-        .tables = kp_asm_here(&c->code),
-        .module_size = c->module->size,
-    };
-    memcpy(header.magic, KP_WASM_CODE_MAGIC, sizeof header.magic);
-    memcpy(c->code.at, c->offsets, (functions + 1) * sizeof(uint32_t));
-    c->code.at += (functions + 1) * sizeof(uint32_t);
-    if (c->clause_count) {
-        c->clause_first[functions] = c->clause_count;
-        memcpy(c->code.at, c->clause_first, (functions + 1) * sizeof(uint32_t));
-        c->code.at += (functions + 1) * sizeof(uint32_t);
-        memcpy(c->code.at, c->clauses, c->clause_count * sizeof *c->clauses);
-        c->code.at += c->clause_count * sizeof *c->clauses;
-    }
-    header.size = kp_asm_here(&c->code);
-    memcpy(c->code.base, &header, sizeof header);
-    size_t capacity = (size_t)(c->code.end - c->code.base);
-    void *bytes = c->options.allocator.resize(c->options.allocator.context, c->code.base, capacity,
-                                              header.size);
-    if (!bytes)
-        return KP_ERR_NO_MEMORY;
-    c->code.base = NULL;
-    *artefact = (kp_wasm_artefact_t){bytes, header.size, c->options.allocator};
-    return KP_OK;
-}
-
-kp_status_t kp_wasm_compile(const kp_wasm_module_t *module,
-                            const kp_wasm_compile_options_t *options, kp_wasm_artefact_t *artefact,
-                            kp_wasm_error_t *error)
-{
-    static const kp_wasm_sink_t sink = {.begin = begin, .instruction = instruction, .end = end};
-    uint32_t functions = module->function_count - module->imported_function_count;
-    size_t table = (functions + 1) * sizeof(uint32_t);
-    kp_compiler_t compiler, *c = &compiler;
-    memset(c, 0, sizeof *c);
-    *artefact = (kp_wasm_artefact_t){0};
-    c->module = module;
-    c->options = *options;
-    c->avx = options->cpu & KP_WASM_CPU_AVX;
-    c->bmi2 = options->cpu & KP_WASM_CPU_BMI2;
-    c->lzcnt = options->cpu & KP_WASM_CPU_LZCNT;
-    c->tzcnt = options->cpu & KP_WASM_CPU_TZCNT;
-    c->layout = kp_wasm_instance_layout(module);
-    c->module_simd = types_use_simd(module);
-    c->code.allocator = options->allocator;
-    uint64_t most = (uint64_t)CODE_FACTOR * module->code.size + CODE_FLOOR;
-    most = most < options->code_maximum ? most : options->code_maximum;
-    c->code.maximum = most < CODE_MAXIMUM ? most : CODE_MAXIMUM;
-    c->offsets = allocate(c, table);
-    c->clause_first = allocate(c, table);
-    c->stack_capacity = 256;
-    c->stack = allocate(c, c->stack_capacity * sizeof *c->stack);
-    kp_wasm_visitor_t visitor;
-    kp_wasm_visitor_init(&visitor, module, options->allocator);
-    /* A first guess at the size of the code saves most of the copying. */
-    size_t guess = KP_WASM_CODE_PAGE + KP_ROOM + (size_t)module->code.size * 3;
-    kp_status_t status = c->offsets && c->clause_first && c->stack ? KP_OK : KP_ERR_NO_MEMORY;
-    if (status == KP_OK)
-        status = kp_asm_reserve(&c->code, guess < c->code.maximum ? guess : KP_WASM_CODE_PAGE);
-    if (status == KP_OK) {
-        memset(c->offsets, 0, table);
-        memset(c->code.at, 0, KP_WASM_CODE_PAGE);
-        c->code.at += KP_WASM_CODE_PAGE;
-    } else if (error) {
-        *error = (kp_wasm_error_t){.status = status,
-                                   .kind = KP_WASM_ERROR_MEMORY,
-                                   .function = KP_WASM_NO_FUNCTION,
-                                   .reason = "out of memory"};
-    }
-    for (; status == KP_OK && c->current < functions; c->current++) {
-        c->clause_first[c->current] = c->clause_count;
-        status = kp_wasm_body_visit(&visitor, c->current + module->imported_function_count, &sink,
-                                    c, error);
-    }
-    if (status == KP_OK)
-        status = artefact_finish(c, functions, artefact);
-    kp_wasm_visitor_clear(&visitor);
-    discard(c, c->code.base, (size_t)(c->code.end - c->code.base));
-    discard(c, c->offsets, table);
-    discard(c, c->clause_first, table);
-    discard(c, c->clauses, c->clause_capacity * sizeof *c->clauses);
-    discard(c, c->stack, c->stack_capacity * sizeof *c->stack);
-    discard(c, c->locals, c->local_capacity * sizeof *c->locals);
-    discard(c, c->weights, c->local_capacity * sizeof *c->weights);
-    discard(c, c->controls, c->control_capacity * sizeof *c->controls);
-    discard(c, c->slow, c->slow_capacity * sizeof *c->slow);
-    return status;
-}
-
-void kp_wasm_artefact_free(kp_wasm_artefact_t *artefact)
-{
-    if (artefact->bytes)
-        artefact->allocator.resize(artefact->allocator.context, artefact->bytes, artefact->size, 0);
-    *artefact = (kp_wasm_artefact_t){0};
-}
+const kp_wasm_sink_t kp_compiler_sink = {.begin = begin, .instruction = instruction, .end = end};

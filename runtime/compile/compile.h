@@ -33,4 +33,33 @@ kp_status_t kp_wasm_compile(const kp_wasm_module_t *module,
                             kp_wasm_error_t *error);
 void kp_wasm_artefact_free(kp_wasm_artefact_t *artefact);
 
+/* ---- lazily ----
+   `first` and `count` here and below are among the module's own functions (imports not counted). */
+
+/* An artefact of some functions, with options.flags & KP_WASM_COMPILE_LAZY; validates only these. */
+kp_status_t kp_wasm_compile_range(const kp_wasm_module_t *module,
+                                  const kp_wasm_compile_options_t *options, uint32_t first,
+                                  uint32_t count, kp_wasm_artefact_t *artefact,
+                                  kp_wasm_error_t *error);
+
+/* How many functions from `first` on have that many bytes of bodies together: to cut a module into ranges
+   or parts. 0 only when none is left. */
+uint32_t kp_wasm_compile_split(const kp_wasm_module_t *module, uint32_t first, uint32_t bytes);
+
+/* ---- in parallel ----
+   Parts of one module may be compiled by several threads at the same time, each with an allocator that
+   it may call then; joined they are byte by byte what kp_wasm_compile makes. */
+
+typedef struct kp_wasm_part kp_wasm_part_t;
+
+kp_status_t kp_wasm_part_compile(const kp_wasm_module_t *module,
+                                 const kp_wasm_compile_options_t *options, uint32_t first,
+                                 uint32_t count, kp_wasm_part_t **part, kp_wasm_error_t *error);
+/* NULL is allowed. Uses the allocator it was compiled with. */
+void kp_wasm_part_free(kp_wasm_part_t *part);
+/* The parts, in order, must be the whole module. Uses the first one's allocator; keeps the parts.
+   KP_ERR_NO_MEMORY, KP_ERR_TOO_LARGE. */
+kp_status_t kp_wasm_parts_join(kp_wasm_part_t *const *parts, uint32_t count,
+                               kp_wasm_artefact_t *artefact);
+
 #endif

@@ -8,7 +8,7 @@
 #include "runtime/compile/internal.h"
 
 /* Loop heads: short loops that straddle lines of the decoded-instruction cache ran at half speed. */
-enum { LOOP_ALIGNMENT = 32 };
+enum { LOOP_ALIGNMENT = KP_FUNCTION_ALIGNMENT };
 
 kp_control_t *kp_control_push(kp_compiler_t *c, kp_wasm_frame_t *frame)
 {

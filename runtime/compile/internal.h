@@ -95,9 +95,11 @@ typedef struct kp_compiler {
     kp_wasm_instance_layout_t layout;
     bool module_simd; /* some type of the module holds a v128 */
 
-    /* Functions. */
-    uint32_t *offsets; /* of compiled ones; before that the chain of calls to them */
-    uint32_t current;  /* among the module's own */
+    /* Functions: those in [first, end) of the module's own. */
+    uint32_t first, end, current;
+    uint32_t
+        *offsets; /* [current - first]: of compiled ones; before that the chain of calls to them */
+    uint32_t *foreign; /* chains of calls to functions outside; indexed as the module's own */
     uint32_t *clause_first;
     kp_wasm_code_clause_t *clauses;
     uint32_t clause_count, clause_capacity;
@@ -144,6 +146,9 @@ typedef struct kp_compiler {
 } kp_compiler_t;
 
 #define OWNER_NONE UINT32_MAX
+
+/* No smaller than any alignment inside a function, so that its code does not depend on its place. */
+enum { KP_FUNCTION_ALIGNMENT = 32 };
 
 enum { KP_ROOM = 2048 }; /* what every instruction may emit without asking */
 
@@ -331,6 +336,10 @@ void kp_control_branch(kp_compiler_t *c, const kp_wasm_frame_t *frame);
 /* ---- float.c ---- */
 /* reg = the sign bits, or all others, of lanes of 32 or 64 bits. */
 void kp_float_mask(kp_compiler_t *c, unsigned reg, bool is_64, bool sign);
+
+/* ---- compile.c ---- */
+/* Compiles function after function: context is the kp_compiler_t. */
+extern const kp_wasm_sink_t kp_compiler_sink;
 
 /* ---- traps ---- */
 void kp_trap_if(kp_compiler_t *c, unsigned cc, kp_wasm_trap_code_t code);

@@ -59,5 +59,5 @@ uint32_t kp_wasm_code_function(const kp_wasm_code_range_t *range, const void *pc
         else
             high = middle;
     }
-    return low + range->module->imported_function_count;
+    return low + range->first_function + range->module->imported_function_count;
 }

@@ -20,11 +20,10 @@ typedef struct kp_wasm_code_range {
     const uint8_t *base;
     size_t size;
     const kp_wasm_module_t *module;
-    const uint32_t
-        *offsets; /* of the module's own functions in order, ascending; function_count + 1 */
-    uint32_t function_count;
-    const kp_wasm_code_clause_t *clauses; /* by function, in its order */
-    const uint32_t *clause_first;         /* function_count + 1; NULL without clauses */
+    uint32_t first_function, function_count; /* among the module's own */
+    const uint32_t *offsets;                 /* of these, ascending; function_count + 1 */
+    const kp_wasm_code_clause_t *clauses;    /* by function, in its order */
+    const uint32_t *clause_first;            /* function_count + 1; NULL without clauses */
     struct kp_wasm_code_range *next;
 } kp_wasm_code_range_t;
 

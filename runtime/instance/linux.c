@@ -1,14 +1,17 @@
 /* The platform: Linux. Linear memories are reservations without access, opened as they grow; faults of
-   compiled code on them become traps; code is written first and made executable then, never both. */
+   compiled code on them become traps. Code is written to a memory file, which is sealed against writing and
+   mapped executable then: no memory here is ever writable and executable, or was the one and becomes the other. */
 #if defined(__linux__)
 #include "runtime/instance/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 void *kp_wasm_platform_reserve(uint64_t size)
 {
@@ -26,17 +29,40 @@ void kp_wasm_platform_release(void *at, uint64_t size)
     munmap(at, size);
 }
 
+static bool write_whole(int file, const uint8_t *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t count = write(file, bytes, size);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return false;
+        bytes += count;
+        size -= (size_t)count;
+    }
+    return true;
+}
+
 void *kp_wasm_platform_code_map(const void *code, size_t size)
 {
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED)
+    int file = memfd_create("kpio-code", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (file < 0)
         return NULL;
-    memcpy(at, code, size);
-    if (mprotect(at, size, PROT_READ | PROT_EXEC) != 0) {
-        munmap(at, size);
-        return NULL;
-    }
+    void *at = write_whole(file, code, size) ? kp_wasm_platform_code_seal(file, 0, size) : NULL;
+    close(file);
     return at;
+}
+
+void *kp_wasm_platform_code_seal(int file, uint64_t offset, size_t size)
+{
+    /* EBUSY while anybody has it mapped writable. */
+    if (fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
+        return NULL;
+    /* Shared, it can never be made writable again; before Linux 6.7 sealed files were private only. */
+    void *at = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, file, (off_t)offset);
+    if (at == MAP_FAILED)
+        at = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, (off_t)offset);
+    return at == MAP_FAILED ? NULL : at;
 }
 
 void kp_wasm_platform_code_unmap(void *code, size_t size)

@@ -17,6 +17,12 @@ bool kp_wasm_platform_guard(void);
 /* A read-execute mapping of a copy of `code`; never writable again. NULL: exhausted. */
 void *kp_wasm_platform_code_map(const void *code, size_t size);
 void kp_wasm_platform_code_unmap(void *code, size_t size);
+#if defined(__linux__)
+/* Seals a memory file (memfd_create with MFD_ALLOW_SEALING) against any change and maps a part of it
+   read-execute; offset on a page boundary. NULL: exhausted, or it can still be written through a
+   mapping. */
+void *kp_wasm_platform_code_seal(int file, uint64_t offset, size_t size);
+#endif
 
 /* memory.atomic.wait and notify on an address: 0 woken, 1 not equal, 2 timed out; width 4 or 8. */
 uint32_t kp_wasm_platform_wait(const void *address, uint64_t expected, unsigned width,

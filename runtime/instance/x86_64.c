@@ -182,7 +182,8 @@ static const kp_wasm_code_clause_t *clause_find(const kp_wasm_code_range_t *rang
                                                 const kp_wasm_instance_t *instance,
                                                 const kp_wasm_taginst_t *tag)
 {
-    uint32_t function = kp_wasm_code_function(range, at) - range->module->imported_function_count;
+    uint32_t function = kp_wasm_code_function(range, at) - range->first_function -
+                        range->module->imported_function_count;
     uint32_t offset = (uint32_t)((const uint8_t *)at - range->base);
     for (uint32_t i = range->clause_first[function]; i < range->clause_first[function + 1]; i++) {
         const kp_wasm_code_clause_t *clause = &range->clauses[i];
