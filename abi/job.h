@@ -46,7 +46,8 @@ typedef struct kp_job_info {
 
 /* process_create, process_clone. */
 typedef struct kp_process_create {
-    kp_handle_t code; /* KP_TYPE_CODE with KP_RIGHT_EXECUTE: a program image; taken by reference */
+    kp_handle_t code;    /* KP_TYPE_CODE with KP_RIGHT_EXECUTE: a program image; taken by reference.
+                         ERR_WRONG_TYPE: code made at run time */
     kp_handle_t startup; /* channel end with KP_RIGHT_TRANSFER: moved on success; or 0 */
     kp_handle_t job;     /* process_clone: the job it will be in (KP_RIGHT_MANAGE) */
     uint32_t reserved;   /* 0 */

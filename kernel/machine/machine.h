@@ -158,8 +158,8 @@ kp_status_t kp_machine_vmo_decommit(kp_machine_vmo_t *vmo, uint64_t offset, uint
 /* size > 0. The core calls it one at a time, and to shrink only when nothing maps the VMO.
    ERR_BAD_STATE: pinned. */
 kp_status_t kp_machine_vmo_resize(kp_machine_vmo_t *vmo, uint64_t size);
-/* Nobody writes into the VMO any more; the core has seen that nobody does now. ERR_BAD_STATE: the
-   machine knows better. */
+/* Nobody writes into the VMO any more; the core has seen that nobody does now. From now on its pages stay
+   what and where they are. ERR_BAD_STATE: pinned, or the machine knows better. */
 kp_status_t kp_machine_vmo_seal_write(kp_machine_vmo_t *vmo);
 /* Commits and lends the kernel address of the page at offset and pins the VMO: it stays valid until
    the VMO is destroyed. Drivers use it (x86_64: with kp_x86_physical()). NULL: no memory. */

@@ -1,5 +1,6 @@
 #include "kernel/object/process.h"
 
+#include "kernel/object/code.h"
 #include "kernel/object/process_private.h"
 #include "kernel/object/snapshot.h"
 #include "kernel/object/wait.h"
@@ -16,7 +17,8 @@ static void process_finish(kp_process_t *process);
 static void process_destroy(kp_object_t *object)
 {
     kp_process_t *process = kp_process_from_object(object);
-    KP_CHECK(!process->has_space && !process->mappings && !process->snapshot && !process->origin);
+    KP_CHECK(!process->has_space && !process->mappings && !process->code_mapping_count &&
+             !process->snapshot && !process->origin);
     kp_capability_close(&process->startup);
     kp_job_t *job = process->job;
     kp_quota_release(process->quota);
@@ -44,6 +46,7 @@ static void process_space_free(kp_process_t *process)
 {
     kp_machine_space_destroy(&process->space);
     kp_mapping_clear(process);
+    kp_code_mappings_clear(process);
     uint32_t pages = atomic_exchange(&process->memory_pages, 0);
     kp_quota_refund(process->quota, KP_QUOTA_PAGES, (uint64_t)pages * PAGES_PER_WASM_PAGE);
     kp_snapshot_release(process->origin);

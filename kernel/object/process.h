@@ -10,7 +10,8 @@
 #include "kernel/object/thread.h"
 #include "kernel/object/vmo.h"
 
-typedef struct kp_snapshot kp_snapshot_t; /* kernel/object/snapshot.h */
+typedef struct kp_snapshot kp_snapshot_t;         /* kernel/object/snapshot.h */
+typedef struct kp_code_mapping kp_code_mapping_t; /* kernel/object/code.h */
 
 struct kp_process {
     kp_object_t object;
@@ -26,6 +27,9 @@ struct kp_process {
     _Atomic uint32_t memory_pages; /* linear memory now, 64 KiB pages; only ever grows */
     uint32_t memory_maximum;
     kp_mapping_t *mappings; /* sorted by address; only the process's own thread touches it */
+
+    kp_code_mapping_t *code_mappings; /* guarded by: lock */
+    uint32_t code_mapping_count;      /* those being made or undone too; guarded by: lock */
 
     kp_snapshot_t *origin;   /* a clone: whose pages it may show; until its space is gone */
     kp_snapshot_t *snapshot; /* what it was when it froze; guarded by: lock */

@@ -38,7 +38,7 @@ kp_snapshot_t *kp_process_snapshot(kp_process_t *process)
 static bool may_freeze(kp_process_t *process)
 {
     kp_spin_lock(process->object.lock);
-    bool may = kp_capability_is_empty(&process->startup);
+    bool may = kp_capability_is_empty(&process->startup) && process->code_mapping_count == 0;
     kp_spin_unlock(process->object.lock);
     for (const kp_mapping_t *mapping = process->mappings; mapping && may; mapping = mapping->next)
         may = !mapping->writable && kp_vmo_is_constant(mapping->vmo);

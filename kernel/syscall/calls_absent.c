@@ -11,8 +11,3 @@
 /* processes, jobs, threads */
 ABSENT(thread_create)
 ABSENT(thread_exit)
-/* code made at run time */
-ABSENT(code_create)
-ABSENT(code_map)
-ABSENT(code_unmap)
-ABSENT(code_info)

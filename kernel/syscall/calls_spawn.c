@@ -98,6 +98,8 @@ int64_t kp_call_process_create(kp_call_t *call)
     status = startup_check(call, wanted.startup);
     if (status == KP_OK && !options_are_valid(&wanted))
         status = KP_ERR_INVALID_ARGUMENT;
+    if (status == KP_OK && !kp_code_from_object(code)->image)
+        status = KP_ERR_WRONG_TYPE; /* made at run time: not a program */
     if (status != KP_OK) {
         kp_object_release(code);
         return status;

@@ -529,8 +529,7 @@ kp_status_t kp_machine_vmo_resize(kp_machine_vmo_t *vmo, uint64_t size)
 
 kp_status_t kp_machine_vmo_seal_write(kp_machine_vmo_t *vmo)
 {
-    (void)vmo;
-    return KP_OK;
+    return atomic_load(&vmo->is_pinned) ? KP_ERR_BAD_STATE : KP_OK;
 }
 
 void *kp_machine_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset)
@@ -573,8 +572,54 @@ kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t 
     return kp_machine_space_grow(space, 0, initial_pages);
 }
 
+struct kp_test_code {
+    struct kp_test_code *next;
+    uint8_t *address;
+    uint64_t length;
+};
+
+kp_status_t kp_machine_space_map_code(kp_machine_space_t *space, kp_vmo_t *vmo, uint64_t length,
+                                      uint64_t *address)
+{
+    assert(length == vmo->size);
+    struct kp_test_code *code = kp_kalloc(sizeof(*code));
+    if (!code)
+        return KP_ERR_NO_MEMORY;
+    void *at = mmap(NULL, length, PROT_READ | PROT_EXEC, MAP_SHARED, vmo->machine.fd, 0);
+    if (at == MAP_FAILED) {
+        kp_kfree(code);
+        return KP_ERR_NO_MEMORY;
+    }
+    *code = (struct kp_test_code){.address = at, .length = length};
+    *address = (uint64_t)code->address;
+    kp_spin_lock(&space->lock);
+    code->next = space->codes;
+    space->codes = code;
+    kp_spin_unlock(&space->lock);
+    return KP_OK;
+}
+
+kp_status_t kp_machine_space_unmap_code(kp_machine_space_t *space, uint64_t address,
+                                        uint64_t length)
+{
+    kp_spin_lock(&space->lock);
+    struct kp_test_code **link = &space->codes;
+    while (*link && (uint64_t)(*link)->address != address)
+        link = &(*link)->next;
+    struct kp_test_code *code = *link;
+    assert(code && code->length == length);
+    *link = code->next;
+    kp_spin_unlock(&space->lock);
+    munmap(code->address, length);
+    kp_kfree(code);
+    return KP_OK;
+}
+
 void kp_machine_space_destroy(kp_machine_space_t *space)
 {
+    while (space->codes)
+        (void)kp_machine_space_unmap_code(space, (uint64_t)space->codes->address,
+                                          space->codes->length);
     munmap(space->memory, space->reserve);
     kp_kfree(space->read_only);
 }

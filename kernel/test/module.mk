@@ -20,6 +20,7 @@ endef
 $(eval $(call CORE_TEST,kernel_handle,kernel/object/test/test_handle.c))
 $(eval $(call CORE_TEST,kernel_derivation,kernel/object/test/test_derivation.c))
 $(eval $(call CORE_TEST,kernel_derivation_threads,kernel/object/test/test_derivation_threads.c))
+$(eval $(call CORE_TEST,kernel_code,kernel/object/test/test_code.c))
 $(eval $(call CORE_TEST,kernel_job,kernel/object/test/test_job.c))
 $(eval $(call CORE_TEST,kernel_wait,kernel/object/test/test_wait.c))
 $(eval $(call CORE_TEST,kernel_futex,kernel/object/test/test_futex.c))

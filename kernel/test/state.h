@@ -17,18 +17,20 @@ typedef struct kp_machine_thread {
     pthread_cond_t condition;
     _Atomic uint32_t band; /* of the last set_policy */
     bool token;            /* guarded by: mutex */
-    bool killed;    /* guarded by: mutex */
-    bool in_call;   /* guarded by: mutex */
-    bool suspended; /* guarded by: mutex */
+    bool killed;           /* guarded by: mutex */
+    bool in_call;          /* guarded by: mutex */
+    bool suspended;        /* guarded by: mutex */
     void (*fn)(void *);
     void *argument;
 } kp_machine_thread_t;
 
 typedef struct kp_machine_space {
-    uint8_t *memory;    /* linear memory */
-    uint64_t size;      /* bytes of it that exist now */
-    uint64_t reserve;   /* bytes of address space */
-    uint8_t *read_only; /* one byte per 4 KiB page: 1 under a read-only mapping */
+    uint8_t *memory;            /* linear memory */
+    uint64_t size;              /* bytes of it that exist now */
+    uint64_t reserve;           /* bytes of address space */
+    uint8_t *read_only;         /* one byte per 4 KiB page: 1 under a read-only mapping */
+    struct kp_test_code *codes; /* guarded by: lock */
+    kp_spinlock_t lock;
 } kp_machine_space_t;
 
 typedef struct kp_machine_snapshot {

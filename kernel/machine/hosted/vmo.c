@@ -281,8 +281,8 @@ kp_status_t kp_machine_vmo_seal_write(kp_machine_vmo_t *vmo)
 {
     if (vmo->is_static || vmo->is_sealed)
         return KP_OK;
-    kp_status_t status = KP_OK;
     kp_spin_lock(&vmo->lock);
+    kp_status_t status = vmo->is_pinned ? KP_ERR_BAD_STATE : KP_OK;
     int file = read_only_file(vmo);
     kp_hosted_view_t now = {vmo->old_views, vmo->bytes, vmo->view_size};
     for (kp_hosted_view_t *each = &now; each && status == KP_OK; each = each->next) {

@@ -2,7 +2,7 @@
 # the machine's self-test, a kernel of its own with a stand-in for the core.
 X86_DIR := kernel/machine/x86_64
 X86_MACHINE_SRC := $(addprefix $(X86_DIR)/,boot.S entry.S acpi.c boot_read.c clock.c console.c cpu.c \
-    entropy.c heap.c kaslr.c lapic.c pages.c paging.c panic.c power.c smp.c snapshot.c space.c space_copy.c space_map.c speculation.c spin.c \
+    entropy.c heap.c kaslr.c lapic.c pages.c paging.c panic.c power.c smp.c snapshot.c space.c space_code.c space_copy.c space_map.c speculation.c spin.c \
     start.c string.c thread.c thread_life.c thread_queue.c trace_port.c trap.c user_copy.S user_trace.c vmo.c)
 X86_SRC += $(X86_MACHINE_SRC)
 X86_LDSCRIPT := $(X86_DIR)/kernel.ld
@@ -33,7 +33,7 @@ $(BUILD)/x86_64/kpio.elf: $$(X86_OBJ) $$(KERNEL_X86_OBJ) $(X86_LDSCRIPT) $(X86_D
 	$(call X86_LINK,$@,$(X86_OBJ) $(KERNEL_X86_OBJ))
 
 X86_SELFTEST_SRC := $(X86_MACHINE_SRC) kernel/base/snprintf.c \
-    kernel/base/random.c kernel/trace/trace.c $(wildcard kernel/sched/*.c) $(addprefix $(X86_DIR)/test/,selftest.c user_test.c smp_test.c vmo_test.c user.S \
+    kernel/base/random.c kernel/trace/trace.c $(wildcard kernel/sched/*.c) $(addprefix $(X86_DIR)/test/,selftest.c user_test.c smp_test.c vmo_test.c code_test.c user.S \
     stand_in.c)
 X86_SELFTEST_OBJ := $(addprefix $(BUILD)/x86_64/,$(addsuffix .o,$(basename $(X86_SELFTEST_SRC))))
 $(BUILD)/x86_64/selftest.elf: $(X86_SELFTEST_OBJ) $(X86_LDSCRIPT) $(X86_DIR)/symbols.awk $(X86_DIR)/relocs.awk

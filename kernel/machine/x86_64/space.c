@@ -468,6 +468,7 @@ void kp_machine_space_destroy(kp_machine_space_t *space)
         mapping_unlink(mapping);
         kp_kfree(mapping);
     }
+    kp_x86_codes_free(space);
     kp_x86_smp_shootdown(space, 0, KP_X86_USER_END);
     KP_CHECK(atomic_load(&space->cpus) == 0);
     if (!space->is_frozen)

@@ -39,6 +39,9 @@ void kp_x86_owned_free(uint32_t page);
    address. ERR_BAD_ADDRESS, ERR_NO_MEMORY. */
 kp_status_t kp_x86_commit_private(kp_machine_space_t *space, uint64_t page, bool write);
 
+/* space_code.c: forgets the ranges of code; the tables go with the space. No lock is held. */
+void kp_x86_codes_free(kp_machine_space_t *space);
+
 /* With the VMO's lock held and the space's not: the mapping of this VMO at the offset, which stays as it
    is until the VMO's lock is released. NULL: it was taken away meanwhile. */
 kp_x86_mapping_t *kp_x86_mapping_of_vmo(kp_machine_space_t *space, const kp_vmo_t *vmo,

@@ -15,6 +15,7 @@ typedef struct kp_spinlock {
 } kp_spinlock_t;
 
 typedef struct kp_machine_space kp_machine_space_t;
+typedef struct kp_x86_code kp_x86_code_t; /* space_code.c */
 
 /* "The lock" is that of the CPU which the thread belongs to. */
 typedef struct kp_machine_thread {
@@ -56,6 +57,8 @@ struct kp_machine_space {
     const struct kp_image *image;
     uint64_t base;          /* where the image is loaded */
     kp_list_t mappings;     /* kp_x86_mapping_t.link; guarded by lock */
+    kp_x86_code_t *codes;   /* code made at run time, by address; guarded by lock */
+    uint64_t code_base;     /* the lowest place for it; 0: not chosen yet; guarded by lock */
     uint64_t memory_bytes;  /* size of linear memory now; guarded by lock */
     uint64_t private_pages; /* guarded by lock */
     uint64_t shared_pages;  /* guarded by lock */
@@ -88,6 +91,7 @@ typedef struct kp_machine_vmo {
     uint64_t chunk_count;
     uint64_t committed; /* pages */
     bool is_pinned;     /* pages were lent to a driver: they stay where they are */
+    bool is_sealed;     /* nobody can write any more: all pages stay as they are */
     kp_list_t mappings; /* kp_x86_mapping_t.vmo_link */
 } kp_machine_vmo_t;
 

@@ -12,6 +12,9 @@
 #define KP_X86_USER_STACK_TOP 0x0000001000600000ull
 #define KP_X86_USER_MEMORY 0x0000001000800000ull
 #define KP_X86_USER_IMAGE_MIN 0x0000002000000000ull
+/* Code made at run time: behind any image, still in the first 512 GiB (space_code.c). */
+#define KP_X86_USER_CODE_MIN 0x0000006800000000ull
+#define KP_X86_USER_CODE_END 0x0000008000000000ull
 #define KP_X86_USER_END 0x0000800000000000ull
 
 enum {

@@ -211,7 +211,9 @@ void *kp_machine_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset)
     kp_spin_lock(&vmo->lock);
     if (!vmo->chunks)
         page = offset < vmo->size ? (void *)base_page(vmo, offset) : NULL;
-    else if (kp_x86_vmo_page(vmo, offset, true, false, &page, &exclusive) == KP_OK)
+    /* The page of a sealed VMO never moves and may be shared: it must not be parted from those who show
+       it without being found (code, clones of processes). */
+    else if (kp_x86_vmo_page(vmo, offset, !vmo->is_sealed, false, &page, &exclusive) == KP_OK)
         vmo->is_pinned = true;
     else
         page = NULL;
@@ -415,8 +417,12 @@ kp_status_t kp_machine_vmo_resize(kp_machine_vmo_t *vmo, uint64_t size)
 
 kp_status_t kp_machine_vmo_seal_write(kp_machine_vmo_t *vmo)
 {
-    (void)vmo; /* the core lets nobody write any more, and no mapping can */
-    return KP_OK;
+    /* The core lets nobody write any more, and no mapping can; a device may. */
+    kp_spin_lock(&vmo->lock);
+    bool may = !vmo->is_pinned;
+    vmo->is_sealed = may;
+    kp_spin_unlock(&vmo->lock);
+    return may ? KP_OK : KP_ERR_BAD_STATE;
 }
 
 void kp_machine_vmo_usage(kp_machine_vmo_t *vmo, uint64_t *private_bytes, uint64_t *shared_bytes)

@@ -373,7 +373,11 @@ int64_t kp_generate_call(kp_generate_t *generate)
         values[1] = word; /* what it expects is there */
         values[2] = sizeof(word);
     }
+    if (call->number == KP_CALL_code_unmap && !one_in(generate, 4))
+        values[0] = generate->code_address;
     int64_t result = generate->call(generate->context, call->number, values);
+    if (call->number == KP_CALL_code_map && result > 0)
+        generate->code_address = (uint64_t)result;
     generate->made[index]++;
     generate->succeeded[index] += result >= 0;
     collect_results(generate, call, values, result);

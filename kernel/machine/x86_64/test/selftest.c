@@ -350,6 +350,7 @@ void kp_kernel_main(const kp_boot_t *boot)
     kp_test_smp();
     kp_test_user();
     kp_test_vmo();
+    kp_test_code();
     uint64_t total, before, after;
     kp_x86_memory_usage(&total, &before);
     kp_test_stress(kp_x86_boot_option("stress", what, sizeof(what)) ? 20000 : 300);

@@ -26,6 +26,8 @@ void kp_test_user(void);
 void kp_test_user_bench(void);
 /* vmo_test.c */
 void kp_test_vmo(void);
+/* code_test.c */
+void kp_test_code(void);
 void kp_test_stress(unsigned rounds);
 /* smp_test.c */
 /* Waits until all CPUs run. */

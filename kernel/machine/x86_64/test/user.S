@@ -101,6 +101,18 @@ PROGRAM read_mapping
     movl 65536(%rdi), %edi
     EXIT
 
+/* Memory begins with two words: an address to call, and one to write to, or 0. Exits with what the call
+   returns. */
+PROGRAM run_code
+    movq %rdi, %rbx
+    movq 8(%rbx), %rax
+    testq %rax, %rax
+    jz 1f
+    movl $1, (%rax)
+1:  call *(%rbx)
+    movl %eax, %edi
+    EXIT
+
 PROGRAM stack_overflow
     subq $4096, %rsp
     pushq $0
