@@ -54,7 +54,7 @@ hosted_http_TEST_CFLAGS := -Ikernel/machine/hosted
 hosted_http_TEST_LDFLAGS := -pthread -ldl
 hosted_http_TEST_DEPS = $(HTTP_TEST_BUNDLE)
 
-TEST_SCRIPTS += runtime/test/build-checks
+TEST_SCRIPTS += runtime/test/build-checks runtime/test/quickjs
 
 # VMOs, processes and snapshots: one program for both machines (hosted.c starts it from the same archive
 # as the others, memory.sh in QEMU).

@@ -401,8 +401,9 @@ kp_status_t kp_wasi_linux_streams(kp_wasi_t *wasi)
     for (int fd = 0; fd < 3 && status == KP_OK; fd++) {
         kp_wasi_file_t *file = kp_wasi_linux_file(fd, false);
         uint64_t rights = STREAM_RIGHTS | (fd == 0 ? RIGHT(FD_READ) : RIGHT(FD_WRITE));
-        /* wasi-libc takes a stream that can seek for a file. */
-        if (file && !file->ops->seek)
+        /* wasi-libc takes a character device that may seek for none of a person's: so /dev/null. */
+        if (file && !file->ops->seek &&
+            (file->type != KP_WASI_FILETYPE_CHARACTER_DEVICE || isatty(fd)))
             rights &= ~(RIGHT(FD_SEEK) | RIGHT(FD_TELL));
         status = file ? kp_wasi_give(wasi, file, rights, 0, NULL, NULL) : KP_ERR_NO_MEMORY;
     }

@@ -1,0 +1,1 @@
+/* See port.h: included by a source that does not use it. */
