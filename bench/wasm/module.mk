@@ -22,6 +22,6 @@ $(BUILD)/bench/wasm/tab.wasm: $(BUILD)/wasm/tab.wasm
 	$(Q)$$(deps/build wasm-tools tool)/bin/wasm-opt --all-features --translate-to-exnref $< -o $@
 
 .PHONY: bench-wasm
-bench-wasm: $(BUILD)/bench/wasm/tab.wasm $(BUILD)/tools/bench_wasm $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.wasm) \
+bench-wasm: $(BUILD)/kpio $(BUILD)/bench/wasm/tab.wasm $(BUILD)/tools/bench_wasm $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.wasm) \
     $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.native)
 	$(Q)bench/wasm/run $(RUNS)
