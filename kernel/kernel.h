@@ -17,7 +17,7 @@
 /* Starts everything of the boot table that the command line allows, and the supervisor thread that
    restarts services. Options (kernel/init/boot.c): "shell=off", "display=off", "http=off",
    "net=stack" (default), "net=kernel" (the machine's own code serves `net`; no netstack),
-   "net=off", "report=memory" (kp_kernel_report_memory at the marks first-paint, load-done, toolbar).
+   "net=off", "report=memory" (kp_kernel_report_memory at every mark but the first).
    Every word goes to the shell too, as an argument ("url=URL", ...). When the shell exits
    (process_exit), the system stops with its code. kp_kernel_main is start + run. ERR_BAD_FORMAT:
    the boot archive is damaged. */
@@ -32,10 +32,20 @@ kp_status_t kp_kernel_stop(kp_time_t deadline);
 
 /* Prints a line per process to the log, area "memory":
      process NAME ID private=BYTES shared=BYTES linear=BYTES
-   and, where the machine can tell, "total used=BYTES size=BYTES". */
+   and, where the machine can tell,
+     total used=BYTES size=BYTES image=BYTES archive=BYTES vmos=BYTES
+   used counts everything: image (the kernel's own code and data), archive (the boot archive), vmos (pages
+   of VMOs, mapped or not), each process's private bytes, and the rest, which is the kernel's heap, books
+   and stacks. */
 void kp_kernel_report_memory(void);
 
-/* Optional, by the machine (weak; missing: no total): physical memory in use and there. */
-void kp_machine_memory_usage(uint64_t *used, uint64_t *size) __attribute__((weak));
+typedef struct kp_memory_usage {
+    uint64_t used, size; /* bytes of physical memory */
+    uint64_t image;      /* the kernel's, in memory; 0: not known */
+    uint64_t vmos;       /* pages of VMOs; 0: not known */
+} kp_memory_usage_t;
+
+/* Optional, by the machine (weak; missing: no total). */
+void kp_machine_memory_usage(kp_memory_usage_t *usage) __attribute__((weak));
 
 #endif

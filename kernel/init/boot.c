@@ -13,6 +13,7 @@
 #define COMMAND_LINE_MAX 4096u
 
 static char command_line[COMMAND_LINE_MAX];
+static uint64_t archive_bytes;
 static atomic_bool memory_report_wanted;
 
 #define FRAME (KP_NS_PER_S / 60)
@@ -219,6 +220,7 @@ kp_status_t kp_kernel_start(const kp_boot_t *boot)
     kp_fault_init(command_line);
     kp_boot_trace_start(command_line);
     kp_status_t status = kp_files_open(boot->bundle, boot->bundle_size);
+    archive_bytes = boot->bundle ? boot->bundle_size : 0;
     if (status != KP_OK) {
         kp_log("boot", KP_LOG_ERROR, "boot archive: %s", kp_status_text(status));
         return status;
@@ -301,9 +303,7 @@ kp_status_t kp_boot_mark(const char *name)
     kp_log("boot", KP_LOG_INFO, "boot-mark %s %lld", name, (long long)kp_machine_now());
     if (kp_boot_trace_mark(name))
         kp_supervisor_stop(0);
-    if (atomic_load(&memory_report_wanted) &&
-        (strcmp(name, "first-paint") == 0 || strcmp(name, "load-done") == 0 ||
-         strcmp(name, "toolbar") == 0))
+    if (atomic_load(&memory_report_wanted) && strcmp(name, "kernel") != 0)
         kp_kernel_report_memory();
     kp_fault_mark(name);
     return KP_OK;
@@ -323,9 +323,11 @@ void kp_kernel_report_memory(void)
 {
     kp_process_each(process_report, NULL);
     if (kp_machine_memory_usage) {
-        uint64_t used = 0, size = 0;
-        kp_machine_memory_usage(&used, &size);
-        kp_log("memory", KP_LOG_INFO, "total used=%llu size=%llu", (unsigned long long)used,
-               (unsigned long long)size);
+        kp_memory_usage_t usage = {0};
+        kp_machine_memory_usage(&usage);
+        kp_log("memory", KP_LOG_INFO, "total used=%llu size=%llu image=%llu archive=%llu vmos=%llu",
+               (unsigned long long)usage.used, (unsigned long long)usage.size,
+               (unsigned long long)usage.image, (unsigned long long)archive_bytes,
+               (unsigned long long)usage.vmos);
     }
 }

@@ -46,12 +46,12 @@ static uint64_t memory_file_bytes(void)
     return bytes;
 }
 
-void kp_machine_memory_usage(uint64_t *used, uint64_t *size)
+void kp_machine_memory_usage(kp_memory_usage_t *usage)
 {
     int pids[KP_ZYGOTE_PROCESSES_MAX];
     size_t count = kp_hosted_children_pids(pids, KP_ARRAY_COUNT(pids));
-    *used = anonymous_bytes(getpid()) + memory_file_bytes();
+    *usage = (kp_memory_usage_t){.used = anonymous_bytes(getpid()) + memory_file_bytes()};
     for (size_t i = 0; i < count; i++)
-        *used += anonymous_bytes(pids[i]);
-    *size = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+        usage->used += anonymous_bytes(pids[i]);
+    usage->size = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }

@@ -6,7 +6,9 @@
    only once in MAGAZINE_MOVE calls. Lock order: a magazine's, then the allocator's. */
 #include "kernel/machine/x86_64/pages.h"
 
+#include "kernel/kernel.h"
 #include "kernel/machine/x86_64/cpu.h"
+#include "kernel/machine/x86_64/vmo.h"
 
 enum {
     CHUNK = 1u << KP_X86_ORDER_MAX, /* pages */
@@ -21,6 +23,8 @@ typedef struct magazine {
 } __attribute__((aligned(64))) magazine_t;
 
 kp_x86_page_t *kp_x86_page_table;
+
+extern const char kp_x86_image_start[], kp_x86_image_end[];
 
 static kp_spinlock_t lock;
 static uint32_t
@@ -321,12 +325,13 @@ void kp_x86_memory_usage(uint64_t *total_bytes, uint64_t *free_bytes)
     kp_spin_unlock(&lock);
 }
 
-void kp_machine_memory_usage(uint64_t *used, uint64_t *size);
-void kp_machine_memory_usage(uint64_t *used, uint64_t *size)
+void kp_machine_memory_usage(kp_memory_usage_t *usage)
 {
     uint64_t free_bytes;
-    kp_x86_memory_usage(size, &free_bytes);
-    *used = *size - free_bytes;
+    kp_x86_memory_usage(&usage->size, &free_bytes);
+    usage->used = usage->size - free_bytes;
+    usage->image = (uint64_t)(kp_x86_image_end - kp_x86_image_start);
+    usage->vmos = kp_x86_vmo_pages() * KP_PAGE_SIZE;
 }
 
 void kp_x86_allocation_fail_at(uint64_t n)

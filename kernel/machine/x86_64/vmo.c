@@ -11,6 +11,13 @@ enum { CHUNK_PAGES = 512 };
 
 /* ---- share counts: the books' `next` field, which no page in use needs; 0: one owner ---- */
 
+static _Atomic uint64_t pages_held; /* by all VMOs, for reports */
+
+uint64_t kp_x86_vmo_pages(void)
+{
+    return atomic_load_explicit(&pages_held, memory_order_relaxed);
+}
+
 static uint32_t *shares_of(const void *page)
 {
     return &kp_x86_page_table[kp_x86_page_number(page)].next;
@@ -19,9 +26,17 @@ static uint32_t *shares_of(const void *page)
 static void *page_new(bool zeroed)
 {
     void *page = zeroed ? kp_x86_page_allocate_zeroed() : kp_x86_page_allocate();
-    if (page)
+    if (page) {
         __atomic_store_n(shares_of(page), 0, __ATOMIC_RELAXED);
+        atomic_fetch_add_explicit(&pages_held, 1, memory_order_relaxed);
+    }
     return page;
+}
+
+static void page_end(void *page)
+{
+    atomic_fetch_sub_explicit(&pages_held, 1, memory_order_relaxed);
+    kp_x86_page_free(page);
 }
 
 static void page_share(const void *page)
@@ -43,7 +58,7 @@ static bool page_unshare(const void *page)
 static void page_drop(void *page)
 {
     if (page && page != ZERO_PAGE && page_unshare(page))
-        kp_x86_page_free(page);
+        page_end(page);
 }
 
 static void chunk_drop(void **chunk)
@@ -52,7 +67,7 @@ static void chunk_drop(void **chunk)
         return;
     for (unsigned i = 0; i < CHUNK_PAGES; i++)
         page_drop(chunk[i]);
-    kp_x86_page_free(chunk);
+    page_end(chunk);
 }
 
 static uint64_t chunks_for(uint64_t size)
@@ -108,6 +123,7 @@ kp_status_t kp_machine_vmo_init_contiguous(kp_machine_vmo_t *vmo, uint64_t size)
         return KP_ERR_NO_MEMORY;
     }
     memset(pages, 0, size);
+    atomic_fetch_add_explicit(&pages_held, count, memory_order_relaxed);
     for (uint64_t i = 0; i < count; i++) {
         void *page = pages + i * KP_PAGE_SIZE;
         __atomic_store_n(shares_of(page), 0, __ATOMIC_RELAXED);

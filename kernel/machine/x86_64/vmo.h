@@ -29,6 +29,9 @@ typedef struct kp_x86_mapping {
 kp_status_t kp_x86_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset, bool write, bool only_present,
                             void **page, bool *exclusive);
 
+/* Pages that VMOs hold, with their tables of pages. */
+uint64_t kp_x86_vmo_pages(void);
+
 /* space.c: takes the VMO's pages [start, end) out of the mapping's page tables, or, with `protect`,
    only the right to write them. The VMO's lock is held. */
 void kp_x86_mapping_clear(kp_x86_mapping_t *mapping, uint64_t start, uint64_t end, bool protect);

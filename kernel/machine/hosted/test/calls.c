@@ -290,17 +290,17 @@ KP_TEST(memory_in_use_is_counted)
     enum { SIZE = 8 << 20 };
     static uint8_t bytes[SIZE];
     memset(bytes, 1, SIZE);
-    uint64_t before, with, after, size;
-    kp_machine_memory_usage(&before, &size);
-    KP_EXPECT(before > 0 && before < size);
+    kp_memory_usage_t before, with, after;
+    kp_machine_memory_usage(&before);
+    KP_EXPECT(before.used > 0 && before.used < before.size);
     kp_vmo_t *vmo;
     KP_REQUIRE(kp_vmo_create(SIZE, NULL, &vmo) == KP_OK);
     KP_EXPECT_INT(kp_vmo_write(vmo, 0, bytes, SIZE), KP_OK);
-    kp_machine_memory_usage(&with, &size);
+    kp_machine_memory_usage(&with);
     kp_object_release(&vmo->object);
-    kp_machine_memory_usage(&after, &size);
-    KP_EXPECT(with >= before + SIZE && with < size);
-    KP_EXPECT(after + SIZE <= with + (1 << 20));
+    kp_machine_memory_usage(&after);
+    KP_EXPECT(with.used >= before.used + SIZE && with.used < with.size);
+    KP_EXPECT(after.used + SIZE <= with.used + (1 << 20));
 }
 
 KP_TEST(no_file_descriptors_left_is_an_error)
