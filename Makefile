@@ -9,6 +9,7 @@
 #   X86_SRC      only machine x86_64 (.c, .S)          HOSTED_SRC  only machine hosted
 #   PROGRAMS     wasm programs; NAME_SRC, NAME_LIBS (deps names), NAME_CFLAGS
 #   OTHER_PROGRAMS  the same, but in no boot archive of the system
+#   NATIVE_PROGRAMS  C of ours without WebAssembly (runtime/native/module.mk)
 #   PROGRAM_SRC  linked into every program             IMAGE_SRC, IMAGE_X86_SRC, IMAGE_HOSTED_SRC
 #   HOST_TOOLS   NAME_HOST_SRC, NAME_HOST_CFLAGS, NAME_HOST_LDFLAGS      -> build/tools/NAME
 #   UNIT_TESTS   NAME_TEST_SRC, NAME_TEST_CFLAGS, NAME_TEST_LIBS, NAME_TEST_LDFLAGS -> build/test/NAME
@@ -47,6 +48,7 @@ X86_SRC :=
 HOSTED_SRC :=
 PROGRAMS :=
 OTHER_PROGRAMS :=
+NATIVE_PROGRAMS :=
 PROGRAM_SRC :=
 IMAGE_SRC :=
 IMAGE_X86_SRC :=
@@ -115,6 +117,8 @@ $(foreach tool,$(HOST_TOOLS),$(eval $(call NATIVE,tools,$(tool),$(tool)_HOST_SRC
 
 # ---- programs ----
 $(foreach program,$(PROGRAMS) $(OTHER_PROGRAMS),$(eval $(call KP_PROGRAM,$(program))))
+$(foreach program,$(NATIVE_PROGRAMS),$(eval $(call KP_NATIVE_PROGRAM,$(program))))
+ARCHIVE_PROGRAMS := $(PROGRAMS) $(NATIVE_PROGRAMS)
 
 # ---- the boot archive, one for each machine ----
 FONTS := $(addprefix DejaVuSans,.ttf -Bold.ttf -Oblique.ttf -BoldOblique.ttf) \
@@ -125,11 +129,11 @@ FONTS := $(addprefix DejaVuSans,.ttf -Bold.ttf -Oblique.ttf -BoldOblique.ttf) \
 BUNDLE_FILES += $(foreach font,$(FONTS),fonts/$(font)=$(FONT_DIR)/$(font))
 bundle_sources = $(foreach file,$(BUNDLE_FILES),$(lastword $(subst =, ,$(file))))
 define BUNDLE
-$(2): $(BUILD)/tools/bundle $$$$(bundle_sources) $$(PROGRAMS:%=$(BUILD)/image/$(1)/%.kpi)
+$(2): $(BUILD)/tools/bundle $$$$(bundle_sources) $$(ARCHIVE_PROGRAMS:%=$(BUILD)/image/$(1)/%.kpi)
 	$$(call say,BUNDLE,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$(BUILD)/tools/bundle $$@ $$(BUNDLE_FILES) \
-	    $$(foreach program,$$(PROGRAMS),programs/$$(program).kpi=$(BUILD)/image/$(1)/$$(program).kpi \
+	    $$(foreach program,$$(ARCHIVE_PROGRAMS),programs/$$(program).kpi=$(BUILD)/image/$(1)/$$(program).kpi \
 	        $(if $(filter x86_64,$(1)),symbols/$$(program).sym=$(BUILD)/image/$(1)/$$(program).sym))
 endef
 $(eval $(call BUNDLE,x86_64,$(BUILD)/x86_64/kpio.bundle))

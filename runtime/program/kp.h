@@ -4,7 +4,9 @@
    handle (> 0) or an error as int64_t, so test with `< 0`; functions that count return the count or
    an error as int64_t; the rest return a kp_status_t.
 
-   All of it may be called from anywhere in a program; a program has one thread. */
+   All of it may be called from anywhere in a program; a program has one thread. Native programs
+   (runtime/native) are compiled with KP_NATIVE: there kp_mem() checks, and the stubs pass what does not lie
+   in linear memory by a copy. */
 #ifndef KP_RUNTIME_PROGRAM_KP_H
 #define KP_RUNTIME_PROGRAM_KP_H
 
@@ -16,6 +18,9 @@
 #include "abi/ipc.h"
 #include "abi/job.h"
 #include "abi/port.h"
+#ifdef KP_NATIVE
+#include "runtime/native/native.h"
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,11 +34,23 @@ int64_t
 kp_call(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
         uint64_t a5);
 
+#ifdef KP_NATIVE
+#define KP_STUB_BEGIN kp_native_copies_t kp_copies = {.count = 0}
+#define KP_STUB_END           \
+    if (kp_copies.count != 0) \
+    kp_native_copies_end(&kp_copies)
+#define KP_STUB_PASS(pointer, size, in, out) kp_native_pass(&kp_copies, pointer, size, in, out)
+#else
+#define KP_STUB_BEGIN (void)0
+#define KP_STUB_END (void)0
+#define KP_STUB_PASS(pointer, size, in, out) kp_mem(pointer)
+
 /* A pointer as calls take it: an offset into linear memory. */
 static inline uint64_t kp_mem(const void *pointer)
 {
     return (uint64_t)(uintptr_t)pointer;
 }
+#endif
 
 /* ---- One function per call ---- */
 /* Of each kind of argument: the parameter, and how its value is passed. */
@@ -66,14 +83,17 @@ static inline uint64_t kp_mem(const void *pointer)
 #define KP_STUB_VALUE_HANDLE(name, ...) name
 #define KP_STUB_VALUE_HANDLE_OR_NONE(name, ...) name
 #define KP_STUB_VALUE_HANDLE_TO_CLOSE(name) name
-#define KP_STUB_VALUE_IN_BYTES(name, ...) kp_mem(name)
-#define KP_STUB_VALUE_OUT_BYTES(name, ...) kp_mem(name)
-#define KP_STUB_VALUE_IN(name, ...) kp_mem(name)
-#define KP_STUB_VALUE_OUT(name, ...) kp_mem(name)
-#define KP_STUB_VALUE_INOUT(name, ...) kp_mem(name)
-#define KP_STUB_VALUE_OUT_OR_NONE(name, ...) kp_mem(name)
-#define KP_STUB_VALUE_IN_HANDLES(name, ...) kp_mem(name)
-#define KP_STUB_VALUE_OUT_HANDLES(name, ...) kp_mem(name)
+#define KP_STUB_VALUE_IN_BYTES(name, count) KP_STUB_PASS(name, count, true, false)
+#define KP_STUB_VALUE_OUT_BYTES(name, count) KP_STUB_PASS(name, count, false, true)
+#define KP_STUB_VALUE_IN(name, type, count) KP_STUB_PASS(name, sizeof(type) * (count), true, false)
+#define KP_STUB_VALUE_OUT(name, type, count) KP_STUB_PASS(name, sizeof(type) * (count), false, true)
+#define KP_STUB_VALUE_INOUT(name, type, count) \
+    KP_STUB_PASS(name, sizeof(type) * (count), true, true)
+#define KP_STUB_VALUE_OUT_OR_NONE(name, type) KP_STUB_PASS(name, sizeof(type), false, true)
+#define KP_STUB_VALUE_IN_HANDLES(name, count, ...) \
+    KP_STUB_PASS(name, sizeof(kp_handle_t) * (count), true, false)
+#define KP_STUB_VALUE_OUT_HANDLES(name, count) \
+    KP_STUB_PASS(name, sizeof(kp_handle_t) * (count), false, true)
 #define KP_STUB_VALUE_COUNT(name, ...) name
 #define KP_STUB_VALUE_NUMBER(name, ...) (uint64_t)(name)
 #define KP_STUB_VALUE_FLAGS(name, ...) name
@@ -97,11 +117,14 @@ static inline uint64_t kp_mem(const void *pointer)
 #define KP_STUB_CALL(...) KP_STUB_CALL_6(__VA_ARGS__, 0, 0, 0, 0, 0)
 #define KP_STUB_CALL_6(number, a0, a1, a2, a3, a4, a5, ...) kp_call(number, a0, a1, a2, a3, a4, a5)
 
-#define KP_CALL(number, name, result, documentation, ...)                            \
-    KP_STUB_TYPE_##result kp_##name(KP_CALL_LIST(KP_STUB_PARAMETER, __VA_ARGS__))    \
-    {                                                                                \
-        KP_STUB_RETURN_##result(                                                     \
-            KP_STUB_CALL(KP_CALL_##name, KP_CALL_LIST(KP_STUB_VALUE, __VA_ARGS__))); \
+#define KP_CALL(number, name, result, documentation, ...)                           \
+    KP_STUB_TYPE_##result kp_##name(KP_CALL_LIST(KP_STUB_PARAMETER, __VA_ARGS__))   \
+    {                                                                               \
+        KP_STUB_BEGIN;                                                              \
+        int64_t kp_result =                                                         \
+            KP_STUB_CALL(KP_CALL_##name, KP_CALL_LIST(KP_STUB_VALUE, __VA_ARGS__)); \
+        KP_STUB_END;                                                                \
+        KP_STUB_RETURN_##result(kp_result);                                         \
     }
 #include "abi/calls.def"
 #undef KP_CALL
