@@ -329,7 +329,7 @@ static bool own_is_far(const kp_compiler_t *c, uint32_t index)
 static void load_own(kp_compiler_t *c, uint32_t own)
 {
     kp_asm_load(&c->code, W, RAX, kp_mem(REG_INSTANCE, 32));
-    kp_asm_alu_imm(&c->code, W, ALU_ADD, RAX, (int32_t)(own * sizeof(kp_wasm_funcinst_t)));
+    kp_asm_alu_imm(&c->code, W, ALU_ADD, RAX, (int32_t)(own * KP_WASM_FUNCINST_SIZE));
 }
 
 static void call_own(kp_compiler_t *c, uint32_t own)

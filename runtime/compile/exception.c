@@ -109,7 +109,7 @@ static void landing_pad(kp_compiler_t *c, const kp_wasm_catch_t *clause, uint32_
     if (clause->kind < 2) {
         const kp_wasm_functype_t *type = &c->module->types[c->module->tags[clause->tag].type];
         uint32_t first = c->height, count = type->parameter_count;
-        int32_t values = (int32_t)offsetof(kp_wasm_exninst_t, values);
+        int32_t values = KP_WASM_EXNINST_VALUES;
         for (uint32_t i = 0; i < count; i++)
             kp_stack_push_slot(c, type->types[i]);
         if (count > KP_ROW_UNROLLED)
@@ -120,7 +120,7 @@ static void landing_pad(kp_compiler_t *c, const kp_wasm_catch_t *clause, uint32_
                              kp_mem(RAX, values + 16 * (int32_t)i));
     }
     if (reference) {
-        kp_asm_rm(&c->code, 0xc6, 0, kp_mem(RAX, offsetof(kp_wasm_exninst_t, escaped)));
+        kp_asm_rm(&c->code, 0xc6, 0, kp_mem(RAX, KP_WASM_EXNINST_ESCAPED));
         kp_asm_u8(&c->code, 1);
         kp_stack_push_slot(c, KP_WASM_TYPE_EXNREF);
         kp_asm_store(&c->code, W, kp_slot(c, c->height - 1), RAX);

@@ -159,7 +159,7 @@ static void op_ref_func(kp_compiler_t *c, const kp_wasm_instruction_t *instructi
         uint32_t own = instruction->index - imported;
         kp_asm_load(&c->code, W, to, kp_mem(REG_INSTANCE, 32));
         if (own)
-            kp_asm_alu_imm(&c->code, W, ALU_ADD, to, (int32_t)(own * sizeof(kp_wasm_funcinst_t)));
+            kp_asm_alu_imm(&c->code, W, ALU_ADD, to, (int32_t)(own * KP_WASM_FUNCINST_SIZE));
     }
     kp_stack_push_reg(c, KP_WASM_TYPE_FUNCREF, to);
 }

@@ -168,7 +168,13 @@ struct kp_wasm_instance {
        kp_wasm_value_t cells[] (own globals, aligned to 16) */
 };
 
-enum { KP_WASM_INSTANCE_ARRAYS = sizeof(kp_wasm_instance_t) };
+/* As 64-bit code sees them: the compiler may itself be a 32-bit program. */
+enum {
+    KP_WASM_INSTANCE_ARRAYS = 128, /* sizeof(kp_wasm_instance_t) */
+    KP_WASM_FUNCINST_SIZE = 56,
+    KP_WASM_EXNINST_ESCAPED = 24,
+    KP_WASM_EXNINST_VALUES = 32,
+};
 
 /* Byte offsets in the instance; depend on the module's counts only, so they can stand in code. */
 typedef struct kp_wasm_instance_layout {
@@ -313,7 +319,7 @@ void kp_wasm_exception_free(kp_wasm_instance_t *instance, kp_wasm_exninst_t *exc
 KP_WASM_AT(kp_wasm_funcinst_t, code, 0);
 KP_WASM_AT(kp_wasm_funcinst_t, instance, 8);
 KP_WASM_AT(kp_wasm_funcinst_t, type, 16);
-_Static_assert(sizeof(kp_wasm_funcinst_t) == 56, "kp_wasm_funcinst_t");
+_Static_assert(sizeof(kp_wasm_funcinst_t) == KP_WASM_FUNCINST_SIZE, "kp_wasm_funcinst_t");
 KP_WASM_AT(kp_wasm_meminst_t, base, 0);
 KP_WASM_AT(kp_wasm_meminst_t, size, 8);
 KP_WASM_AT(kp_wasm_tableinst_t, elements, 0);
@@ -323,12 +329,12 @@ KP_WASM_AT(kp_wasm_instance_t, helpers, 8);
 KP_WASM_AT(kp_wasm_instance_t, memory0, 16);
 KP_WASM_AT(kp_wasm_instance_t, type_numbers, 24);
 KP_WASM_AT(kp_wasm_instance_t, functions, 32);
-_Static_assert(sizeof(kp_wasm_instance_t) == 128, "kp_wasm_instance_t");
+_Static_assert(sizeof(kp_wasm_instance_t) == KP_WASM_INSTANCE_ARRAYS, "kp_wasm_instance_t");
 KP_WASM_AT(kp_wasm_store_head_t, stack_limit, 0);
 KP_WASM_AT(kp_wasm_store_head_t, fuel, 8);
 KP_WASM_AT(kp_wasm_store_head_t, entry, 16);
-KP_WASM_AT(kp_wasm_exninst_t, escaped, 24);
-KP_WASM_AT(kp_wasm_exninst_t, values, 32);
+KP_WASM_AT(kp_wasm_exninst_t, escaped, KP_WASM_EXNINST_ESCAPED);
+KP_WASM_AT(kp_wasm_exninst_t, values, KP_WASM_EXNINST_VALUES);
 #undef KP_WASM_AT
 #endif
 

@@ -1,0 +1,69 @@
+/* Service "compiler": WebAssembly modules to code objects (docs/security.md, services/compiler).
+
+   A client asks by channel_call on a connection to svc:compiler: one request, one handle with it, one
+   reply. The programs' library for it is services/compiler/client.h.
+
+     COMPILE  kp_compiler_request_t and the module: a VMO (READ | DUPLICATE). What the client writes there
+              while the service works has no effect: the service takes a copy-on-write copy first.
+              Reply: kp_compiler_reply_t; with KP_OK one handle: the artefact (runtime/compile/code.h) as code
+              (EXECUTE, MAP, INSPECT, TRANSFER), to be mapped by code_map. The same module asked for again,
+              by anybody, with the same flags and processor features, gives the same code object while it is
+              in the service's cache. The handle is revoked when the connection closes; mappings stay.
+     INFO     kp_compiler_request_t, no handle. Reply: kp_compiler_info_t, of this connection only.
+
+   Errors in the reply's status: KP_ERR_BAD_FORMAT, KP_ERR_NOT_SUPPORTED, KP_ERR_TOO_LARGE (the module; text,
+   offset and function say where), KP_ERR_INVALID_ARGUMENT (the request), KP_ERR_ACCESS_DENIED and
+   KP_ERR_WRONG_TYPE (the handle), KP_ERR_TIMED_OUT (the module took longer than any should),
+   KP_ERR_QUOTA (the connection holds code of KP_COMPILER_CLIENT_BYTES_MAX, or all memory for code is held),
+   KP_ERR_NO_MEMORY, KP_ERR_PROCESS_DEAD (the process that compiled it crashed). A message that is no
+   request closes the connection. */
+#ifndef KP_ABI_COMPILER_H
+#define KP_ABI_COMPILER_H
+
+#include "abi/types.h"
+
+enum {
+    KP_COMPILER_COMPILE = 1,
+    KP_COMPILER_INFO = 2,
+};
+
+#define KP_COMPILER_MODULE_BYTES_MAX (64u << 20)
+#define KP_COMPILER_CODE_BYTES_MAX (256u << 20)
+/* Code of one connection that somebody still holds. */
+#define KP_COMPILER_CLIENT_BYTES_MAX (256u << 20)
+/* Of one connection; further requests wait in its channel. */
+#define KP_COMPILER_REQUESTS_MAX 4u
+#define KP_COMPILER_TEXT_MAX 200u
+
+typedef struct kp_compiler_request {
+    uint32_t ordinal;
+    uint32_t flags; /* kp_wasm_compile_flag_t: guarded, interruption, fuel; not lazy */
+    uint32_t cpu; /* kp_wasm_cpu_feature_t that the code may use: of the processor it will run on */
+    uint32_t module_size; /* bytes, at most the VMO's */
+} kp_compiler_request_t;
+
+typedef struct kp_compiler_reply {
+    kp_status_t status;
+    uint32_t is_cached;     /* 1: it was there already */
+    uint32_t artefact_size; /* bytes; the code object has whole pages */
+    uint32_t offset;        /* in the module, of what is wrong with it */
+    uint32_t function;      /* index; UINT32_MAX: outside bodies */
+    uint32_t text_size;
+    uint64_t compile_ns; /* decoding and compiling alone; 0 when it was there */
+    char text
+        [KP_COMPILER_TEXT_MAX]; /* one line for people, with offset and function; may be empty */
+} kp_compiler_reply_t;
+
+typedef struct kp_compiler_info {
+    kp_status_t status;
+    uint32_t found;    /* requests that the cache answered */
+    uint32_t compiled; /* that were compiled */
+    uint32_t refused;  /* that ended with an error */
+    uint64_t held;     /* bytes of code on this connection's account */
+} kp_compiler_info_t;
+
+KP_STATIC_ASSERT(sizeof(kp_compiler_request_t) == 16, "ABI layout");
+KP_STATIC_ASSERT(sizeof(kp_compiler_reply_t) == 32 + KP_COMPILER_TEXT_MAX, "ABI layout");
+KP_STATIC_ASSERT(sizeof(kp_compiler_info_t) == 24, "ABI layout");
+
+#endif

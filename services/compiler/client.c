@@ -1,0 +1,125 @@
+#include "services/compiler/client.h"
+
+#include <string.h>
+
+#include "runtime/program/kp.h"
+
+kp_status_t kp_compiler_connect(kp_compiler_t *compiler, kp_handle_t service)
+{
+    int64_t channel = kp_service_connect(service);
+    *compiler = (kp_compiler_t){.service = service};
+    if (channel < 0)
+        return (kp_status_t)channel;
+    compiler->channel = (kp_handle_t)channel;
+    return KP_OK;
+}
+
+void kp_compiler_disconnect(kp_compiler_t *compiler)
+{
+    if (compiler->channel != KP_HANDLE_NONE)
+        (void)kp_handle_close(compiler->channel);
+    *compiler = (kp_compiler_t){0};
+}
+
+/* One call; connects again after the service's end. `module` is moved on success. */
+static kp_status_t ask(kp_compiler_t *compiler, const kp_compiler_request_t *request,
+                       const kp_handle_t *module, void *reply, size_t reply_size,
+                       kp_handle_t *result, kp_time_t deadline)
+{
+    if (compiler->channel == KP_HANDLE_NONE) {
+        kp_status_t status = kp_compiler_connect(compiler, compiler->service);
+        if (status != KP_OK)
+            return status;
+    }
+    kp_channel_call_t call = {
+        .request = {.bytes = (uint32_t)kp_mem(request),
+                    .byte_count = sizeof(*request),
+                    .handles = (uint32_t)kp_mem(module),
+                    .handle_count = module ? 1 : 0},
+        .reply = {.bytes = (uint32_t)kp_mem(reply),
+                  .byte_count = (uint32_t)reply_size,
+                  .handles = (uint32_t)kp_mem(result),
+                  .handle_count = result ? 1 : 0},
+    };
+    kp_status_t status = kp_channel_call(compiler->channel, &call, deadline);
+    if (status == KP_ERR_PEER_CLOSED) {
+        (void)kp_handle_close(compiler->channel);
+        compiler->channel = KP_HANDLE_NONE;
+    }
+    if (status == KP_OK && call.reply.byte_count != reply_size)
+        status = KP_ERR_PROTOCOL;
+    return status;
+}
+
+kp_status_t kp_compiler_compile_vmo(kp_compiler_t *compiler, kp_handle_t module, uint32_t size,
+                                    uint32_t flags, uint32_t cpu, kp_time_t deadline,
+                                    kp_compiler_code_t *code, kp_compiler_reply_t *reply)
+{
+    kp_compiler_reply_t own;
+    if (!reply)
+        reply = &own;
+    memset(reply, 0, sizeof(*reply));
+    *code = (kp_compiler_code_t){0};
+    int64_t copy =
+        kp_handle_duplicate(module, KP_RIGHT_READ | KP_RIGHT_DUPLICATE | KP_RIGHT_TRANSFER);
+    if (copy < 0)
+        return (kp_status_t)copy;
+    const kp_compiler_request_t request = {
+        .ordinal = KP_COMPILER_COMPILE, .flags = flags, .cpu = cpu, .module_size = size};
+    kp_handle_t moved = (kp_handle_t)copy;
+    kp_status_t status =
+        ask(compiler, &request, &moved, reply, sizeof(*reply), &code->code, deadline);
+    if (status != KP_OK) {
+        (void)kp_handle_close(moved); /* gone already if it was sent */
+        return status;
+    }
+    if (reply->status == KP_OK && code->code == KP_HANDLE_NONE)
+        return KP_ERR_PROTOCOL;
+    if (reply->status != KP_OK)
+        return reply->status;
+    int64_t address = kp_code_map(code->code);
+    if (address < 0) {
+        kp_compiler_code_release(code);
+        return (kp_status_t)address;
+    }
+    code->address = (uint64_t)address;
+    code->size = reply->artefact_size;
+    code->is_cached = reply->is_cached;
+    code->compile_ns = reply->compile_ns;
+    return KP_OK;
+}
+
+kp_status_t kp_compiler_compile(kp_compiler_t *compiler, const void *module, uint32_t size,
+                                uint32_t flags, uint32_t cpu, kp_time_t deadline,
+                                kp_compiler_code_t *code, kp_compiler_reply_t *reply)
+{
+    *code = (kp_compiler_code_t){0};
+    if (reply)
+        memset(reply, 0, sizeof(*reply));
+    int64_t vmo = kp_vmo_create(size ? size : 1);
+    if (vmo < 0)
+        return (kp_status_t)vmo;
+    kp_status_t status = size ? kp_vmo_write((kp_handle_t)vmo, 0, module, size) : KP_OK;
+    if (status == KP_OK)
+        status = kp_compiler_compile_vmo(compiler, (kp_handle_t)vmo, size, flags, cpu, deadline,
+                                         code, reply);
+    (void)kp_handle_close((kp_handle_t)vmo);
+    return status;
+}
+
+void kp_compiler_code_release(kp_compiler_code_t *code)
+{
+    if (code->address)
+        (void)kp_code_unmap(code->address);
+    if (code->code != KP_HANDLE_NONE)
+        (void)kp_handle_close(code->code);
+    *code = (kp_compiler_code_t){0};
+}
+
+kp_status_t kp_compiler_ask_info(kp_compiler_t *compiler, kp_time_t deadline,
+                                 kp_compiler_info_t *info)
+{
+    const kp_compiler_request_t request = {.ordinal = KP_COMPILER_INFO};
+    kp_status_t status = ask(compiler, &request, NULL, info, sizeof(*info), NULL, deadline);
+    return status == KP_OK ? info->status : status;
+}
