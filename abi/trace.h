@@ -29,7 +29,8 @@ enum {
     KP_TRACE_INTERRUPT = 10, /* vector a begins */
     KP_TRACE_INTERRUPT_END = 11,
     KP_TRACE_PROCESS_END = 12, /* process koid a; b: KP_EXIT_*; c: its code */
-    KP_TRACE_EVENTS = 13,
+    KP_TRACE_TAB_ROLE = 13,    /* the tab with process koid a is now for b: KP_TAB_ROLE_* */
+    KP_TRACE_EVENTS = 14,
 };
 
 typedef struct kp_trace_record {

@@ -394,6 +394,7 @@ kp_status_t kp_shell_page_init(kp_shell_page_t *page, kp_loop_t *loop, kp_messag
     page->ops = ops;
     page->context = context;
     page->view.name = "page";
+    page->view.role = KP_TAB_ROLE_FRONT;
     page->view.ops = &view_ops;
     page->view.context = page;
     page->view.order = 0;

@@ -133,6 +133,9 @@ static kp_status_t try_start(kp_shell_view_t *view)
         return status;
     }
     view->process = created.process;
+    status = kp_tab_set_role(view->coordinator, view->process, view->role);
+    if (status != KP_OK) /* it has ended already, and is watched */
+        kp_log("%s: no role: %s", view->name, kp_status_name(status));
     return KP_OK;
 }
 

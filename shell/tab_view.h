@@ -39,6 +39,7 @@ typedef struct kp_shell_view {
     const char *name; /* for the log */
     kp_loop_t *loop;
     kp_handle_t coordinator; /* borrowed */
+    uint32_t role;           /* KP_TAB_ROLE_*; the owner sets it before the process starts */
     const kp_shell_view_ops_t *ops;
     void *context;
     kp_shell_link_t link;

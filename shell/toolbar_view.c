@@ -151,6 +151,7 @@ kp_shell_toolbar_view_init(kp_shell_toolbar_view_t *bar, kp_loop_t *loop, kp_mes
     bar->command = command;
     bar->context = context;
     bar->view.name = "toolbar";
+    bar->view.role = KP_TAB_ROLE_CHROME;
     bar->view.ops = &view_ops;
     bar->view.context = bar;
     bar->view.order = 1;

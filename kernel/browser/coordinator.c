@@ -5,6 +5,7 @@
 #include "kernel/ipc/channel.h"
 #include "kernel/object/snapshot.h"
 #include "kernel/object/wait.h"
+#include "kernel/trace/trace.h"
 
 #define TAB_MEBIBYTES 1024u
 /* How long a tab may wait for the first snapshot; then it starts on its own. */
@@ -13,6 +14,7 @@
 typedef struct tab {
     uint64_t number;       /* 0: free */
     kp_process_t *process; /* not referenced: `ended` removes it in time; NULL while it is made */
+    bool is_front;
 } tab_t;
 
 static kp_object_t *coordinator;
@@ -124,6 +126,52 @@ static void tab_enter(uint64_t number, kp_process_t *process)
             tabs[i].process = process;
     }
     kp_spin_unlock(&tabs_lock);
+}
+
+/* ---- Roles ---- */
+
+/* In front: before everything but services and the compositor, beside the shell, whose toolbar gets the
+   larger share, for it is how a user leaves a page that never rests. In the background: after everything
+   else; half a processor is much for what nobody sees, and leaves the battery something; timers may be
+   late enough to share a wake-up. */
+static const kp_job_policy_t roles[] = {
+    [KP_TAB_ROLE_BACKGROUND] = {.band = KP_BAND_BACKGROUND,
+                                .weight = 100,
+                                .cpu_cap = 50,
+                                .slack_ns = 50 * KP_NS_PER_MS},
+    [KP_TAB_ROLE_FRONT] = {.band = KP_BAND_FOREGROUND, .weight = 100},
+    [KP_TAB_ROLE_CHROME] = {.band = KP_BAND_FOREGROUND, .weight = 300},
+};
+
+/* tabs_lock is held: whoever is told last is last in the jobs too. */
+static void tab_set_role_locked(tab_t *tab, uint32_t role)
+{
+    tab->is_front = role == KP_TAB_ROLE_FRONT;
+    kp_status_t status = kp_job_set_policy(tab->process->job, &roles[role]);
+    KP_CHECK(status == KP_OK); /* its parent is the root, which allows everything */
+    kp_trace(KP_TRACE_TAB_ROLE, tab->process->object.koid, role, 0);
+}
+
+kp_status_t kp_coordinator_tab_set_role(kp_process_t *process, uint32_t role)
+{
+    if (role >= KP_ARRAY_COUNT(roles))
+        return KP_ERR_INVALID_ARGUMENT;
+    tab_t *tab = NULL, *front = NULL;
+    kp_spin_lock(&tabs_lock);
+    for (uint32_t i = 0; i < KP_TABS_MAX; i++) {
+        if (tabs[i].number == 0 || !tabs[i].process)
+            continue;
+        if (tabs[i].process == process)
+            tab = &tabs[i];
+        else if (tabs[i].is_front)
+            front = &tabs[i];
+    }
+    if (tab && front && role == KP_TAB_ROLE_FRONT)
+        tab_set_role_locked(front, KP_TAB_ROLE_BACKGROUND);
+    if (tab)
+        tab_set_role_locked(tab, role);
+    kp_spin_unlock(&tabs_lock);
+    return tab ? KP_OK : KP_ERR_NOT_FOUND;
 }
 
 /* ---- The snapshot that tabs are clones of ---- */

@@ -12,6 +12,10 @@
  */
 kp_status_t kp_coordinator_tab_create(kp_capability_t *channel, kp_capability_t *process);
 
+/* What the tab is for from now on: KP_TAB_ROLE_* (abi/calls.h). ERR_NOT_FOUND: no living tab.
+   ERR_INVALID_ARGUMENT. Any thread. */
+kp_status_t kp_coordinator_tab_set_role(kp_process_t *process, uint32_t role);
+
 /* Numbers for reports and tests. */
 typedef struct kp_coordinator_counts {
     uint64_t made; /* tabs since boot */
@@ -25,11 +29,11 @@ kp_process_t *kp_coordinator_tab_find(uint64_t number);
 
 /* Once, by kp_kernel_start. */
 kp_status_t kp_coordinator_init(void);
-/* The object that tab_create needs a capability of; NULL before kp_kernel_start. */
 /* Starts a tab that becomes a snapshot once it has mapped its fonts and parsed its style sheet; from then
    on tabs are its clones. Until it has, tab_create waits; when it does not, tabs start on their own,
    as without this. */
 void kp_coordinator_prepare(void);
+/* The object that tab_create and tab_set_role need a capability of; NULL before kp_kernel_start. */
 kp_object_t *kp_coordinator_object(void);
 
 #endif

@@ -172,6 +172,22 @@ int64_t kp_call_tab_create(kp_call_t *call)
     return KP_OK;
 }
 
+int64_t kp_call_tab_set_role(kp_call_t *call)
+{
+    kp_object_t *process;
+    kp_status_t status =
+        kp_handle_lookup_typed(&call->process->handles, kp_call_handle(call->arguments[1]),
+                               KP_TYPE_PROCESS, KP_RIGHT_MANAGE, &process);
+    if (status != KP_OK)
+        return status;
+    uint64_t role = call->arguments[2];
+    status = role > KP_TAB_ROLE_CHROME ? KP_ERR_INVALID_ARGUMENT
+                                       : kp_coordinator_tab_set_role(
+                                             kp_process_from_object(process), (uint32_t)role);
+    kp_object_release(process);
+    return status;
+}
+
 int64_t kp_call_boot_mark(kp_call_t *call)
 {
     char name[KP_BOOT_MARK_MAX + 1] = {0};

@@ -255,6 +255,18 @@ static int64_t tab_create(kp_tab_created_t *out)
     return KP_OK;
 }
 
+static int64_t tab_set_role(const fake_object_t *process, uint32_t role)
+{
+    for (size_t i = 0; i < fake.tab_count; i++) {
+        if (fake.tabs[i].process != process || process->is_terminated)
+            continue;
+        fake.tabs[i].role = role;
+        fake.tabs[i].roles_told++;
+        return KP_OK;
+    }
+    return KP_ERR_NOT_FOUND;
+}
+
 static int64_t service_connect(void)
 {
     fake_object_t *end;
@@ -335,6 +347,8 @@ int64_t kp_call(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t
         return device_write(object, POINTER(a1), (size_t)a2);
     case KP_CALL_tab_create:
         return tab_create(POINTER(a1));
+    case KP_CALL_tab_set_role:
+        return tab_set_role(object_of(a1), (uint32_t)a2);
     default:
         printf("# call %u is not faked\n", number);
         abort();

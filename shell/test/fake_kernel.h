@@ -35,6 +35,7 @@ struct fake_object {
 typedef struct fake_tab {
     fake_object_t *channel; /* the tab's end */
     fake_object_t *process;
+    uint32_t role, roles_told; /* of tab_set_role: the last, and how often */
 } fake_tab_t;
 
 #define FAKE_TABS_MAX 32

@@ -283,6 +283,9 @@ KP_TEST(start_with_url)
     arrive(0, "http://example.org/moved", 100);
     KP_EXPECT_INT(fake.load_done_marks, 1);
     KP_EXPECT_STRING(kp_shell_page_address(&shell->page), "http://example.org/moved");
+    KP_EXPECT_INT(fake.tabs[0].role, KP_TAB_ROLE_FRONT);
+    KP_EXPECT_INT(fake.tabs[1].role, KP_TAB_ROLE_CHROME);
+    KP_EXPECT(fake.tabs[0].roles_told == 1 && fake.tabs[1].roles_told == 1);
     end();
 }
 
@@ -525,6 +528,7 @@ KP_TEST(page_crash)
     fake_end_tab(0, KP_EXIT_TRAP, KP_TRAP_OUT_OF_BOUNDS, 0xbeef);
     run();
     KP_REQUIRE(fake.tab_count == 3);
+    KP_EXPECT(fake.tabs[2].roles_told == 1 && fake.tabs[2].role == KP_TAB_ROLE_FRONT);
     const char *html = loaded(2);
     KP_EXPECT(strstr(html, "out of bounds") && strstr(html, "0xbeef") && strstr(html, "http://a/"));
     KP_EXPECT_INT(display.surfaces, 2); /* the old tab's surface went with it */
@@ -581,6 +585,7 @@ KP_TEST(toolbar_crash)
     run();
     pass_time(KP_NS_PER_S);
     KP_REQUIRE(fake.tab_count == 3);
+    KP_EXPECT(fake.tabs[2].roles_told == 1 && fake.tabs[2].role == KP_TAB_ROLE_CHROME);
     KP_EXPECT(strstr(loaded(2), "kpio:stop") != NULL);
     KP_EXPECT_INT(display.surfaces, 2);
     end();

@@ -21,6 +21,8 @@ print("backward", sum(a["ts"] > b["ts"] for a, b in arrows))
 print("http-to-tab", sum(names.get(a["pid"]) == "http" and names.get(b["pid"], "").startswith("tab") for a, b in arrows))
 print("calls", sum(e["name"].startswith("channel_") for e in slices))
 print("marks", sum(e["ph"] == "i" and e["name"] == "load-done" for e in events))
+fronts = [names.get(e["pid"], "") for e in events if e["ph"] == "i" and e["name"] == "tab to the front"]
+print("fronts", sum(name.startswith("tab") for name in fronts))
 print("faults", sum(e["name"] == "page fault" for e in events))
 END
 }
@@ -45,6 +47,7 @@ for machine in qemu hosted; do
     if [ $machine = qemu ]; then
         check trace-qemu-switches "$(fact switches)" [ "$(fact switches)" -gt 20 ]
         check trace-qemu-overlap "$(fact overlaps) threads at once on one processor" [ "$(fact overlaps)" = 0 ]
+        check trace-qemu-roles "no tab came to the front" [ "$(fact fronts)" = 1 ]
         check trace-qemu-faults "no page fault" [ "$(fact faults)" -gt 100 ]
     fi
 done

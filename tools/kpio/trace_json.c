@@ -227,6 +227,18 @@ static open_call_t *open_find(open_call_t *open, size_t capacity, uint64_t threa
     return NULL;
 }
 
+/* On the tab's own line, for the thread that said it is the shell's. */
+static void role_write(converter_t *converter, const kp_trace_record_t *record)
+{
+    static const char *const names[] = {[KP_TAB_ROLE_BACKGROUND] = "tab to the background",
+                                        [KP_TAB_ROLE_FRONT] = "tab to the front",
+                                        [KP_TAB_ROLE_CHROME] = "tab of the shell"};
+    bool is_known = record->b < sizeof(names) / sizeof(names[0]);
+    event_begin(converter, "i", is_known ? names[record->b] : "tab role", us_of(record->time),
+                PID_PROCESS + record->a, 0);
+    fputs(",\"s\":\"p\"}", converter->out);
+}
+
 static void record_write(converter_t *converter, size_t index, cpu_state_t *cpus, open_call_t *open,
                          size_t open_capacity)
 {
@@ -288,6 +300,9 @@ static void record_write(converter_t *converter, size_t index, cpu_state_t *cpus
         break;
     case KP_TRACE_PROCESS_END:
         instant_write(converter, record, "process end", 'p');
+        break;
+    case KP_TRACE_TAB_ROLE:
+        role_write(converter, record);
         break;
     default:
         break;

@@ -369,6 +369,77 @@ KP_TEST(a_headless_kernel_serves_its_own_code)
     kp_test_program = NULL;
 }
 
+/* Tabs that live until their owner leaves. */
+static void idle_program(kp_process_t *process)
+{
+    found_t found;
+    startup_read(process, &found);
+    kp_handle_t control = found_handle(&found, "control");
+    if (control)
+        kp_test_call(process, object_wait_one, control, KP_SIGNAL_PEER_CLOSED, KP_TIME_INFINITE, 0);
+    kp_test_call(process, process_exit, 0);
+}
+
+static bool policy_is(const kp_capability_t *process, uint32_t band, uint32_t weight, uint32_t cap)
+{
+    kp_job_policy_t policy;
+    kp_job_policy(kp_process_from_object(process->object)->job, &policy);
+    return policy.band == band && policy.weight == weight && policy.cpu_cap == cap;
+}
+
+static kp_status_t set_role(const kp_capability_t *process, uint32_t role)
+{
+    return kp_coordinator_tab_set_role(kp_process_from_object(process->object), role);
+}
+
+KP_TEST(roles_of_tabs_are_policies_of_their_jobs)
+{
+    kp_test_attach("test");
+    kp_boot_t boot = {
+        .bundle = archive, .bundle_size = boot_archive(), .command_line = "shell=off http=off"};
+    kp_test_program = idle_program;
+    KP_REQUIRE(kp_kernel_start(&boot) == KP_OK);
+    kp_capability_t channels[3], tabs[3];
+    for (int i = 0; i < 3; i++) {
+        KP_REQUIRE(kp_coordinator_tab_create(&channels[i], &tabs[i]) == KP_OK);
+        KP_EXPECT(policy_is(&tabs[i], KP_BAND_NORMAL, 100, 0));
+    }
+    KP_EXPECT_INT(set_role(&tabs[2], KP_TAB_ROLE_CHROME), KP_OK);
+    KP_EXPECT_INT(set_role(&tabs[0], KP_TAB_ROLE_FRONT), KP_OK);
+    KP_EXPECT(policy_is(&tabs[0], KP_BAND_FOREGROUND, 100, 0));
+    KP_EXPECT(policy_is(&tabs[1], KP_BAND_NORMAL, 100, 0)); /* nobody has said what it is for */
+    KP_EXPECT(policy_is(&tabs[2], KP_BAND_FOREGROUND, 300, 0));
+    /* One is in front. */
+    KP_EXPECT_INT(set_role(&tabs[1], KP_TAB_ROLE_FRONT), KP_OK);
+    KP_EXPECT(policy_is(&tabs[0], KP_BAND_BACKGROUND, 100, 50));
+    KP_EXPECT(policy_is(&tabs[1], KP_BAND_FOREGROUND, 100, 0));
+    KP_EXPECT(policy_is(&tabs[2], KP_BAND_FOREGROUND, 300, 0));
+    KP_EXPECT_INT(set_role(&tabs[1], KP_TAB_ROLE_FRONT), KP_OK);
+    KP_EXPECT(policy_is(&tabs[1], KP_BAND_FOREGROUND, 100, 0));
+    /* None is: then nobody is sent away by the next. */
+    KP_EXPECT_INT(set_role(&tabs[1], KP_TAB_ROLE_BACKGROUND), KP_OK);
+    KP_EXPECT_INT(set_role(&tabs[2], KP_TAB_ROLE_FRONT), KP_OK);
+    KP_EXPECT_INT(set_role(&tabs[0], KP_TAB_ROLE_FRONT), KP_OK);
+    KP_EXPECT(policy_is(&tabs[0], KP_BAND_FOREGROUND, 100, 0));
+    KP_EXPECT(policy_is(&tabs[1], KP_BAND_BACKGROUND, 100, 50));
+    KP_EXPECT(policy_is(&tabs[2], KP_BAND_BACKGROUND, 100, 50));
+    KP_EXPECT_INT(set_role(&tabs[0], KP_TAB_ROLE_CHROME + 1), KP_ERR_INVALID_ARGUMENT);
+    /* The one in front ends; its place is another tab's. */
+    kp_capability_close(&channels[0]);
+    KP_EXPECT_INT(kp_wait_one(tabs[0].object, KP_SIGNAL_TERMINATED, KP_TIME_INFINITE, NULL), KP_OK);
+    KP_EXPECT_INT(set_role(&tabs[0], KP_TAB_ROLE_FRONT), KP_ERR_NOT_FOUND);
+    KP_EXPECT_INT(set_role(&tabs[1], KP_TAB_ROLE_FRONT), KP_OK);
+    KP_EXPECT(policy_is(&tabs[1], KP_BAND_FOREGROUND, 100, 0));
+    for (int i = 0; i < 3; i++) {
+        kp_capability_close(&channels[i]);
+        kp_capability_close(&tabs[i]);
+    }
+    KP_EXPECT_INT(kp_kernel_stop(KP_TIME_INFINITE), KP_OK);
+    kp_test_join();
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_PROCESS), 0);
+    kp_test_program = NULL;
+}
+
 static void wait_for_log(const char *text, unsigned count)
 {
     while (kp_test_log_count(text) < count) /* the runner's time limit ends it */
