@@ -129,6 +129,40 @@ static kp_status_t call_end(kp_call_t *call, kp_channel_wait_t *wait,
     return status;
 }
 
+/* Sends the request straight or by the queue. receiver: as for kp_channel_call_wait. */
+static kp_status_t call_send(kp_call_t *call, kp_channel_wait_t *wait, const kp_channel_call_t *io,
+                             kp_thread_t **receiver)
+{
+    kp_channel_t *channel = kp_channel_of(call->object);
+    kp_status_t status = KP_ERR_SHOULD_WAIT;
+    wait_init_general(call, wait, &io->reply);
+    if (io->request.handle_count == 0) {
+        const kp_channel_bytes_t request = range_of(call, &io->request);
+        status = kp_channel_call_direct(channel, wait, &request, receiver);
+        if (status == KP_OK)
+            message_sent(call);
+    }
+    if (status == KP_ERR_SHOULD_WAIT)
+        status = call_queue(call, wait, &io->request);
+    if (status != KP_OK)
+        kp_channel_wait_give_up(channel, wait);
+    return status;
+}
+
+/* The receiver's queue is full: waits until it is not, or the other end is closed. ERR_SHOULD_WAIT at
+   the call's deadline; reasons why the wait must end. */
+static kp_status_t call_wait_room(kp_call_t *call)
+{
+    kp_waiter_t waiter = {
+        .object = call->object,
+        .signals = KP_SIGNAL_WRITABLE | KP_SIGNAL_PEER_CLOSED,
+        .table = &call->process->handles,
+        .handle = kp_call_handle(call->arguments[0]),
+    };
+    kp_status_t status = kp_wait_many(&waiter, 1, (kp_time_t)call->arguments[2]);
+    return status == KP_ERR_TIMED_OUT ? KP_ERR_SHOULD_WAIT : status;
+}
+
 static __attribute__((noinline)) int64_t call_general(kp_call_t *call)
 {
     kp_channel_t *channel = kp_channel_of(call->object);
@@ -144,22 +178,15 @@ static __attribute__((noinline)) int64_t call_general(kp_call_t *call)
         return status;
 
     kp_channel_wait_t wait;
-    wait_init_general(call, &wait, &io.reply);
     kp_thread_t *receiver = NULL;
-    status = KP_ERR_SHOULD_WAIT;
-    if (io.request.handle_count == 0) {
-        const kp_channel_bytes_t request = range_of(call, &io.request);
-        status = kp_channel_call_direct(channel, &wait, &request, &receiver);
-        if (status == KP_OK)
-            message_sent(call);
+    while ((status = call_send(call, &wait, &io, &receiver)) == KP_ERR_SHOULD_WAIT) {
+        /* Others may be quicker when there is room; the deadline is the same for all rounds. */
+        status = call_wait_room(call);
+        if (status != KP_OK)
+            return status;
     }
-    if (status == KP_ERR_SHOULD_WAIT)
-        status = call_queue(call, &wait, &io.request);
-    if (status != KP_OK) {
-        kp_channel_wait_give_up(channel, &wait);
+    if (status != KP_OK)
         return status;
-    }
-
     return call_end(call, &wait, &io.reply,
                     kp_channel_call_wait(channel, &wait, receiver, (kp_time_t)call->arguments[2]));
 }

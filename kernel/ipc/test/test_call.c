@@ -582,6 +582,92 @@ KP_TEST(a_client_ends_while_it_waits)
     }
 }
 
+static void fill_queue(void)
+{
+    while (kp_test_call(client, channel_write, client_end, 0, 0, 0, 0) == KP_OK) {
+    }
+}
+
+static void wait_until_it_waits(void)
+{
+    kp_object_t *object;
+    kp_rights_t rights;
+    KP_REQUIRE(kp_handle_lookup(&client->handles, client_end, &object, &rights) == KP_OK);
+    bool waits = false;
+    while (!waits) {
+        kp_spin_lock(object->lock);
+        waits = !kp_list_is_empty(&object->waiters);
+        kp_spin_unlock(object->lock);
+        sched_yield();
+    }
+    kp_object_release(object);
+}
+
+/* A call waits for room like for its reply. */
+static void a_full_queue_holds_calls_back_as(bool alone)
+{
+    KP_REQUIRE(set_up_as(alone));
+    for (unsigned handles = 0; handles < 2; handles++) {
+        fill_queue();
+        player_t caller = {.process = client, .handle = client_end};
+        put_call(client, 64, handles);
+        uint32_t event = make_event(client);
+        put(client, AT_HANDLES, &event, sizeof(event));
+        run(&caller, call_main);
+        wait_until_it_waits();
+        kp_transaction_t transaction = KP_TRANSACTION_NONE;
+        for (unsigned received = 0; transaction == KP_TRANSACTION_NONE; received++) {
+            put_room(server);
+            KP_EXPECT_INT(
+                kp_test_call(server, channel_receive, server_end, AT_MESSAGE, KP_TIME_INFINITE),
+                KP_OK);
+            kp_channel_message_t message = get_message(server, AT_MESSAGE);
+            transaction = message.transaction;
+            KP_EXPECT_INT(message.byte_count, transaction ? 64 : 0);
+            KP_EXPECT_INT(message.handle_count, transaction ? handles : 0);
+            KP_REQUIRE(received <= KP_CHANNEL_QUEUE_MESSAGES);
+        }
+        put_reply(server, transaction, 8, 0);
+        KP_EXPECT_INT(kp_test_call(server, channel_reply, server_end, AT_CALL), KP_OK);
+        pthread_join(caller.id, NULL);
+        KP_EXPECT_INT(caller.result, KP_OK);
+        KP_EXPECT_INT(get_reply(client).byte_count, 8);
+    }
+    tear_down();
+}
+
+KP_TEST(a_full_queue_holds_calls_back)
+{
+    a_full_queue_holds_calls_back_as(true);
+    a_full_queue_holds_calls_back_as(false);
+}
+
+KP_TEST(a_wait_for_room_ends_with_its_reason)
+{
+    for (int way = 0; way < 3; way++) {
+        KP_REQUIRE(set_up());
+        fill_queue();
+        player_t caller = {.process = client, .handle = client_end};
+        put_call(client, 64, 0);
+        run(&caller, call_main);
+        wait_until_it_waits();
+        switch (way) {
+        case 0:
+            kp_process_end(client, KP_EXIT_KILLED, 0, 0);
+            break;
+        case 1:
+            KP_EXPECT_INT(kp_handle_close(&client->handles, client_end), KP_OK);
+            break;
+        default:
+            KP_EXPECT_INT(kp_test_call(server, handle_close, server_end), KP_OK);
+            break;
+        }
+        pthread_join(caller.id, NULL);
+        KP_EXPECT_INT(caller.result, way == 2 ? KP_ERR_PEER_CLOSED : KP_ERR_CANCELLED);
+        tear_down();
+    }
+}
+
 static void failed_sends_keep_every_handle_as(bool alone)
 {
     KP_REQUIRE(set_up_as(alone));
@@ -613,7 +699,9 @@ static void failed_sends_keep_every_handle_as(bool alone)
     while (kp_test_call(client, channel_write, client_end, 0, 0, 0, 0) == KP_OK) {
     }
     put(client, AT_HANDLES, &weak, sizeof(weak));
-    KP_EXPECT_INT(kp_test_call(client, channel_call, client_end, AT_CALL, KP_TIME_INFINITE),
+    KP_EXPECT_INT(kp_test_call(client, channel_call, client_end, AT_CALL, KP_TIME_POLL),
+                  KP_ERR_SHOULD_WAIT);
+    KP_EXPECT_INT(kp_test_call(client, channel_call, client_end, AT_CALL, soon()),
                   KP_ERR_SHOULD_WAIT);
     /* Nobody there. */
     KP_EXPECT_INT(kp_test_call(server, handle_close, server_end), KP_OK);
