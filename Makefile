@@ -9,7 +9,7 @@
 #   X86_SRC      only machine x86_64 (.c, .S)          HOSTED_SRC  only machine hosted
 #   PROGRAMS     wasm programs; NAME_SRC, NAME_LIBS (deps names), NAME_CFLAGS
 #   OTHER_PROGRAMS  the same, but in no boot archive of the system
-#   NATIVE_PROGRAMS  C of ours without WebAssembly (runtime/native/module.mk)
+#   NATIVE_PROGRAMS, OTHER_NATIVE_PROGRAMS  C of ours without WebAssembly (runtime/native/module.mk)
 #   PROGRAM_SRC  linked into every program             IMAGE_SRC, IMAGE_X86_SRC, IMAGE_HOSTED_SRC
 #   HOST_TOOLS   NAME_HOST_SRC, NAME_HOST_CFLAGS, NAME_HOST_LDFLAGS      -> build/tools/NAME
 #   UNIT_TESTS   NAME_TEST_SRC, NAME_TEST_CFLAGS, NAME_TEST_LIBS, NAME_TEST_LDFLAGS -> build/test/NAME
@@ -49,6 +49,7 @@ HOSTED_SRC :=
 PROGRAMS :=
 OTHER_PROGRAMS :=
 NATIVE_PROGRAMS :=
+OTHER_NATIVE_PROGRAMS :=
 PROGRAM_SRC :=
 IMAGE_SRC :=
 IMAGE_X86_SRC :=
@@ -117,7 +118,7 @@ $(foreach tool,$(HOST_TOOLS),$(eval $(call NATIVE,tools,$(tool),$(tool)_HOST_SRC
 
 # ---- programs ----
 $(foreach program,$(PROGRAMS) $(OTHER_PROGRAMS),$(eval $(call KP_PROGRAM,$(program))))
-$(foreach program,$(NATIVE_PROGRAMS),$(eval $(call KP_NATIVE_PROGRAM,$(program))))
+$(foreach program,$(NATIVE_PROGRAMS) $(OTHER_NATIVE_PROGRAMS),$(eval $(call KP_NATIVE_PROGRAM,$(program))))
 ARCHIVE_PROGRAMS := $(PROGRAMS) $(NATIVE_PROGRAMS)
 
 # ---- the boot archive, one for each machine ----

@@ -3,7 +3,7 @@
 #   NAME_SRC, NAME_CFLAGS      sources (.c, .S) and more flags
 #   NAME_STACK, NAME_HEAP      MiB of linear memory (default 1 and 16)
 #   NAME_MAXIMUM               the largest linear memory in MiB (default 4096)
-#   NATIVE_PROGRAMS += NAME    into the boot archive; $(eval $(call KP_NATIVE_PROGRAM,NAME)): elsewhere
+#   NATIVE_PROGRAMS += NAME    into the boot archive; OTHER_NATIVE_PROGRAMS: built only
 #
 #   build/image/{x86_64,hosted}/NAME.kpi
 NATIVE_SRC := $(addprefix runtime/native/,call.c heap.c pages.c start.c entry.S stdio.c stdlib.c string.c) \
@@ -12,12 +12,12 @@ NATIVE_SRC := $(addprefix runtime/native/,call.c heap.c pages.c start.c entry.S 
 
 # A freestanding compiler that knows memcpy and its kin (-fbuiltin), its own headers and ours. Frames larger
 # than a page are probed, so that none steps over the guard below the stack. No contraction: WebAssembly's
-# floating point is exact.
+# floating point is exact. One thread: thread-local storage would need a segment register.
 NATIVE_CFLAGS = -std=gnu17 -O2 -fPIE -fvisibility=hidden -march=x86-64-v2 -mtune=generic \
     -ffreestanding -fbuiltin -nostdinc -isystem $(NATIVE_COMPILER_HEADERS) -isystem runtime/native/include \
     -fno-strict-aliasing -fno-omit-frame-pointer -fno-math-errno -ffp-contract=off -fno-stack-protector \
     -fstack-clash-protection -fcf-protection=none -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE \
-    -ffunction-sections -fdata-sections -U__linux__ -DKP_NATIVE -I.
+    -ffunction-sections -fdata-sections -U__linux__ -DKP_NATIVE -D_Thread_local= -I.
 NATIVE_COMPILER_HEADERS := $(shell $(CC) -print-file-name=include)
 
 NATIVE_OBJ = $(addprefix $(BUILD)/native/,$(addsuffix .o,$(basename $(1))))
@@ -76,7 +76,7 @@ endef
 native_test_SRC := runtime/native/test/native_test.c
 native_test_HEAP := 8
 native_test_CFLAGS := -fno-builtin
-$(eval $(call KP_NATIVE_PROGRAM,native_test))
+OTHER_NATIVE_PROGRAMS += native_test
 define NATIVE_TEST_BUNDLE
 $(BUILD)/test/native-$(1).bundle: $(BUILD)/tools/bundle $(BUILD)/image/$(1)/native_test.kpi
 	$$(call say,BUNDLE,$$@)

@@ -134,8 +134,13 @@ void *kp_spec_store_open(const kp_spec_tier_t *tier, kp_wasm_features_t features
     state->options.features = features;
     kp_wasm_store_options_t options = kp_wasm_store_options_init(allocator);
     options.guard_pages = tier->guard_pages;
+#ifdef KP_NATIVE
+    /* All memories of a file lie in one linear memory, each with room for all of this. */
+    options.memory_maximum = (uint64_t)64 << 20;
+#else
     /* Some modules want memories and tables of the greatest size there is, empty. */
     options.memory_maximum = (uint64_t)64 << 30;
+#endif
     options.table_maximum = 100 * 1000 * 1000;
     if (kp_wasm_store_create(&options, &state->store) == KP_OK && add_print(state, "print", "") &&
         add_print(state, "print_i32", "i") && add_print(state, "print_i64", "I") &&

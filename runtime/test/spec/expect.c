@@ -4,12 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/test/spec/files.h"
+
 static bool add(kp_spec_expectations_t *list, const char *line)
 {
     kp_spec_expectation_t item = {.line = -1};
+    const char *colon = line + strcspn(line, ": ");
+    size_t length = (size_t)(colon - line), digits = strcspn(colon, " ");
     char where[16];
-    if (sscanf(line, "%95[^: ]:%15s", item.name, where) != 2)
+    if (*colon != ':' || length == 0 || length >= sizeof item.name || digits < 2 ||
+        digits > sizeof where)
         return false;
+    memcpy(item.name, line, length);
+    memcpy(where, colon + 1, digits - 1);
+    where[digits - 1] = '\0';
     if (strcmp(where, "*") != 0) {
         char *end;
         item.line = strtol(where, &end, 10);
@@ -29,21 +37,28 @@ bool kp_spec_expectations_read(kp_spec_expectations_t *list, const char *path)
     *list = (kp_spec_expectations_t){0};
     if (!path)
         return true;
-    FILE *file = fopen(path, "r");
-    if (!file) {
+    size_t size;
+    char *text = (char *)kp_spec_file_read(path, &size);
+    if (!text) {
         fprintf(stderr, "cannot read %s\n", path);
         return false;
     }
-    char line[512];
     bool good = true;
-    while (good && fgets(line, sizeof(line), file)) {
-        if (line[0] == '#' || line[strspn(line, " \t\n")] == '\0')
-            continue;
-        good = add(list, line);
+    for (size_t at = 0, next; good && at < size; at = next) {
+        char line[512];
+        const char *end = memchr(text + at, '\n', size - at);
+        size_t length = end ? (size_t)(end - text) - at : size - at;
+        next = at + length + 1;
+        good = length < sizeof line;
+        if (good) {
+            memcpy(line, text + at, length);
+            line[length] = '\0';
+            good = line[0] == '#' || line[strspn(line, " \t")] == '\0' || add(list, line);
+        }
         if (!good)
-            fprintf(stderr, "%s: bad line: %s", path, line);
+            fprintf(stderr, "%s: bad line: %.*s\n", path, (int)length, text + at);
     }
-    fclose(file);
+    free(text);
     return good;
 }
 

@@ -1,8 +1,19 @@
 # The specification suites; README.md says how an engine joins.
-SPEC_RUNNER_SRC := $(addprefix runtime/test/spec/,expect.c json.c runner.c values.c)
+SPEC_RUNNER_ANY_SRC := $(addprefix runtime/test/spec/,expect.c json.c runner.c values.c)
+SPEC_RUNNER_SRC := $(SPEC_RUNNER_ANY_SRC) runtime/test/spec/files_linux.c
 
 HOST_TOOLS += spec_validate
 spec_validate_HOST_SRC = runtime/test/spec/validate.c $(SPEC_RUNNER_SRC) $(RUNTIME_WASM_SRC)
 spec_validate_HOST_CFLAGS = $(SANITIZE)
 
 TEST_SCRIPTS += runtime/test/spec/run
+
+# On KPIO itself: kpio.sh makes a boot archive of its own, of this program and a suite.
+spec_kpio_SRC = runtime/test/spec/kpio.c runtime/test/spec/files_archive.c $(SPEC_RUNNER_ANY_SRC) \
+    runtime/interpret/test/interpreted_tier.c runtime/instance/test/spec_store.c $(RUNTIME_INTERPRET_SRC) \
+    $(RUNTIME_INSTANCE_KPIO_SRC) $(RUNTIME_WASM_SRC)
+spec_kpio_STACK := 4
+spec_kpio_HEAP := 192
+OTHER_NATIVE_PROGRAMS += spec_kpio
+test: $(BUILD)/image/x86_64/spec_kpio.kpi
+TEST_SCRIPTS += runtime/test/spec/kpio.sh

@@ -1,5 +1,4 @@
 /* Runs wast2json's command lists against an engine. */
-#include <dirent.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -7,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/test/spec/expect.h"
+#include "runtime/test/spec/files.h"
 #include "runtime/test/spec/json.h"
 #include "runtime/test/spec/spec_engine.h"
 #include "runtime/test/spec/values.h"
@@ -104,33 +104,12 @@ static void check_reason(runner_t *runner, const kp_json_t *command)
 
 /* ---- modules ---- */
 
-static uint8_t *read_file(const char *path, size_t *size)
-{
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return NULL;
-    uint8_t *bytes = NULL;
-    if (fseek(file, 0, SEEK_END) == 0) {
-        long end = ftell(file);
-        rewind(file);
-        /* Exactly as large as the module, so that a sanitizer sees a read beyond it. */
-        bytes = end >= 0 ? malloc((size_t)end + (end == 0)) : NULL;
-        *size = (size_t)end;
-        if (bytes && fread(bytes, 1, *size, file) != *size) {
-            free(bytes);
-            bytes = NULL;
-        }
-    }
-    fclose(file);
-    return bytes;
-}
-
 /* The bytes of the command's module; they live until the file ends. */
 static uint8_t *load(runner_t *runner, const kp_json_t *command, size_t *size)
 {
     char path[4096];
     snprintf(path, sizeof(path), "%s/%s", runner->directory, kp_json_text(command, "filename"));
-    uint8_t *bytes = read_file(path, size);
+    uint8_t *bytes = kp_spec_file_read(path, size);
     uint8_t **grown =
         bytes ? realloc(runner->kept, (runner->kept_count + 1) * sizeof(*grown)) : NULL;
     if (!grown) {
@@ -168,19 +147,27 @@ static void do_module(runner_t *runner, const kp_json_t *command)
 {
     const kp_spec_engine_t *engine = runner->engine;
     size_t size;
-    runner->last = NULL;
+    /* A definition is a module of which nothing is instantiated. */
+    bool defined = kp_json_member(command, "definition") != NULL;
+    void *instance = NULL;
+    if (!defined)
+        runner->last = NULL;
     uint8_t *bytes = load(runner, command, &size);
     if (!bytes)
         return;
     kp_spec_outcome_t outcome =
-        engine->instantiate
-            ? engine->instantiate(runner->store, bytes, size, &runner->last, &runner->message)
+        engine->instantiate && !defined
+            ? engine->instantiate(runner->store, bytes, size, &instance, &runner->message)
             : engine->check(runner->store, bytes, size, &runner->message);
     if (outcome != KP_SPEC_OK) {
         fail(runner, command, "%s: %s", outcome_name(outcome), runner->message.text);
-        runner->last = NULL;
         return;
     }
+    if (defined) {
+        pass(runner);
+        return;
+    }
+    runner->last = instance;
     const char *name = kp_json_text(command, "name");
     if (name[0])
         add_name(runner, name, runner->last);
@@ -395,7 +382,7 @@ static void run_file(runner_t *runner, const char *file)
     snprintf(path, sizeof(path), "%s/%s", runner->directory, file);
     snprintf(runner->name, sizeof(runner->name), "%.*s", (int)(strlen(file) - 5), file);
     runner->file_passed = runner->file_failed = runner->file_expected = 0;
-    char *text = (char *)read_file(path, &size);
+    char *text = (char *)kp_spec_file_read(path, &size);
     kp_json_t *json = text ? kp_json_parse(text, size) : NULL;
     free(text);
     if (!json) {
@@ -412,12 +399,6 @@ static void run_file(runner_t *runner, const char *file)
         printf(", %u expected failures", runner->file_expected);
     printf("\n");
     fflush(stdout);
-}
-
-static int is_json(const struct dirent *entry)
-{
-    size_t length = strlen(entry->d_name);
-    return length > 5 && strcmp(entry->d_name + length - 5, ".json") == 0;
 }
 
 /* Entries of the list that nothing failed for must leave it. */
@@ -468,21 +449,20 @@ int kp_spec_main(int argc, char **argv, const kp_spec_engine_t *engine)
     }
     if (!runner.directory)
         return usage(argv[0]);
-    struct dirent **files = NULL;
-    int count = scandir(runner.directory, &files, is_json, alphasort);
+    char **files = NULL;
+    long count = kp_spec_files_list(runner.directory, &files);
     if (count <= 0) {
         printf("not ok %s finds no suite in %s\n", engine->name, runner.directory);
         return 1;
     }
     if (!kp_spec_expectations_read(&runner.expected, list))
         return 2;
-    for (int i = 0; i < count; i++) {
-        size_t length = strlen(files[i]->d_name) - 5;
-        if (!only || (strlen(only) == length && strncmp(only, files[i]->d_name, length) == 0))
-            run_file(&runner, files[i]->d_name);
-        free(files[i]);
+    for (long i = 0; i < count; i++) {
+        size_t length = strlen(files[i]) - 5;
+        if (!only || (strlen(only) == length && strncmp(only, files[i], length) == 0))
+            run_file(&runner, files[i]);
     }
-    free(files);
+    kp_spec_files_list_free(files, count);
     if (!only)
         check_list(&runner);
     kp_spec_expectations_clear(&runner.expected);
