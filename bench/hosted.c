@@ -66,13 +66,12 @@ static void pin(int pid, int side)
 
 typedef struct subject {
     const char *name;
-    uint32_t calls;
     double (*round)(struct subject *subject);
     double ns[ROUNDS];
     int order[2], answer[2]; /* Linux: pipes to the client */
     kp_capability_t report;  /* KPIO: the channel to the client */
     kp_process_t *client, *server;
-    uint32_t size;
+    uint32_t size, calls;
 } subject_t;
 
 static int compare(const void *a, const void *b)

@@ -202,18 +202,18 @@ static void measure_spawn(void)
 
 static void measure_faults(void)
 {
-    volatile uint8_t *memory = aligned_alloc(65536, FAULT_PAGES * KP_PAGE_SIZE);
+    volatile uint8_t *memory = aligned_alloc(65536, (size_t)FAULT_PAGES * KP_PAGE_SIZE);
     check(memory != NULL, "memory");
     if (!memory)
         return;
     /* Downwards: no page comes with the one before. Then upwards, where they do. */
     kp_time_t start = kp_now();
     for (uint32_t i = FAULT_PAGES; i-- > FAULT_PAGES / 2;)
-        memory[i * KP_PAGE_SIZE] = 1;
+        memory[(size_t)i * KP_PAGE_SIZE] = 1;
     result("page_fault_instructions", start, FAULT_PAGES / 2);
     start = kp_now();
     for (uint32_t i = 0; i < FAULT_PAGES / 2; i++)
-        memory[i * KP_PAGE_SIZE] = 1;
+        memory[(size_t)i * KP_PAGE_SIZE] = 1;
     result("page_touch_upwards_instructions", start, FAULT_PAGES / 2);
 }
 

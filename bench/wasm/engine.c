@@ -40,10 +40,9 @@ static uint8_t *read_all(const char *path, size_t *size)
     FILE *file = fopen(path, "rb");
     if (!file)
         return NULL;
-    fseek(file, 0, SEEK_END);
-    *size = (size_t)ftell(file);
-    rewind(file);
-    uint8_t *bytes = malloc(*size);
+    long end = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    *size = end > 0 ? (size_t)end : 0;
+    uint8_t *bytes = *size && fseek(file, 0, SEEK_SET) == 0 ? malloc(*size) : NULL;
     if (bytes && fread(bytes, 1, *size, file) != *size) {
         free(bytes);
         bytes = NULL;
@@ -165,8 +164,10 @@ int main(int argc, char **argv)
     kp_wasm_module_t *module;
     kp_wasm_error_t error = {0};
     kp_status_t status = kp_wasm_module_decode(bytes, size, &options, &module, &error);
-    if (status != KP_OK)
+    if (status != KP_OK) {
+        free(bytes);
         return fail("decode", status, &error);
+    }
     int result;
     if (strcmp(argv[1], "compile") == 0)
         result = bench_compile(module, atoi(argv[3]));

@@ -253,7 +253,7 @@ static bool fill_line(breaker_t *b, kp_lu_t content_width, bool first_line, kp_l
     while (b->item < b->content->item_count && b->layout->status == KP_OK) {
         const kp_inline_item_t *item = &b->content->items[b->item];
         step_t step = STEP_ON;
-        switch (item->kind) {
+        switch (item->kind) { /* NOLINT: a count above 0 has items */
         case KP_ITEM_TEXT:
             if (b->offset < item->start)
                 b->offset = item->start;

@@ -246,7 +246,7 @@ static void distribute_fixed(kp_table_t *table, kp_lu_t available)
     }
     kp_lu_t room = kp_lu_larger(available - used, 0);
     for (uint32_t i = 0; i < table->column_count; i++) {
-        if (table->columns[i].width == KP_INDEFINITE)
+        if (open && table->columns[i].width == KP_INDEFINITE)
             table->columns[i].width = room / (kp_lu_t)open;
         else if (!open && used > 0 && room > 0)
             table->columns[i].width += (kp_lu_t)((double)room * table->columns[i].width / used);

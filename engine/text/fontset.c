@@ -157,7 +157,7 @@ static bool covers_cluster(kp_text_face_t *face, const uint32_t *codepoints, siz
    fontconfig prefers). None when memory is short: then the character is shown as a box. */
 static void list_candidates(kp_text_t *text, kp_text_fontset_t *set)
 {
-    set->candidates = malloc((text->face_count + 1) * sizeof(*set->candidates));
+    set->candidates = calloc(text->face_count + 1, sizeof(*set->candidates));
     for (uint32_t i = 0; set->candidates && i <= text->face_count; i++) {
         const char *family = i == 0 ? "dejavu sans" : text->faces[i - 1]->family;
         kp_text_face_t *face = kp_text_match_family(text, family, set->weight, set->italic);

@@ -111,7 +111,7 @@ kp_status_t kp_wait_many(kp_waiter_t *waiters, size_t count, kp_time_t deadline)
     /* One that was satisfied at the last moment is no time-out. */
     if (waiters_look(waiters, count) && status == KP_ERR_TIMED_OUT)
         status = KP_OK;
-    return status;
+    return status; /* NOLINT: whatever was linked to wait has been unlinked */
 }
 
 kp_status_t kp_wait_one(kp_object_t *object, kp_signals_t signals, kp_time_t deadline,

@@ -161,7 +161,7 @@ kp_status_t kp_trace_finish(kp_status_t (*write)(void *context, const void *byte
         .record_count = array_count(names, named),
     };
     memcpy(header.magic, KP_TRACE_MAGIC, sizeof(header.magic));
-    uint64_t filled[KP_TRACE_CPUS_MAX];
+    uint64_t filled[KP_TRACE_CPUS_MAX] = {0};
     for (uint32_t i = 0; i < ring_count; i++) {
         uint64_t written = atomic_load(&rings[i].next), size = (uint64_t)ring_mask + 1;
         filled[i] = KP_MIN(written, size);

@@ -162,9 +162,9 @@ static void identity_make(const kp_code_key_t *key, uint8_t identity[KP_SHA256_S
 
 static void name_make(const uint8_t identity[KP_SHA256_SIZE], char name[NAME_SIZE])
 {
-    for (unsigned i = 0; i < KP_SHA256_SIZE; i++)
+    for (size_t i = 0; i < KP_SHA256_SIZE; i++)
         snprintf(name + 2 * i, 3, "%02x", identity[i]);
-    strcpy(name + 2 * KP_SHA256_SIZE, ".code");
+    memcpy(name + (size_t)2 * KP_SHA256_SIZE, ".code", sizeof ".code");
 }
 
 static void tag_make(const kp_code_cache_t *cache, const header_t *header, const uint8_t *code,

@@ -27,7 +27,7 @@ static void blocks_plain(uint32_t state[8], const uint8_t *bytes, size_t blocks)
 {
     for (; blocks > 0; blocks--, bytes += 64) {
         uint32_t w[64], s[8];
-        for (unsigned i = 0; i < 16; i++)
+        for (size_t i = 0; i < 16; i++)
             w[i] = (uint32_t)bytes[i * 4] << 24 | (uint32_t)bytes[i * 4 + 1] << 16 |
                    (uint32_t)bytes[i * 4 + 2] << 8 | bytes[i * 4 + 3];
         for (unsigned i = 16; i < 64; i++) {
@@ -62,9 +62,9 @@ __attribute__((target("sha,sse4.1"))) static void blocks_sha_ni(uint32_t state[8
     __m128i abef = _mm_alignr_epi8(low, high, 8), cdgh = _mm_blend_epi16(high, low, 0xf0);
     for (; blocks > 0; blocks--, bytes += 64) {
         __m128i abef_before = abef, cdgh_before = cdgh, m[4];
-        for (unsigned i = 0; i < 4; i++)
+        for (size_t i = 0; i < 4; i++)
             m[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(bytes + i * 16)), order);
-        for (unsigned round = 0; round < 16; round++) {
+        for (size_t round = 0; round < 16; round++) {
             __m128i words = m[round % 4];
             if (round >= 4) {
                 __m128i sum = _mm_sha256msg1_epu32(words, m[(round + 1) % 4]);

@@ -157,7 +157,6 @@ static void op_wait(kp_compiler_t *c, const kp_wasm_instruction_t *instruction,
                     kp_wasm_helper_t helper, unsigned arguments)
 {
     uint64_t offset = instruction->value;
-    kp_value_t *index = &c->stack[c->height - arguments];
     if (offset) {
         /* Address and offset are added up here. A sum beyond 64 bits is out of bounds, but the helper looks at
            alignment first: it gets the last place with the sum's low bits. */
@@ -165,8 +164,7 @@ static void op_wait(kp_compiler_t *c, const kp_wasm_instruction_t *instruction,
         for (unsigned i = arguments - 1; i > 0; i--)
             rest[i - 1] = kp_stack_pop(c);
         kp_value_t address = kp_stack_pop(c);
-        index = &address;
-        unsigned reg = kp_value_own_gpr(c, index);
+        unsigned reg = kp_value_own_gpr(c, &address);
         kp_asm_mov_imm(&c->code, REG_SCRATCH, offset);
         kp_asm_alu(&c->code, W, ALU_ADD, reg, REG_SCRATCH);
         kp_asm_alu(&c->code, W, ALU_SBB, REG_SCRATCH, REG_SCRATCH);

@@ -25,6 +25,13 @@ static bool skip_leb(kp_scan_t *scan)
     return false;
 }
 
+static bool skip_lebs(kp_scan_t *scan, unsigned count)
+{
+    while (count > 0 && skip_leb(scan))
+        count--;
+    return count == 0;
+}
+
 static bool read_leb(kp_scan_t *scan, uint32_t *value)
 {
     uint64_t wide = 0;
@@ -96,7 +103,7 @@ static bool skip_immediate(kp_scan_t *scan, unsigned immediate)
     case KP_WASM_IMMEDIATE_ELEMENT_TABLE:
     case KP_WASM_IMMEDIATE_MEMORY_MEMORY:
     case KP_WASM_IMMEDIATE_DATA_MEMORY:
-        return skip_leb(scan) && skip_leb(scan);
+        return skip_lebs(scan, 2);
     case KP_WASM_IMMEDIATE_MEMARG:
         return skip_memarg(scan);
     case KP_WASM_IMMEDIATE_MEMARG_LANE:
@@ -176,7 +183,7 @@ static void scan_body(kp_compiler_t *c, kp_scan_t *scan)
             break;
         case KP_WASM_OP_CALL_INDIRECT:
         case KP_WASM_OP_RETURN_CALL_INDIRECT:
-            if (!skip_leb(scan) || !skip_leb(scan))
+            if (!skip_lebs(scan, 2))
                 return;
             scan->through = true;
             scan->calls += weight;

@@ -4,7 +4,7 @@
 const char *kp_wasm_trap_text(kp_wasm_trap_code_t code)
 {
     static const char *const texts[] = {
-#define KP_WASM_TRAP_TEXT(name, number, text) [number] = text,
+#define KP_WASM_TRAP_TEXT(name, number, text) [number] = (text),
         KP_WASM_TRAPS(KP_WASM_TRAP_TEXT)
 #undef KP_WASM_TRAP_TEXT
     };
@@ -16,7 +16,7 @@ kp_wasm_store_options_t kp_wasm_store_options_init(kp_wasm_allocator_t allocator
     return (kp_wasm_store_options_t){
         .allocator = allocator,
         .memory_maximum = (uint64_t)4 << 30,
-        .table_maximum = 10 * 1000 * 1000,
+        .table_maximum = 10000000,
         .object_maximum = (uint64_t)1 << 30,
         .stack_bytes = 512 << 10,
         .depth_maximum = 10000,
@@ -148,14 +148,14 @@ static kp_status_t types_grow(kp_wasm_store_t *store)
         kp_wasm_store_charge(store, (capacity - store->type_capacity) * (sizeof *store->types + 8));
     if (status != KP_OK)
         return status;
-    uint32_t *hash = allocator->resize(allocator->context, NULL, 0, capacity * 2 * sizeof *hash);
+    uint32_t *hash = allocator->resize(allocator->context, NULL, 0, sizeof *hash * 2 * capacity);
     if (!hash)
         return KP_ERR_NO_MEMORY;
     kp_wasm_functype_t *types =
         allocator->resize(allocator->context, store->types, store->type_capacity * sizeof *types,
                           capacity * sizeof *types);
     if (!types) {
-        allocator->resize(allocator->context, hash, capacity * 2 * sizeof *hash, 0);
+        allocator->resize(allocator->context, hash, sizeof *hash * 2 * capacity, 0);
         return KP_ERR_NO_MEMORY;
     }
     if (store->type_hash)

@@ -21,7 +21,7 @@ enum { BUDGET = 1024 };
 
 #if DIRECT
 #define OP(name) op_##name:
-#define DISPATCH() goto * pc->handler
+#define DISPATCH() goto * pc->handler /* NOLINT: a statement */
 #else
 #define OP(name) case KP_OP_##name:
 #define DISPATCH() goto dispatch

@@ -2,7 +2,7 @@
 #include "runtime/interpret/translator.h"
 
 const uint8_t kp_interpret_op_has_result[KP_OP_COUNT] = {
-#define KP_OP(name, result) [KP_OP_##name] = result,
+#define KP_OP(name, result) [KP_OP_##name] = (result),
 #include "runtime/interpret/op.def"
 #undef KP_OP
 };
@@ -40,7 +40,7 @@ kp_interpret_insn_t *kp_translate_emit(kp_translator_t *t, kp_interpret_op_t op,
         return &nowhere;
     t->offsets[t->count] = t->offset;
     kp_interpret_insn_t *insn = &t->insns[t->count++];
-    insn->op = op;
+    insn->op = op; /* NOLINT: reserved above */
     insn->a = a;
     insn->b = b;
     insn->c = c;

@@ -20,7 +20,7 @@ typedef int16_t s16;
         (void)lane;                                                          \
         memcpy(X, x, 16);                                                    \
         memcpy(Y, y, 16);                                                    \
-        for (unsigned i = 0; i < (m); i++)                                   \
+        for (size_t i = 0; i < (m); i++)                                     \
             R[i] = (out_type)(expression);                                   \
         memcpy(out, R, 16);                                                  \
     }
@@ -33,7 +33,7 @@ typedef int16_t s16;
         (void)lane;                                                          \
         (void)y;                                                             \
         memcpy(X, x, 16);                                                    \
-        for (unsigned i = 0; i < (m); i++)                                   \
+        for (size_t i = 0; i < (m); i++)                                     \
             R[i] = (out_type)(expression);                                   \
         memcpy(out, R, 16);                                                  \
     }
@@ -47,7 +47,7 @@ typedef int16_t s16;
         memcpy(X, x, 16);                                                    \
         memcpy(&s, y, 4);                                                    \
         s &= 8 * sizeof(in) - 1;                                             \
-        for (unsigned i = 0; i < (n); i++)                                   \
+        for (size_t i = 0; i < (n); i++)                                     \
             R[i] = (in)(expression);                                         \
         memcpy(out, R, 16);                                                  \
     }
@@ -58,7 +58,7 @@ typedef int16_t s16;
         (void)lane;                                                          \
         (void)y;                                                             \
         memcpy(&value, x, sizeof value);                                     \
-        for (unsigned i = 0; i < (n); i++)                                   \
+        for (size_t i = 0; i < (n); i++)                                     \
             R[i] = value;                                                    \
         memcpy(out, R, 16);                                                  \
     }
@@ -71,7 +71,7 @@ typedef int16_t s16;
         (void)lane;                                                          \
         (void)y;                                                             \
         memcpy(X, x, 16);                                                    \
-        for (unsigned i = 0; i < (n); i++)                                   \
+        for (size_t i = 0; i < (n); i++)                                     \
             step;                                                            \
         memcpy(out, &r, 8);                                                  \
     }

@@ -217,7 +217,7 @@ static kp_wasi_errno_t file_flags_set(kp_wasi_file_t *file, uint16_t fdflags)
 {
     const uint16_t changeable = KP_WASI_FDFLAG_APPEND | KP_WASI_FDFLAG_NONBLOCK;
     kp_wasi_linux_file_t *own = kp_wasi_linux(file);
-    uint16_t now;
+    uint16_t now = 0;
     kp_wasi_errno_t error = file_flags_get(file, &now);
     if (error)
         return error;

@@ -55,6 +55,7 @@ typedef struct kp_wasm_frame {
 /* The values that a branch to a frame carries: parameters for a loop, else results. */
 static inline uint32_t kp_wasm_frame_label_arity(const kp_wasm_frame_t *frame)
 {
+    /* NOLINTNEXTLINE: visitors have a frame for each label */
     return frame->kind == KP_WASM_FRAME_LOOP ? frame->parameter_count : frame->result_count;
 }
 

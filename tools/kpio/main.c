@@ -33,12 +33,8 @@ typedef struct command {
 } command_t;
 
 static const command_t commands[] = {
-    {"render", kp_kpio_render},
-    {"dump", kp_kpio_dump},
-    {"view", kp_kpio_view},
-    {"run", kp_kpio_run},
-    {"trace", kp_kpio_trace},
-    {"wasm", kp_kpio_wasm},
+    {"render", kp_kpio_render}, {"dump", kp_kpio_dump},   {"view", kp_kpio_view},
+    {"run", kp_kpio_run},       {"trace", kp_kpio_trace}, {"wasm", kp_kpio_wasm},
 };
 
 void kp_kpio_say(const char *format, ...)

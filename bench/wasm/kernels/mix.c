@@ -50,7 +50,8 @@ static node_t *merge_sort(node_t *list, int (*order)(const node_t *, const node_
             }
             from = right;
         }
-        tail->next = 0;
+        if (tail)
+            tail->next = 0;
         if (merges <= 1)
             return list;
     }

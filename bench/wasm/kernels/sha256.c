@@ -20,7 +20,7 @@ static uint32_t rotate(uint32_t x, unsigned n)
 static void block(uint32_t h[8], const uint8_t *bytes)
 {
     uint32_t w[64], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f = h[5], g = h[6], i = h[7];
-    for (int t = 0; t < 16; t++)
+    for (unsigned long t = 0; t < 16; t++)
         w[t] = (uint32_t)bytes[4 * t] << 24 | (uint32_t)bytes[4 * t + 1] << 16 |
                (uint32_t)bytes[4 * t + 2] << 8 | bytes[4 * t + 3];
     for (int t = 16; t < 64; t++) {

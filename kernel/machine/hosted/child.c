@@ -103,7 +103,7 @@ void kp_hosted_child_stop(kp_hosted_child_t *child)
         kp_spin_unlock(&child->lock);
         if (!ours || atomic_load(&child->is_dead) || (pid > 0 && has_stopped(pid)))
             return;
-        struct timespec pause = {.tv_nsec = 50 * 1000};
+        struct timespec pause = {.tv_nsec = 50000};
         nanosleep(&pause, NULL);
     }
 }

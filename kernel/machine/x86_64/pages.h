@@ -8,11 +8,11 @@
 enum { KP_X86_ORDER_MAX = 11 }; /* the largest block: 8 MiB */
 
 enum {
-    KP_X86_PAGE_USED = 0, /* handed out, or no RAM at all */
-    KP_X86_PAGE_FREE = 1, /* first page of a free block of 1 << order */
-    KP_X86_PAGE_SLAB = 2, /* heap: cut into objects of one size class */
+    KP_X86_PAGE_USED = 0,   /* handed out, or no RAM at all */
+    KP_X86_PAGE_FREE = 1,   /* first page of a free block of 1 << order */
+    KP_X86_PAGE_SLAB = 2,   /* heap: cut into objects of one size class */
     KP_X86_PAGE_CACHED = 4, /* in a CPU's magazine */
-    KP_X86_PAGE_RUN = 3,  /* heap: first page of a large object; `next` is its page count */
+    KP_X86_PAGE_RUN = 3,    /* heap: first page of a large object; `next` is its page count */
 };
 
 typedef struct kp_x86_page {

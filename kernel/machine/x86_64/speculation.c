@@ -54,7 +54,7 @@ static void thunks_plain(void)
 {
     static const uint8_t registers[THUNKS] = {0, 3, 1, 2, 6, 7, 5, 8, 9, 10, 11, 12, 13, 14, 15};
     for (unsigned i = 0; i < THUNKS; i++) {
-        uint8_t *at = kp_x86_thunks + i * THUNK_SIZE;
+        uint8_t *at = kp_x86_thunks + (size_t)i * THUNK_SIZE;
         if (registers[i] >= 8)
             *at++ = 0x41;
         *at++ = 0xff;
@@ -67,8 +67,9 @@ static void verw_patch(void)
     for (unsigned i = 0; kp_x86_verw_sites[i]; i++) {
         uint8_t *site = kp_x86_verw_sites[i];
         const uint8_t *after = site + SWAPGS_SIZE;
-        const uint8_t *to = after[0] == IRETQ_FIRST && after[1] == IRETQ_SECOND ? kp_x86_exit_iret
-                                                                               : kp_x86_exit_sysret;
+        const uint8_t *to = after[0] == IRETQ_FIRST && after[1] == IRETQ_SECOND
+                                ? kp_x86_exit_iret
+                                : kp_x86_exit_sysret;
         int32_t distance = (int32_t)(to - (site + JUMP_SIZE));
         site[0] = JUMP;
         memcpy(site + 1, &distance, sizeof(distance));

@@ -130,8 +130,7 @@ int main(int argc, char **argv)
     if (!file || fseek(file, 0, SEEK_END) != 0)
         fail("cannot read", "");
     long size = ftell(file);
-    rewind(file);
-    uint8_t *bytes = size > 0 ? malloc((size_t)size) : NULL;
+    uint8_t *bytes = size > 0 && fseek(file, 0, SEEK_SET) == 0 ? malloc((size_t)size) : NULL;
     if (!bytes || fread(bytes, 1, (size_t)size, file) != (size_t)size)
         fail("cannot read", "");
     fclose(file);
