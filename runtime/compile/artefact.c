@@ -364,7 +364,7 @@ kp_status_t kp_wasm_parts_join(kp_wasm_part_t *const *parts, uint32_t count,
         status = kp_asm_reserve(&whole->code, code + 2 * table_size(whole) +
                                                   clauses * sizeof *whole->clauses + 16);
     if (status == KP_OK) {
-        memset(whole->code.at, 0, KP_WASM_CODE_PAGE);
+        memset(whole->code.at, 0, KP_WASM_CODE_PAGE); /* NOLINT: reserved above */
         whole->code.at += KP_WASM_CODE_PAGE;
         for (uint32_t i = 0; i < count; i++)
             part_append(whole, &parts[i]->compiler);

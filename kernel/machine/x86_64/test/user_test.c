@@ -7,21 +7,14 @@
 
 extern const uint8_t kp_test_image[], kp_test_image_data[], kp_test_image_end[];
 
-#define PROGRAMS(X)                                                                              \
-    X(calls)                                                                                     \
-    X(memory)                                                                                    \
-    X(segment)                                                                                   \
-    X(data)                                                                                      \
-    X(out_of_bounds)                                                                             \
-    X(far_out_of_bounds)                                                                         \
-    X(write_mapping)                                                                             \
-    X(read_mapping)                                                                              \
-    X(stack_overflow)                                                                            \
-    X(write_text)                                                                                \
-    X(execute_data)                                                                              \
-    X(execute_memory) X(read_kernel) X(null) X(non_canonical) X(invalid) X(divide) X(privileged) \
-        X(port) X(breakpoint) X(forged_interrupt) X(spoil_segment) X(spin) X(park) X(vectors)    \
-            X(many_calls)
+/* clang-format off: its own output is not stable here */
+#define PROGRAMS(X) \
+    X(calls) X(memory) X(segment) X(data) X(out_of_bounds) X(far_out_of_bounds) \
+    X(write_mapping) X(read_mapping) X(stack_overflow) X(write_text) X(execute_data) \
+    X(execute_memory) X(read_kernel) X(null) X(non_canonical) X(invalid) X(divide) \
+    X(privileged) X(port) X(breakpoint) X(forged_interrupt) X(spoil_segment) X(spin) X(park) \
+    X(vectors) X(many_calls)
+/* clang-format on */
 #define DECLARE(name) extern const uint8_t kp_test_##name[];
 PROGRAMS(DECLARE)
 
