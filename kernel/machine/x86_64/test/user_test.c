@@ -7,7 +7,7 @@
 
 extern const uint8_t kp_test_image[], kp_test_image_data[], kp_test_image_end[];
 
-/* clang-format off: its own output is not stable here */
+/* clang-format off */
 #define PROGRAMS(X) \
     X(calls) X(memory) X(segment) X(data) X(out_of_bounds) X(far_out_of_bounds) \
     X(write_mapping) X(read_mapping) X(stack_overflow) X(write_text) X(execute_data) \
