@@ -1,4 +1,5 @@
-/* call_hosted.S with a hole: call 1000 is a raw system call of the host, for the test of the sandbox. */
+/* call_hosted.S with holes, for the test of the sandbox: call 1000 is a raw system call of the host, call
+   1001 calls the address that it is given, 1002 writes a byte there. */
         .text
         .globl  kp_image_call
         .hidden kp_image_call
@@ -6,7 +7,15 @@
 kp_image_call:
         cmpl    $1000, %edi
         je      1f
+        cmpl    $1001, %edi
+        je      2f
+        cmpl    $1002, %edi
+        je      3f
         jmpq    *kp_image_call_hosted(%rip)
+2:      jmpq    *(%rsi)
+3:      movq    (%rsi), %rax
+        movb    $0, (%rax)
+        ret
 1:      movq    %rsi, %r11
         movq    (%r11), %rax
         movq    8(%r11), %rdi

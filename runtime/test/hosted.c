@@ -11,6 +11,7 @@
 #include "kernel/kernel.h"
 #include "kernel/machine/hosted/child.h"
 #include "kernel/machine/hosted/hosted.h"
+#include "kernel/machine/hosted/sandbox.h"
 #include "tests/kp_test.h"
 
 #define BUNDLE "build/test/runtime.bundle"
@@ -277,17 +278,150 @@ KP_TEST(sandbox_forbids)
     FORBIDDEN(NUMBER_TEXT(__NR_ftruncate), "0", "0");
     FORBIDDEN(NUMBER_TEXT(__NR_kill), "1", "9");
     FORBIDDEN(NUMBER_TEXT(__NR_ptrace), "0");
-    FORBIDDEN(NUMBER_TEXT(__NR_recvmsg), "0", "0", "0");               /* not the control socket */
+    FORBIDDEN(NUMBER_TEXT(__NR_recvmsg), "1", "0", "0"); /* its agent may */
+    FORBIDDEN(NUMBER_TEXT(__NR_close), "1");
     FORBIDDEN(NUMBER_TEXT(__NR_mmap), "0x10000", "4096", "5", "0x11"); /* executable */
+    FORBIDDEN(NUMBER_TEXT(__NR_mmap), "0x10000", "4096", "3", "0x11"); /* shared */
     FORBIDDEN(NUMBER_TEXT(__NR_mmap), "0x10000", "4096", "3", "0x32"); /* private anonymous */
-    FORBIDDEN(NUMBER_TEXT(__NR_futex), "0", "3");                      /* requeue */
-    FORBIDDEN("0x40000027"); /* getpid of the x32 interface */
+    FORBIDDEN(NUMBER_TEXT(__NR_mremap), "0x10000", "4096", "8192", "0");
+    FORBIDDEN(NUMBER_TEXT(__NR_munmap), "0x10000", "4096");
+    FORBIDDEN(NUMBER_TEXT(__NR_clone), "0x310f00"); /* a thread, as the agent makes them */
+    FORBIDDEN(NUMBER_TEXT(__NR_clone3), "0", "0");
+    FORBIDDEN(NUMBER_TEXT(__NR_seccomp), "1", "0", "0");
+    FORBIDDEN(NUMBER_TEXT(__NR_arch_prctl), "0x1001", "0");
+    FORBIDDEN(NUMBER_TEXT(__NR_rt_sigprocmask), "0", "0", "0", "8");
+    FORBIDDEN(NUMBER_TEXT(__NR_rseq), "0", "32", "0", "0"); /* would move the agent's code */
+    FORBIDDEN(NUMBER_TEXT(__NR_set_robust_list), "0", "24");
+    FORBIDDEN(NUMBER_TEXT(__NR_process_vm_writev), "0");
+    FORBIDDEN(NUMBER_TEXT(__NR_userfaultfd), "0");
+    FORBIDDEN(NUMBER_TEXT(__NR_futex), "0", "3"); /* requeue */
+    FORBIDDEN("0x40000027");                      /* getpid of the x32 interface */
 }
 
 KP_TEST(sandbox_allows_what_the_stub_needs)
 {
     /* An allowed call comes back: the filter is what kills, not the test's stub. */
-    expect_exit(RUN("evil", false, "evil", NUMBER_TEXT(__NR_close), "77"), 0);
+    expect_exit(RUN("evil", false, "evil", NUMBER_TEXT(__NR_futex), "0", "1", "1"), 0);
+}
+
+/* ---- code that the kernel maps into a process that runs ---- */
+
+enum { CALL_THERE = 1001, WRITE_THERE = 1002 };
+
+/* A process that does what it is told with addresses; and code that returns 42. */
+static kp_process_t *start_with_code(kp_capability_t *peer, kp_vmo_t **vmo)
+{
+    static const uint8_t code[] = {0xb8, 42, 0, 0, 0, 0xc3}; /* mov $42, %eax; ret */
+    kp_capability_t ends[2];
+    if (kp_channel_create(ends) != KP_OK)
+        return NULL;
+    *peer = ends[1];
+    if (kp_vmo_create(2 * KP_PAGE_SIZE, NULL, vmo) != KP_OK)
+        return NULL;
+    KP_EXPECT_INT(kp_vmo_write(*vmo, KP_PAGE_SIZE, code, sizeof(code)), KP_OK);
+    return launch("evil", ends[0], false, (const char *const[]){"evil-code", NULL});
+}
+
+/* The result, or a status: the process has ended. */
+static int64_t tell(kp_capability_t peer, uint64_t what, uint64_t address)
+{
+    uint64_t words[2] = {what, address};
+    int64_t result;
+    kp_message_t *message = NULL;
+    kp_status_t status = kp_channel_send(peer, words, sizeof(words), NULL, 0);
+    if (status == KP_OK)
+        status = kp_channel_receive(peer, kp_machine_now() + PATIENCE, &message);
+    if (status != KP_OK)
+        return status;
+    memcpy(&result, message->bytes, sizeof(result));
+    kp_message_destroy(message);
+    return result;
+}
+
+KP_TEST(code_is_mapped_shared_and_taken_away)
+{
+    kp_capability_t peers[2];
+    kp_vmo_t *vmos[2];
+    kp_process_t *processes[2] = {start_with_code(&peers[0], &vmos[0]),
+                                  start_with_code(&peers[1], &vmos[1])};
+    KP_REQUIRE(processes[0] && processes[1]);
+    uint64_t addresses[2][2];
+    kp_machine_space_t *space = &processes[0]->space;
+    /* Not while anybody could write it. */
+    KP_EXPECT_INT(kp_machine_space_map_code(space, vmos[0], 2 * KP_PAGE_SIZE, &addresses[0][0]),
+                  KP_ERR_BAD_STATE);
+    KP_REQUIRE(kp_machine_vmo_seal_write(&vmos[0]->machine) == KP_OK);
+    for (int i = 0; i < 4; i++) {
+        uint64_t *address = &addresses[i / 2][i % 2];
+        KP_REQUIRE(kp_machine_space_map_code(&processes[i / 2]->space, vmos[0], 2 * KP_PAGE_SIZE,
+                                             address) == KP_OK);
+        KP_EXPECT_INT(tell(peers[i / 2], CALL_THERE, *address + KP_PAGE_SIZE), 42);
+    }
+    KP_EXPECT(addresses[0][0] != addresses[0][1]);
+    KP_EXPECT_INT(kp_machine_space_unmap_code(space, addresses[0][0], 2 * KP_PAGE_SIZE), KP_OK);
+    KP_EXPECT_INT(tell(peers[0], CALL_THERE, addresses[0][1] + KP_PAGE_SIZE), 42);
+    /* The place is free again. */
+    uint64_t again;
+    KP_EXPECT_INT(kp_machine_space_map_code(space, vmos[0], 2 * KP_PAGE_SIZE, &again), KP_OK);
+    KP_EXPECT(again == addresses[0][0]);
+    KP_EXPECT_INT(kp_machine_space_unmap_code(space, again, 2 * KP_PAGE_SIZE), KP_OK);
+    KP_EXPECT(tell(peers[0], CALL_THERE, addresses[0][0] + KP_PAGE_SIZE) < 0);
+    KP_EXPECT_INT(finish(processes[0]).exit_reason, KP_EXIT_FAULT);
+    /* Nobody writes there. */
+    KP_EXPECT(tell(peers[1], WRITE_THERE, addresses[1][0] + KP_PAGE_SIZE) < 0);
+    KP_EXPECT_INT(finish(processes[1]).exit_reason, KP_EXIT_FAULT);
+    for (int i = 0; i < 2; i++) {
+        kp_capability_close(&peers[i]);
+        kp_object_release(&vmos[i]->object);
+    }
+}
+
+/* What the agent is ordered by, and its code, cannot be written. */
+KP_TEST(orders_are_read_only)
+{
+    kp_capability_t peer;
+    kp_vmo_t *vmo;
+    for (int i = 0; i < 3; i++) {
+        kp_process_t *process = start_with_code(&peer, &vmo);
+        KP_REQUIRE(process);
+        uint64_t area = kp_hosted_layout_area(&process->space.layout);
+        uint64_t victims[] = {area + KP_AREA_ORDERS, area + KP_AREA_BIRTHS,
+                              (uint64_t)(uintptr_t)kp_sandbox_filter_program().filter};
+        KP_EXPECT(tell(peer, WRITE_THERE, victims[i]) < 0);
+        KP_EXPECT_INT(finish(process).exit_reason, KP_EXIT_FAULT);
+        kp_capability_close(&peer);
+        kp_object_release(&vmo->object);
+    }
+}
+
+/* Nothing that can be executed is in a file or at a place that can be written, as Linux sees it. */
+KP_TEST(nothing_is_writable_and_executable)
+{
+    kp_capability_t peer;
+    kp_vmo_t *vmo;
+    kp_process_t *process = start_with_code(&peer, &vmo);
+    KP_REQUIRE(process);
+    uint64_t address;
+    KP_REQUIRE(kp_machine_vmo_seal_write(&vmo->machine) == KP_OK);
+    KP_REQUIRE(kp_machine_space_map_code(&process->space, vmo, 2 * KP_PAGE_SIZE, &address) ==
+               KP_OK);
+    char line[512];
+    snprintf(line, sizeof(line), "/proc/%d/maps", process->space.child->pid);
+    FILE *maps = fopen(line, "re");
+    KP_REQUIRE(maps);
+    bool is_there = false;
+    while (fgets(line, sizeof(line), maps)) {
+        unsigned long long first;
+        char rights[5] = {0};
+        KP_REQUIRE(sscanf(line, "%llx-%*x %4s", &first, rights) == 2);
+        KP_EXPECT(!(rights[1] == 'w' && rights[2] == 'x'));
+        is_there |= first == address && strcmp(rights, "r-xs") == 0;
+    }
+    fclose(maps);
+    KP_EXPECT(is_there);
+    kp_capability_close(&peer);
+    expect_exit(finish(process), 0);
+    kp_object_release(&vmo->object);
 }
 
 KP_TEST(nothing_is_left)

@@ -380,6 +380,22 @@ static int evil(char **argv)
     return 0;
 }
 
+/* The same image: does with code that the kernel has mapped what the messages say. */
+static int evil_code(void)
+{
+    kp_handle_t peer = kp_startup_take("peer");
+    for (;;) {
+        uint64_t words[2]; /* 1001: call there, 1002: write there; address */
+        kp_status_t status = kp_message_receive_wait(peer, &message, KP_TIME_INFINITE);
+        if (status == KP_ERR_PEER_CLOSED)
+            return 0;
+        CHECK(status == KP_OK && message.size == sizeof(words));
+        memcpy(words, message.bytes, sizeof(words));
+        int64_t result = kp_call((uint32_t)words[0], words[1], 0, 0, 0, 0, 0);
+        CHECK(kp_message_send(peer, &result, sizeof(result)) == KP_OK);
+    }
+}
+
 static int bad_calls(void)
 {
     CHECK(kp_call(0, 0, 0, 0, 0, 0, 0) == 0 && kp_call(127, 0, 0, 0, 0, 0, 0) < 0);
@@ -425,5 +441,7 @@ int main(int argc, char **argv)
         return trap(argv[2]);
     if (strcmp(name, "evil") == 0)
         return evil(argv);
+    if (strcmp(name, "evil-code") == 0)
+        return evil_code();
     return __LINE__;
 }

@@ -37,8 +37,8 @@ void kp_hosted_child_release(kp_hosted_child_t *child)
 {
     if (!child || atomic_fetch_sub(&child->references, 1) != 1)
         return;
-    if (child->page)
-        munmap(child->page, sizeof(*child->page));
+    if (child->area)
+        munmap(child->area, KP_AREA_SIZE);
     if (child->control_fd >= 0)
         close(child->control_fd);
     if (child->pid_fd >= 0)
@@ -194,17 +194,17 @@ kp_status_t kp_hosted_children_start(int zygote_socket, int zygote_pid)
     return KP_OK;
 }
 
-static kp_status_t make_page(kp_hosted_child_t *child, int *page_fd)
+static kp_status_t make_area(kp_hosted_child_t *child, int *file)
 {
-    *page_fd = kp_hosted_memfd("kpio-call-page");
-    if (*page_fd < 0 || ftruncate(*page_fd, KP_PAGE_SIZE) != 0)
+    *file = kp_hosted_memfd("kpio-area");
+    if (*file < 0 || ftruncate(*file, KP_AREA_SIZE) != 0)
         return KP_ERR_NO_MEMORY;
-    fcntl(*page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-    void *page =
-        mmap(NULL, sizeof(kp_call_page_t), PROT_READ | PROT_WRITE, MAP_SHARED, *page_fd, 0);
-    if (page == MAP_FAILED)
+    fcntl(*file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    void *area = mmap(NULL, KP_AREA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, *file, 0);
+    if (area == MAP_FAILED)
         return KP_ERR_NO_MEMORY;
-    child->page = page;
+    child->area = area;
+    child->page = kp_area_page(area, 0);
     return KP_OK;
 }
 
@@ -241,7 +241,7 @@ static kp_status_t add_mappings(kp_zygote_request_t *request, int *files,
     return KP_OK;
 }
 
-static kp_status_t ask(kp_hosted_child_t *child, const kp_hosted_birth_t *birth, int page_fd)
+static kp_status_t ask(kp_hosted_child_t *child, const kp_hosted_birth_t *birth, int area_fd)
 {
     const kp_image_t *image = birth->image;
     kp_zygote_request_t request = {
@@ -267,7 +267,7 @@ static kp_status_t ask(kp_hosted_child_t *child, const kp_hosted_birth_t *birth,
     }
     child->control_fd = sockets[0];
     files[1] = birth->memory_fd;
-    files[2] = page_fd;
+    files[2] = area_fd;
     files[3] = sockets[1];
     kp_status_t status = KP_OK;
     if (request.is_clone) {
@@ -294,14 +294,6 @@ static kp_status_t ask(kp_hosted_child_t *child, const kp_hosted_birth_t *birth,
     return KP_ERR_NO_MEMORY;
 }
 
-/* It only grows: good enough to keep what the sandbox writes itself away from them. */
-static void note_read_only(kp_call_page_t *page, uint64_t first, uint64_t length)
-{
-    bool is_first = page->read_only_first >= page->read_only_end;
-    page->read_only_first = is_first ? first : KP_MIN(page->read_only_first, first);
-    page->read_only_end = KP_MAX(page->read_only_end, first + length);
-}
-
 kp_status_t kp_hosted_child_create(const kp_hosted_birth_t *birth, kp_hosted_child_t **out)
 {
     kp_hosted_child_t *child = kp_kalloc(sizeof(*child));
@@ -312,87 +304,31 @@ kp_status_t kp_hosted_child_create(const kp_hosted_birth_t *birth, kp_hosted_chi
     child->lane_budget = LANE_BUDGET;
     kp_list_init(&child->link);
     kp_spin_init(&child->lock);
+    kp_spin_init(&child->order_lock);
+    child->layout = birth->layout;
     kp_spin_lock(&zygote.lock);
     child->id = ++zygote.next_id;
     kp_spin_unlock(&zygote.lock);
-    int page_fd = -1;
-    kp_status_t status = make_page(child, &page_fd);
+    int area_fd = -1;
+    kp_status_t status = make_area(child, &area_fd);
     if (status == KP_OK) {
-        child->page->memory_bytes = birth->memory_bytes;
-        child->page->boot_ns = kp_hosted_boot_ns();
+        kp_orders_t *orders = kp_area_orders(child->area);
+        orders->memory_bytes = birth->memory_bytes;
+        orders->boot_ns = kp_hosted_boot_ns();
         atomic_init(&child->page->lane.deadline, INT64_MAX);
         atomic_init(&child->page->lane.alarm, INT64_MAX);
         for (const kp_mapping_t *each = birth->mappings; each; each = each->next)
-            note_read_only(child->page, each->address, each->length);
-        status = ask(child, birth, page_fd);
+            kp_hosted_orders_note_read_only(orders, each->address, each->length);
+        status = ask(child, birth, area_fd);
     }
-    if (page_fd >= 0)
-        close(page_fd);
+    if (area_fd >= 0)
+        close(area_fd);
     if (status != KP_OK) {
         kp_hosted_child_release(child);
         return status;
     }
     *out = child;
     return KP_OK;
-}
-
-/* Has the process do what the page's fields say, with the file if fd >= 0. */
-static kp_status_t act(kp_hosted_child_t *child, int fd)
-{
-    kp_call_page_t *page = child->page;
-    if (fd >= 0 && kp_hosted_send(child->control_fd, "f", 1, &fd, 1) != 1)
-        return KP_ERR_PROCESS_DEAD;
-    if (atomic_load(&child->is_dead) || atomic_load(&child->is_killed))
-        return KP_ERR_PROCESS_DEAD;
-    kp_page_publish(page, KP_PAGE_ACTION);
-    for (;;) {
-        if (atomic_load(&child->is_dead) || atomic_load(&child->is_killed))
-            return KP_ERR_PROCESS_DEAD;
-        uint32_t state = kp_page_state(page);
-        if (state == KP_PAGE_ACTED)
-            break;
-        if (state == KP_PAGE_FAULT)
-            return KP_ERR_PROCESS_DEAD;
-        if (state != KP_PAGE_ACTION) {
-            /* It broke the protocol; whatever it is up to, it ends here. */
-            kp_hosted_child_kill(child);
-            return KP_ERR_PROCESS_DEAD;
-        }
-        kp_page_wait(page, KP_PAGE_ACTION, KP_PAGE_ACTION, &child->is_dead, &child->is_killed);
-    }
-    return page->action_result == KP_OK ? KP_OK : KP_ERR_NO_MEMORY;
-}
-
-kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint32_t length, int fd,
-                                uint64_t offset, bool is_writable)
-{
-    kp_call_page_t *page = child->page;
-    page->action = fd >= 0 ? KP_PAGE_ACTION_FILE : KP_PAGE_ACTION_MEMORY;
-    page->action_address = address;
-    page->action_length = length;
-    page->action_offset = offset;
-    page->action_is_writable = is_writable;
-    kp_status_t status = act(child, fd);
-    if (status == KP_OK && !is_writable)
-        note_read_only(page, address, length);
-    return status;
-}
-
-kp_status_t kp_hosted_child_map_lane(kp_hosted_child_t *child, uint32_t slot, kp_handle_t handle,
-                                     bool is_server, int fd)
-{
-    kp_call_page_t *page = child->page;
-    page->action = KP_PAGE_ACTION_LANE;
-    page->action_address = slot;
-    page->action_length = handle;
-    page->action_is_writable = is_server;
-    return act(child, fd);
-}
-
-kp_status_t kp_hosted_child_freeze(kp_hosted_child_t *child, int fd)
-{
-    child->page->action = KP_PAGE_ACTION_FREEZE;
-    return act(child, fd);
 }
 
 uint64_t kp_hosted_child_faults(kp_hosted_child_t *child)

@@ -7,18 +7,43 @@
 #include "kernel/machine/hosted/page.h"
 #include "kernel/machine/machine.h"
 #include "kernel/object/image.h"
+#include "runtime/image/image.h"
+
+/* Where a process has what the kernel shares with it (page.h), its lanes and its threads' stacks, each
+   with a guard below and room for signals above. */
+#define KP_HOSTED_SIGNAL_STACK ((uint64_t)65536)
+#define KP_HOSTED_STACK_STRIDE (KP_IMAGE_STACK_GUARD + KP_IMAGE_STACK_SIZE + KP_HOSTED_SIGNAL_STACK)
+/* The stack's lowest address. */
+static inline uint64_t kp_hosted_layout_stack(const kp_hosted_layout_t *layout, uint32_t slot)
+{
+    return layout->stack + slot * KP_HOSTED_STACK_STRIDE + KP_IMAGE_STACK_GUARD;
+}
+static inline uint64_t kp_hosted_layout_area(const kp_hosted_layout_t *layout)
+{
+    return layout->stack + KP_PROCESS_THREADS_MAX * KP_HOSTED_STACK_STRIDE;
+}
+static inline uint64_t kp_hosted_layout_lanes(const kp_hosted_layout_t *layout)
+{
+    return kp_hosted_layout_area(layout) + KP_ROUND_UP(KP_AREA_SIZE, KP_PAGE_SIZE);
+}
+/* Inside the reservation of linear memory, where nothing else is ever mapped: the state file of a process
+   that freezes. */
+#define KP_SANDBOX_SCRATCH_OFFSET ((uint64_t)5 << 30)
 
 typedef struct kp_hosted_child {
     atomic_uint references; /* space, user thread, list of the living */
     uint64_t id;
-    kp_call_page_t *page;
-    int control_fd;       /* the kernel's end: files to map go through it */
-    kp_list_t link;       /* list of the living; guarded by its lock (child.c) */
-    int pid;              /* 0: not forked yet; guarded by: lock */
-    int pid_fd;           /* -1: none; guarded by: lock */
-    int status;           /* as waitpid gives it, once is_dead */
-    uint64_t cpu_time_ns; /* once is_dead; guarded by: lock */
-    uint64_t faults;      /* the same */
+    kp_hosted_layout_t layout; /* constant */
+    uint8_t *area;             /* page.h; constant */
+    kp_call_page_t *page;      /* in it: its first thread's */
+    int control_fd;            /* the kernel's end: word of orders and files go through it */
+    kp_spinlock_t order_lock;  /* held while an order is carried out; before all others */
+    kp_list_t link;            /* list of the living; guarded by its lock (child.c) */
+    int pid;                   /* 0: not forked yet; guarded by: lock */
+    int pid_fd;                /* -1: none; guarded by: lock */
+    int status;                /* as waitpid gives it, once is_dead */
+    uint64_t cpu_time_ns;      /* once is_dead; guarded by: lock */
+    uint64_t faults;           /* the same */
     atomic_bool is_dead;
     atomic_bool is_killed; /* we want it dead */
     bool is_stopped;       /* we want it stopped; guarded by: lock */
@@ -98,8 +123,8 @@ typedef struct kp_sandbox_context {
 int kp_sandbox_context_save(kp_sandbox_context_t *context) __attribute__((returns_twice));
 /* Size of the state file: context, writable segments, stack. */
 uint64_t kp_sandbox_state_size(const kp_image_segment_t *segments, uint32_t count);
-/* In the process that freezes: writes into the file, which it maps at `scratch`. */
-bool kp_sandbox_state_write(int file, uint8_t *scratch, const kp_zygote_request_t *request,
+/* In the process that freezes: writes into the file, which is mapped at `scratch`. */
+bool kp_sandbox_state_write(uint8_t *scratch, const kp_zygote_request_t *request,
                             const kp_sandbox_context_t *context);
 /* In a clone, before it is locked down: maps segments and stack, and takes the context. */
 bool kp_sandbox_state_map(int file, const kp_zygote_request_t *request,
@@ -126,9 +151,6 @@ typedef struct kp_hosted_birth {
 /* Asks for a process; it is running (or dead) some time later. The caller gets one reference.
    ERR_QUOTA: too many mappings. ERR_NO_MEMORY, ERR_NOT_SUPPORTED. */
 kp_status_t kp_hosted_child_create(const kp_hosted_birth_t *birth, kp_hosted_child_t **out);
-/* Has the process write what it is into a file of kp_sandbox_state_size bytes, as kp_hosted_child_map
-   has it map one. */
-kp_status_t kp_hosted_child_freeze(kp_hosted_child_t *child, int fd);
 /* space.c: makes the Linux process of the space, if it has none yet. */
 kp_status_t kp_hosted_space_start(kp_machine_space_t *space);
 void kp_hosted_child_acquire(kp_hosted_child_t *child);
@@ -139,18 +161,31 @@ void kp_hosted_child_kill(kp_hosted_child_t *child);
    it waits for in the page may still be answered meanwhile. */
 void kp_hosted_child_stop(kp_hosted_child_t *child);
 void kp_hosted_child_continue(kp_hosted_child_t *child);
-/* Has the process map a file (fd >= 0) or its own memory (fd < 0) over [address, address + length)
-   of its linear memory, and waits until it has. Only on the thread that serves it, inside a call.
-   ERR_PROCESS_DEAD, ERR_NO_MEMORY. */
-kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint32_t length, int fd,
-                                uint64_t offset, bool is_writable);
-/* The same for a lane (lane.h): from now on the handle's calls may go by it. */
-kp_status_t kp_hosted_child_map_lane(kp_hosted_child_t *child, uint32_t slot, kp_handle_t handle,
-                                     bool is_server, int fd);
 /* Page faults so far, as the host counts them. */
 uint64_t kp_hosted_child_faults(kp_hosted_child_t *child);
 /* Processor time it used, ns. */
 uint64_t kp_hosted_child_cpu_time(kp_hosted_child_t *child);
+
+/* ---- agent.c: what the process's agent (sandbox_agent.c) does for the kernel. Any thread, no locks held;
+   waits until it is done, which it is not while the process is stopped. ERR_PROCESS_DEAD, ERR_NO_MEMORY:
+   nothing has changed. ---- */
+/* Maps a file (fd >= 0) or the process's own memory (fd < 0) over [address, address + length) of its
+   linear memory. */
+kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint32_t length, int fd,
+                                uint64_t offset, bool is_writable);
+/* Maps a part of a file that nobody can write, to be executed, at a host address where nothing is; takes
+   it away again. */
+kp_status_t kp_hosted_child_map_code(kp_hosted_child_t *child, uint64_t address, uint64_t length,
+                                     int fd, uint64_t offset);
+kp_status_t kp_hosted_child_unmap_code(kp_hosted_child_t *child, uint64_t address, uint64_t length);
+/* Also before it is forked. */
+void kp_hosted_orders_note_read_only(kp_orders_t *orders, uint64_t first, uint64_t length);
+/* Only on the thread that serves the process's first, inside a call: maps a lane (lane.h), by which from
+   now on the handle's calls may go; has the process write what it is into a file of
+   kp_sandbox_state_size bytes. */
+kp_status_t kp_hosted_child_map_lane(kp_hosted_child_t *child, uint32_t slot, kp_handle_t handle,
+                                     bool is_server, int fd);
+kp_status_t kp_hosted_child_freeze(kp_hosted_child_t *child, int fd);
 
 /* ---- lane.c; all on the thread that serves the process ---- */
 /* After a channel_call by the handle: gives the channel a lane if it is worth one. */

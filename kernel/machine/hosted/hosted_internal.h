@@ -14,6 +14,9 @@ bool kp_hosted_file_of(const void *bytes, uint64_t size, int *fd, uint64_t *offs
    unless is_writable. Borrowed; -1: it cannot be mapped so. */
 int kp_hosted_vmo_file(kp_machine_vmo_t *vmo, bool is_writable, uint64_t *offset);
 
+/* vmo.c: the same of a VMO that can never change, to be executed; -1: it can. */
+int kp_hosted_vmo_code_file(kp_machine_vmo_t *vmo, uint64_t *offset);
+
 /* vmo.c: copies those pages of [offset, offset + length) of a memory file that have data (view: the
    whole file in memory) to the start of another. False: no memory. write_all: pwrite of all. */
 bool kp_hosted_copy_data(int from, const uint8_t *view, uint64_t offset, uint64_t length, int to);

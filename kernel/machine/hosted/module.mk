@@ -1,5 +1,6 @@
 # The machine hosted: KPIO as a Linux program. The list has a name of its own for tests that link it.
 HOSTED_MACHINE_SRC := \
+    kernel/machine/hosted/agent.c \
     kernel/machine/hosted/base.c \
     kernel/machine/hosted/child.c \
     kernel/machine/hosted/devices.c \
@@ -10,6 +11,8 @@ HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/net_service.c \
     kernel/machine/hosted/net_socket.c \
     kernel/machine/hosted/sandbox.c \
+    kernel/machine/hosted/sandbox_agent.c \
+    kernel/machine/hosted/sandbox_filter.c \
     kernel/machine/hosted/sandbox_freeze.c \
     kernel/machine/hosted/sandbox_lane.c \
     kernel/machine/hosted/screen.c \

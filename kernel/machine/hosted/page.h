@@ -1,12 +1,13 @@
-/* The call page: memory shared by the kernel and one KPIO process through which all its system
-   calls pass, and who may touch what when. `state` says whose turn it is; the side whose turn it is
-   not only waits. The kernel trusts nothing in it: it copies what it needs once.
+/* The call page: memory shared by the kernel and one thread of a KPIO process through which all its
+   system calls pass, and who may touch what when. `state` says whose turn it is; the side whose turn it
+   is not only waits. The kernel trusts nothing in it: it copies what it needs once.
 
-     RUN    the process runs (or has its result); the kernel waits
-     CALL   number and arguments stand; the kernel works, the process waits
-     ACTION the process must change its own mappings as `action` says, then answers ACTED
+     RUN    the thread runs (or has its result); the kernel waits
+     CALL   number and arguments stand; the kernel works, the thread waits
+     ACTION the thread must do what `action` says, then answers ACTED
      FAULT  the process faulted and will do nothing more
      ENDED  written by the kernel to wake its own thread: the process is dead or being killed
+     LEAVE  the thread must end: it makes no further call of the host but exit
 
      LANE   as RUN; besides, the process's receive stands: it may go on by the lane `lane_slot`
             (lane.h), and the kernel waits for the rest of what would end it
@@ -24,6 +25,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "abi/types.h"
+
 enum {
     KP_PAGE_RUN = 0,
     KP_PAGE_CALL = 1,
@@ -32,6 +35,7 @@ enum {
     KP_PAGE_FAULT = 4,
     KP_PAGE_ENDED = 5,
     KP_PAGE_LANE = 6,
+    KP_PAGE_LEAVE = 7,
 };
 #define KP_PAGE_STATE 0xfu
 #define KP_PAGE_POKE 0x10u
@@ -45,11 +49,9 @@ enum {
 };
 
 enum {
-    KP_PAGE_ACTION_MEMORY = 1, /* map linear memory's own pages again */
-    KP_PAGE_ACTION_FILE = 2,   /* map the file that comes over the control socket */
-    KP_PAGE_ACTION_LANE = 3,   /* map that file as lane number action_address, which from now on
-                                  serves calls by the handle action_length */
-    KP_PAGE_ACTION_FREEZE = 4, /* write what the process is into that file */
+    KP_PAGE_ACTION_LANE = 1, /* lane number action_address was mapped, and from now on serves calls
+                                  by the handle action_length */
+    KP_PAGE_ACTION_FREEZE = 2, /* write what the process is to where its state file was mapped */
 };
 
 #define KP_LANE_SLOTS 16u /* lanes of one process */
@@ -78,8 +80,7 @@ typedef struct kp_call_page {
     uint32_t action; /* KP_PAGE_ACTION_* */
     uint32_t action_address;
     uint32_t action_length;
-    uint32_t action_is_writable;
-    uint64_t action_offset;
+    uint32_t action_is_server;
     int32_t action_result; /* written by the process: 0 or a kp_status_t */
 
     uint32_t fault_reason; /* written by the process: KP_EXIT_TRAP, KP_EXIT_FAULT; 0: none */
@@ -91,12 +92,69 @@ typedef struct kp_call_page {
     uint64_t backtrace[KP_PAGE_BACKTRACE_MAX]; /* return addresses as fault_instruction, innermost
                                                   first */
 
-    uint64_t memory_bytes;                   /* size of linear memory; written by the kernel */
-    uint64_t read_only_first, read_only_end; /* a range with all read-only mappings; likewise */
-    uint32_t lane_slot;                      /* of the receive that stands; likewise */
+    uint32_t lane_slot; /* of the receive that stands; written by the kernel */
     kp_lane_control_t lane;
-    int64_t boot_ns; /* CLOCK_MONOTONIC at the system's time 0; written by the kernel */
+
+    _Atomic uint32_t host_thread; /* a further thread's number; Linux clears it, and wakes who waits
+                                     here, when the thread has gone */
 } kp_call_page_t;
+
+/* ---- The area: what the kernel shares with a process beside its memory, one file mapped at one place.
+   The process can write the call pages (one for each thread->slot) and the agent's room, and cannot
+   write what follows: orders and what it is told. ---- */
+
+/* A system call of the host. */
+typedef struct kp_order_call {
+    uint64_t number;
+    uint64_t arguments[6];
+} kp_order_call_t;
+#define KP_ORDER_CALLS 4u
+
+/* What the agent does next (sandbox_agent.c). Written by the kernel while the agent waits for word over
+   the control socket. */
+typedef struct kp_orders {
+    uint64_t call_count;
+    kp_order_call_t calls[KP_ORDER_CALLS]; /* until one fails */
+    uint64_t closes_file; /* then the file that came with the word, if any, is closed */
+
+    /* For the process to know. */
+    uint64_t memory_bytes;                   /* size of linear memory */
+    uint64_t read_only_first, read_only_end; /* a range with all read-only mappings */
+    int64_t boot_ns;                         /* CLOCK_MONOTONIC at the system's time 0 */
+} kp_orders_t;
+
+/* How a further thread begins: what it does to itself, and then its registers. Constant while it lives. */
+typedef struct kp_birth {
+    kp_order_call_t calls[KP_ORDER_CALLS]; /* any that does not return 0 ends the process */
+    uint64_t call_count;
+    uint64_t rip, rdi, rsi, rdx, rcx, r8, r9;
+    uint32_t mxcsr;
+    uint16_t x87_control;
+    uint64_t data[16]; /* for the calls to point to */
+} kp_birth_t;
+#define KP_BIRTH_SIZE 512u
+_Static_assert(sizeof(kp_birth_t) <= KP_BIRTH_SIZE, "births are this far apart");
+
+#define KP_AREA_PAGE 4096u
+#define KP_AREA_AGENT_ROOM 3072u                               /* in the first thread's page */
+#define KP_AREA_ORDERS (KP_PROCESS_THREADS_MAX * KP_AREA_PAGE) /* from here on read-only */
+#define KP_AREA_BIRTHS (KP_AREA_ORDERS + KP_AREA_PAGE)
+#define KP_AREA_SIZE (KP_AREA_BIRTHS + KP_PROCESS_THREADS_MAX * KP_BIRTH_SIZE)
+
+static inline kp_call_page_t *kp_area_page(uint8_t *area, uint32_t slot)
+{
+    return (kp_call_page_t *)(void *)(area + (size_t)slot * KP_AREA_PAGE);
+}
+static inline kp_orders_t *kp_area_orders(uint8_t *area)
+{
+    return (kp_orders_t *)(void *)(area + KP_AREA_ORDERS);
+}
+static inline kp_birth_t *kp_area_birth(uint8_t *area, uint32_t slot)
+{
+    return (kp_birth_t *)(void *)(area + KP_AREA_BIRTHS + (size_t)slot * KP_BIRTH_SIZE);
+}
+_Static_assert(sizeof(kp_call_page_t) <= KP_AREA_AGENT_ROOM && sizeof(kp_orders_t) <= KP_AREA_PAGE,
+               "pages");
 
 /* A system call without errno: the process side may not even rely on libc. */
 static inline long kp_raw_syscall(long number, long a, long b, long c, long d, long e, long f)

@@ -1,15 +1,15 @@
 /* Inside a KPIO process: loads the image, locks the Linux process down, makes its system calls
-   through the call page. Everything here runs in the forked child; after lock_down only futex,
-   recvmsg on the control socket, mmap of shared memory without PROT_EXEC, close, clock_gettime and
-   exit_group are left, and anything else kills the process.
+   through the call pages. Everything here runs in the forked child; after lock_down only futex,
+   clock_gettime, exit and exit_group are left (sandbox_filter.c), and anything else kills the process.
+   What else the process must do for the kernel, its agent does (sandbox_agent.c).
 
    The program's native code is trusted no further than that filter: whatever it overwrites in this
-   process, it can only reach the call page, its own mappings and the files that the kernel sends.
+   process, it can only reach the call pages, its own mappings and its lanes.
  */
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
+#include <asm/prctl.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -24,25 +24,27 @@
 
 #include "abi/calls.h"
 #include "kernel/machine/hosted/child.h"
+#include "kernel/machine/hosted/sandbox.h"
 #include "kernel/machine/hosted/sandbox_lane.h"
 #include "runtime/image/image.h"
 
-/* The only files that the process keeps. */
-enum { MEMORY_FILE = 0, CONTROL_FILE = 1 };
-
 static struct {
-    kp_call_page_t *page;
-    uint8_t *memory; /* base of linear memory */
+    uint8_t *area;
+    kp_orders_t *orders; /* of which only what the process is to know matters here */
+    uint8_t *memory;     /* base of linear memory */
     uint8_t *image;
     uint64_t image_span;
-    uint8_t *stack; /* lowest address, above the guard */
-    kp_spin_t spin;
 } inside;
 
-/* Inside the reservation of linear memory, where nothing else is ever mapped. */
-#define SCRATCH_OFFSET ((uint64_t)5 << 30)
+static kp_sandbox_thread_t threads[KP_PROCESS_THREADS_MAX];
+
 static kp_zygote_request_t origin;  /* of what this process was made */
 static kp_sandbox_context_t frozen; /* where it called process_freeze */
+
+kp_sandbox_thread_t *kp_sandbox_thread(uint32_t slot)
+{
+    return &threads[slot];
+}
 
 /* ---- where it stopped, for the log ---- */
 
@@ -53,10 +55,10 @@ static uint64_t image_offset(uint64_t address)
 }
 
 /* Follows the chain of frame pointers on the program's stack; images are compiled to have it. */
-static void record_backtrace(uint64_t frame)
+static void record_backtrace(const kp_sandbox_thread_t *self, uint64_t frame)
 {
-    kp_call_page_t *page = inside.page;
-    uint64_t stack = (uint64_t)inside.stack, limit = stack + KP_IMAGE_STACK_SIZE - 16;
+    kp_call_page_t *page = self->page;
+    uint64_t stack = (uint64_t)self->stack, limit = stack + KP_IMAGE_STACK_SIZE - 16;
     uint32_t count = 0;
     while (count < KP_PAGE_BACKTRACE_MAX && frame >= stack && frame <= limit && frame % 8 == 0) {
         const uint64_t *words = (const uint64_t *)frame;
@@ -70,81 +72,31 @@ static void record_backtrace(uint64_t frame)
 
 /* ---- system calls ---- */
 
-static void close_file(int file)
-{
-    kp_raw_syscall(SYS_close, file, 0, 0, 0, 0, 0);
-}
-
-/* The file that comes with an action; < 0: none came. */
-static int receive_file(void)
-{
-    char byte;
-    union {
-        char space[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {0};
-    struct iovec vector = {&byte, 1};
-    struct msghdr message = {.msg_iov = &vector,
-                             .msg_iovlen = 1,
-                             .msg_control = control.space,
-                             .msg_controllen = sizeof(control.space)};
-    long count;
-    do
-        count = kp_raw_syscall(SYS_recvmsg, CONTROL_FILE, (long)&message, 0, 0, 0, 0);
-    while (count == -EINTR);
-    struct cmsghdr *head = count > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (!head || head->cmsg_type != SCM_RIGHTS)
-        return -1;
-    int file;
-    memcpy(&file, CMSG_DATA(head), sizeof(file));
-    return file;
-}
-
-static bool map_shared(void *at, uint64_t length, bool is_writable, int file, uint64_t offset)
-{
-    int protection = is_writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    long result = kp_raw_syscall(SYS_mmap, (long)at, (long)length, protection,
-                                 MAP_SHARED | MAP_FIXED, file, (long)offset);
-    return result >= 0 || result <= -4096;
-}
-
 static int32_t act(const kp_call_page_t *page)
 {
-    int file = page->action == KP_PAGE_ACTION_MEMORY ? MEMORY_FILE : receive_file();
-    if (file < 0)
-        return KP_ERR_NO_MEMORY;
-    if (page->action == KP_PAGE_ACTION_FREEZE) {
-        bool is_written =
-            kp_sandbox_state_write(file, inside.memory + SCRATCH_OFFSET, &origin, &frozen);
-        close_file(file);
-        return is_written ? KP_OK : KP_ERR_NO_MEMORY;
+    switch (page->action) {
+    case KP_PAGE_ACTION_LANE:
+        return kp_sandbox_lane_open(page) ? KP_OK : KP_ERR_NO_MEMORY;
+    case KP_PAGE_ACTION_FREEZE:
+        return kp_sandbox_state_write(inside.memory + KP_SANDBOX_SCRATCH_OFFSET, &origin, &frozen)
+                   ? KP_OK
+                   : KP_ERR_NO_MEMORY;
+    default:
+        return KP_ERR_NOT_SUPPORTED;
     }
-    bool is_mapped;
-    if (page->action == KP_PAGE_ACTION_LANE) {
-        void *place = kp_sandbox_lane_place(page);
-        is_mapped = place && map_shared(place, KP_LANE_SIZE, true, file, 0);
-        if (is_mapped)
-            kp_sandbox_lane_open(page);
-    } else {
-        is_mapped = map_shared(inside.memory + page->action_address, page->action_length,
-                               page->action_is_writable, file, page->action_offset);
-    }
-    if (file != MEMORY_FILE)
-        close_file(file);
-    return is_mapped ? KP_OK : KP_ERR_NO_MEMORY;
 }
 
 /* The clock is read so often that it is answered here. False: let the kernel say what is wrong. */
 static bool clock_get_here(const uint64_t arguments[6])
 {
     if (arguments[0] > KP_CLOCK_REALTIME ||
-        arguments[1] > inside.page->memory_bytes - sizeof(uint64_t))
+        arguments[1] > inside.orders->memory_bytes - sizeof(uint64_t))
         return false;
     struct timespec now;
     clock_gettime(arguments[0] == KP_CLOCK_MONOTONIC ? CLOCK_MONOTONIC : CLOCK_REALTIME, &now);
     int64_t ns = (int64_t)now.tv_sec * KP_NS_PER_S + now.tv_nsec;
     if (arguments[0] == KP_CLOCK_MONOTONIC)
-        ns -= inside.page->boot_ns;
+        ns -= inside.orders->boot_ns;
     memcpy(inside.memory + arguments[1], &ns, sizeof(ns));
     return true;
 }
@@ -165,13 +117,15 @@ static bool is_sleepy(uint32_t number)
 }
 
 /* One call in the kernel. True: it is done, *result; false: the receive stands (KP_PAGE_LANE). */
-static bool ask_kernel(uint32_t number, const uint64_t arguments[6], int64_t *result)
+static bool ask_kernel(kp_sandbox_thread_t *self, uint32_t number, const uint64_t arguments[6],
+                       int64_t *result)
 {
-    kp_call_page_t *page = inside.page;
+    kp_call_page_t *page = self->page;
     page->number = number;
     for (int i = 0; i < 6; i++)
         page->arguments[i] = arguments[i];
-    atomic_store_explicit(&page->process_processor, kp_processor(), memory_order_relaxed);
+    atomic_store_explicit(&page->process_processor, kp_spin_processor(&self->spin),
+                          memory_order_relaxed);
     kp_page_publish(page, KP_PAGE_CALL);
     bool spins = !is_sleepy(number);
     for (;;) {
@@ -182,42 +136,53 @@ static bool ask_kernel(uint32_t number, const uint64_t arguments[6], int64_t *re
         }
         if (state == KP_PAGE_LANE)
             return false;
+        if (state == KP_PAGE_LEAVE) {
+            self->is_leaving = true;
+            return true;
+        }
         if (state == KP_PAGE_ACTION) {
             page->action_result = act(page);
             kp_page_publish(page, KP_PAGE_ACTED);
-        } else if (!spins || !kp_spin(&inside.spin, &page->state, seen, &page->kernel_processor)) {
+        } else if (!spins || !kp_spin(&self->spin, &page->state, seen, &page->kernel_processor)) {
             spins = false;
             kp_page_wait(page, KP_PAGE_CALL, KP_PAGE_ACTED, NULL, NULL);
         }
     }
 }
 
-static int64_t make_call(uint32_t number, const uint64_t given[6])
+static int64_t make_call(kp_sandbox_thread_t *self, uint32_t number, const uint64_t given[6])
+{
+    uint64_t arguments[6];
+    memcpy(arguments, given, sizeof(arguments));
+    int64_t result = 0;
+    /* Lanes are the first thread's. */
+    if (self->slot == 0 && kp_sandbox_lane_try(&number, arguments, &result))
+        return result;
+    for (;;) {
+        if (ask_kernel(self, number, arguments, &result) ||
+            kp_sandbox_lane_stand(&number, arguments, &result))
+            return result;
+    }
+}
+
+int64_t kp_sandbox_make_call(uint32_t number, const uint64_t given[6])
 {
     /* What a clone continues with: nothing below is used there. */
     if (number == KP_CALL_process_freeze && kp_sandbox_context_save(&frozen))
         return KP_OK;
     if (number == KP_CALL_clock_get && clock_get_here(given))
         return KP_OK;
-    if (number == KP_CALL_process_trap)
-        record_backtrace((uint64_t)__builtin_frame_address(0));
-    uint64_t arguments[6];
-    memcpy(arguments, given, sizeof(arguments));
-    int64_t result;
-    if (kp_sandbox_lane_try(&number, arguments, &result))
-        return result;
-    for (;;) {
-        if (ask_kernel(number, arguments, &result) ||
-            kp_sandbox_lane_stand(&number, arguments, &result))
-            return result;
-    }
+    if (number == KP_CALL_process_trap) /* from the frame that is the image's */
+        record_backtrace(kp_sandbox_self(), *(const uint64_t *)__builtin_frame_address(0));
+    return make_call(kp_sandbox_self(), number, given);
 }
 
 /* ---- faults ---- */
 
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
-    kp_call_page_t *page = inside.page;
+    kp_sandbox_thread_t *self = kp_sandbox_self();
+    kp_call_page_t *page = self->page;
     uint64_t address = (uint64_t)info->si_addr;
     const greg_t *registers = ((const ucontext_t *)context)->uc_mcontext.gregs;
     bool is_memory_fault = signal == SIGSEGV || signal == SIGBUS;
@@ -227,13 +192,13 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         page->fault_reason = KP_EXIT_TRAP;
         page->fault_code = KP_TRAP_OUT_OF_BOUNDS;
         address -= (uint64_t)inside.memory;
-    } else if (is_memory_fault && (uint64_t)inside.stack - 1 - address < KP_IMAGE_STACK_GUARD) {
+    } else if (is_memory_fault && (uint64_t)self->stack - 1 - address < KP_IMAGE_STACK_GUARD) {
         page->fault_reason = KP_EXIT_TRAP;
         page->fault_code = KP_TRAP_STACK_OVERFLOW;
     }
     page->fault_address = address;
     page->fault_instruction = image_offset((uint64_t)registers[REG_RIP]);
-    record_backtrace((uint64_t)registers[REG_RBP]);
+    record_backtrace(self, (uint64_t)registers[REG_RBP]);
     kp_page_publish(page, KP_PAGE_FAULT);
     for (;;)
         kp_raw_syscall(SYS_exit_group, 1, 0, 0, 0, 0, 0);
@@ -253,9 +218,7 @@ static bool catch_faults(void)
     }
     struct sigaction ignore = {.sa_handler = SIG_DFL};
     sigaction(SIGPIPE, &ignore, NULL);
-    sigset_t none;
-    sigemptyset(&none);
-    return sigprocmask(SIG_SETMASK, &none, NULL) == 0;
+    return true;
 }
 
 /* ---- loading ---- */
@@ -288,13 +251,33 @@ static bool map_segment(const kp_image_segment_t *segment, uint8_t *base, int fi
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
 }
 
+static bool map_area(uint8_t *area, int file)
+{
+    return mmap(area, KP_AREA_ORDERS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0) !=
+               MAP_FAILED &&
+           mmap(area + KP_AREA_ORDERS, KP_AREA_SIZE - KP_AREA_ORDERS, PROT_READ,
+                MAP_SHARED | MAP_FIXED, file, KP_AREA_ORDERS) != MAP_FAILED;
+}
+
+static void thread_init(uint32_t slot, uint8_t *stack)
+{
+    threads[slot] = (kp_sandbox_thread_t){
+        .self = &threads[slot],
+        .slot = slot,
+        .page = kp_area_page(inside.area, slot),
+        .stack = stack,
+        .spin = {.patience = KP_SPIN_ROUNDS, .has_no_area = slot > 0},
+    };
+}
+
 static bool load(const kp_zygote_request_t *request, const int *files)
 {
-    inside.page =
-        mmap(NULL, sizeof(kp_call_page_t), PROT_READ | PROT_WRITE, MAP_SHARED, files[2], 0);
-    if (inside.page == MAP_FAILED)
+    const kp_hosted_layout_t *layout = &request->layout;
+    inside.area = reserve(kp_hosted_layout_area(layout), KP_AREA_SIZE);
+    if (!inside.area || !map_area(inside.area, files[2]))
         return false;
-    inside.image = reserve(request->layout.image, request->image_span);
+    inside.orders = kp_area_orders(inside.area);
+    inside.image = reserve(layout->image, request->image_span);
     inside.image_span = request->image_span;
     if (!inside.image)
         return false;
@@ -302,18 +285,18 @@ static bool load(const kp_zygote_request_t *request, const int *files)
         if (!map_segment(&request->segments[i], inside.image, files[0], request->image_offset))
             return false;
     }
-    uint8_t *stack = reserve(request->layout.stack, KP_IMAGE_STACK_GUARD + KP_IMAGE_STACK_SIZE);
+    uint8_t *stack = reserve(layout->stack, KP_IMAGE_STACK_GUARD + KP_IMAGE_STACK_SIZE);
     if (!stack)
         return false;
-    inside.stack = stack + KP_IMAGE_STACK_GUARD;
-    if (mprotect(inside.stack, KP_IMAGE_STACK_SIZE, PROT_READ | PROT_WRITE) != 0)
+    stack += KP_IMAGE_STACK_GUARD;
+    if (mprotect(stack, KP_IMAGE_STACK_SIZE, PROT_READ | PROT_WRITE) != 0)
         return false;
-    inside.memory = reserve(request->layout.memory, KP_IMAGE_MEMORY_RESERVE);
-    uint8_t *lanes = reserve(0, KP_SANDBOX_LANES_SIZE);
+    thread_init(0, stack);
+    inside.memory = reserve(layout->memory, KP_IMAGE_MEMORY_RESERVE);
+    uint8_t *lanes = reserve(kp_hosted_layout_lanes(layout), KP_SANDBOX_LANES_SIZE);
     if (!lanes)
         return false;
-    inside.spin = KP_SPIN_START;
-    kp_sandbox_lanes_init(inside.page, inside.memory, lanes);
+    kp_sandbox_lanes_init(threads[0].page, inside.orders, inside.memory, lanes);
     /* All 4 GiB are mapped, yet only what the file has can be touched: growing the file is all
        that memory.grow needs, and touching what lies beyond its end is a fault. */
     if (!inside.memory || mmap(inside.memory, (uint64_t)1 << 32, PROT_READ | PROT_WRITE,
@@ -332,54 +315,6 @@ static bool load(const kp_zygote_request_t *request, const int *files)
 }
 
 /* ---- locking down ---- */
-
-#define LOAD_FIELD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define LOAD_ARGUMENT(n) LOAD_FIELD(args[n])
-#define LOAD_ARGUMENT_HIGH(n) \
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[n]) + 4)
-#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
-/* Goes on when equal, else skips `count` instructions. */
-#define UNLESS_EQUAL(value, count) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (count))
-#define ALLOW_CALL(number) UNLESS_EQUAL(number, 1), RETURN(SECCOMP_RET_ALLOW)
-
-static bool filter_calls(void)
-{
-    static const struct sock_filter filter[] = {
-        LOAD_FIELD(arch),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
-        RETURN(SECCOMP_RET_KILL_PROCESS),
-        LOAD_FIELD(nr), /* numbers of the x32 interface equal none of these */
-        /* futex: wait and wake, nothing cleverer; first, for it is most of what is called */
-        UNLESS_EQUAL(SYS_futex, 5),
-        LOAD_ARGUMENT(1),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAIT, 1, 0),
-        UNLESS_EQUAL(FUTEX_WAKE, 1),
-        RETURN(SECCOMP_RET_ALLOW),
-        RETURN(SECCOMP_RET_KILL_PROCESS),
-        ALLOW_CALL(SYS_close),
-        ALLOW_CALL(SYS_clock_gettime),
-        ALLOW_CALL(SYS_exit_group),
-        /* recvmsg: on the control socket */
-        UNLESS_EQUAL(SYS_recvmsg, 4),
-        LOAD_ARGUMENT(0),
-        UNLESS_EQUAL(CONTROL_FILE, 1),
-        RETURN(SECCOMP_RET_ALLOW),
-        RETURN(SECCOMP_RET_KILL_PROCESS),
-        /* mmap: shared, at a fixed place, readable or writable and never executable */
-        UNLESS_EQUAL(SYS_mmap, 8),
-        LOAD_ARGUMENT(3),
-        UNLESS_EQUAL(MAP_SHARED | MAP_FIXED, 5),
-        LOAD_ARGUMENT_HIGH(2),
-        UNLESS_EQUAL(0, 3),
-        LOAD_ARGUMENT(2),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, ~(uint32_t)(PROT_READ | PROT_WRITE), 1, 0),
-        RETURN(SECCOMP_RET_ALLOW),
-        RETURN(SECCOMP_RET_KILL_PROCESS),
-        RETURN(SECCOMP_RET_KILL_PROCESS),
-    };
-    const struct sock_fprog program = {KP_ARRAY_COUNT(filter), (struct sock_filter *)filter};
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
-}
 
 static bool limit(void)
 {
@@ -400,27 +335,43 @@ static bool limit(void)
     return true;
 }
 
+static bool filter_calls(const struct sock_fprog *filter)
+{
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, filter) == 0;
+}
+
+/* The agent keeps what this thread gives up at the end. */
 static bool lock_down(const int *files)
 {
     /* Files come from the zygote above 2, so these cannot overwrite each other. */
-    if (dup2(files[1], MEMORY_FILE) < 0 || dup2(files[3], CONTROL_FILE) < 0)
+    if (dup2(files[1], KP_SANDBOX_MEMORY_FILE) < 0 || dup2(files[3], KP_SANDBOX_CONTROL_FILE) < 0)
         return false;
-    if (syscall(SYS_close_range, CONTROL_FILE + 1, ~0u, 0) != 0)
+    if (syscall(SYS_close_range, KP_SANDBOX_CONTROL_FILE + 1, ~0u, 0) != 0)
         return false;
+    const struct sock_fprog of_agent = kp_sandbox_filter_agent(),
+                            of_program = kp_sandbox_filter_program();
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
     return limit() && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
-           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && filter_calls();
+           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           sigprocmask(SIG_SETMASK, &all, NULL) == 0 &&
+           syscall(SYS_arch_prctl, ARCH_SET_GS, &threads[0]) == 0 && filter_calls(&of_agent) &&
+           kp_sandbox_agent_start(inside.area) && sigprocmask(SIG_SETMASK, &none, NULL) == 0 &&
+           filter_calls(&of_program);
 }
 
 /* Onto the program's own stack; contract: runtime/image/image.h. */
 _Noreturn static void jump(uint64_t entry, uint64_t pages)
 {
     __asm__ volatile("movq %0, %%rsp\n\t"
+                     "xorl %%ecx, %%ecx\n\t"
                      "cld\n\t"
                      "jmpq *%1"
                      :
-                     : "r"(inside.stack + KP_IMAGE_STACK_SIZE), "r"(entry), "D"(inside.memory),
-                       "S"(pages), "d"((uint64_t)make_call)
-                     : "memory");
+                     : "r"(threads[0].stack + KP_IMAGE_STACK_SIZE), "r"(entry), "D"(inside.memory),
+                       "S"(pages), "d"((uint64_t)kp_sandbox_call)
+                     : "rcx", "memory");
     __builtin_unreachable();
 }
 

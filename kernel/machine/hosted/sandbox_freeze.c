@@ -77,14 +77,9 @@ copy_pages(uint8_t *to, const uint8_t *from, uint64_t size)
     }
 }
 
-bool kp_sandbox_state_write(int file, uint8_t *scratch, const kp_zygote_request_t *request,
+bool kp_sandbox_state_write(uint8_t *scratch, const kp_zygote_request_t *request,
                             const kp_sandbox_context_t *context)
 {
-    uint64_t size = kp_sandbox_state_size(request->segments, request->segment_count);
-    long result = kp_raw_syscall(SYS_mmap, (long)scratch, (long)size, PROT_READ | PROT_WRITE,
-                                 MAP_SHARED | MAP_FIXED, file, 0);
-    if (result < 0 && result > -4096)
-        return false;
     memcpy(scratch, context, sizeof(*context));
     scratch += KP_PAGE_SIZE;
     for (uint32_t i = 0; i < request->segment_count; i++) {

@@ -13,6 +13,7 @@ typedef struct slot {
 
 static struct {
     kp_call_page_t *page;
+    const kp_orders_t *told;
     uint8_t *memory;
     uint8_t *area;
     slot_t slots[KP_LANE_SLOTS];
@@ -22,27 +23,27 @@ static struct {
     int64_t standing_deadline;
 } lanes;
 
-void kp_sandbox_lanes_init(kp_call_page_t *page, uint8_t *memory, uint8_t *area)
+void kp_sandbox_lanes_init(kp_call_page_t *page, const kp_orders_t *told, uint8_t *memory,
+                           uint8_t *area)
 {
     lanes.page = page;
+    lanes.told = told;
     lanes.memory = memory;
     lanes.area = area;
 }
 
-void *kp_sandbox_lane_place(const kp_call_page_t *page)
-{
-    return page->action_address < KP_LANE_SLOTS ? lanes.area + page->action_address * KP_LANE_SIZE
-                                                : NULL;
-}
-
-void kp_sandbox_lane_open(const kp_call_page_t *page)
+bool kp_sandbox_lane_open(const kp_call_page_t *page)
 {
     uint32_t index = page->action_address;
+    if (index >= KP_LANE_SLOTS)
+        return false;
     slot_t *slot = &lanes.slots[index];
-    kp_lane_side_init(&slot->side, kp_sandbox_lane_place(page), lanes.page, index);
+    void *place = lanes.area + index * KP_LANE_SIZE;
+    kp_lane_side_init(&slot->side, place, lanes.page, index);
     slot->handle = page->action_length;
-    slot->is_server = page->action_is_writable;
+    slot->is_server = page->action_is_server;
     lanes.used = KP_MAX(lanes.used, index + 1);
+    return true;
 }
 
 static slot_t *find(uint64_t handle, bool is_server)
@@ -65,14 +66,14 @@ static void count_message(void)
 
 static bool is_readable(uint64_t at, uint64_t count)
 {
-    uint64_t size = lanes.page->memory_bytes;
+    uint64_t size = lanes.told->memory_bytes;
     return count <= size && at <= size - count;
 }
 
 static bool is_writable(uint64_t at, uint64_t count)
 {
-    return is_readable(at, count) && (at + count <= lanes.page->read_only_first ||
-                                      at >= lanes.page->read_only_end || count == 0);
+    return is_readable(at, count) && (at + count <= lanes.told->read_only_first ||
+                                      at >= lanes.told->read_only_end || count == 0);
 }
 
 /* A room for a message, as the kernel would accept it. */
@@ -115,7 +116,7 @@ static void deliver(const kp_channel_message_t *room, uint64_t room_at, const ui
 static int64_t host_time(kp_time_t time)
 {
     int64_t host;
-    if (time == KP_TIME_INFINITE || __builtin_add_overflow(time, lanes.page->boot_ns, &host))
+    if (time == KP_TIME_INFINITE || __builtin_add_overflow(time, lanes.told->boot_ns, &host))
         return INT64_MAX;
     return host;
 }

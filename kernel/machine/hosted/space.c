@@ -20,18 +20,23 @@
 #define MEMORY_FIRST ((uint64_t)0x200000000000)
 #define STACK_FIRST ((uint64_t)0x300000000000)
 #define IMAGE_FIRST ((uint64_t)0x380000000000)
+#define CODE_FIRST ((uint64_t)0x3d0000000000)
 #define PLACE_ALIGN ((uint64_t)65536)
-enum { MEMORY_BITS = 28, STACK_BITS = 27, IMAGE_BITS = 26 };
+enum { MEMORY_BITS = 28, STACK_BITS = 26, IMAGE_BITS = 26, CODE_BITS = 25 };
+
+/* Address space for code; between two mappings is a page of nothing. */
+#define CODE_SIZE ((uint64_t)64 << 30)
 
 static kp_status_t choose_layout(kp_hosted_layout_t *layout)
 {
-    uint64_t random[3];
+    uint64_t random[4];
     kp_status_t status = kp_machine_random(random, sizeof(random));
     if (status != KP_OK)
         return status;
     layout->memory = MEMORY_FIRST + (random[0] & ((1u << MEMORY_BITS) - 1)) * PLACE_ALIGN;
     layout->stack = STACK_FIRST + (random[1] & ((1u << STACK_BITS) - 1)) * PLACE_ALIGN;
     layout->image = IMAGE_FIRST + (random[2] & ((1u << IMAGE_BITS) - 1)) * PLACE_ALIGN;
+    layout->code = CODE_FIRST + (random[3] & ((1u << CODE_BITS) - 1)) * PLACE_ALIGN;
     return KP_OK;
 }
 
@@ -93,6 +98,11 @@ void kp_machine_space_destroy(kp_machine_space_t *space)
     if (space->memory_fd > 0 && !space->is_frozen)
         close(space->memory_fd);
     kp_kfree(space->mappings);
+    while (space->code) {
+        kp_hosted_code_t *code = space->code;
+        space->code = code->next;
+        kp_kfree(code);
+    }
     uint64_t faults = space->faults;
     memset(space, 0, sizeof(*space));
     space->faults = faults;
@@ -106,7 +116,7 @@ kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages,
         return KP_ERR_NO_MEMORY;
     space->memory_bytes = size;
     if (space->child)
-        space->child->page->memory_bytes = size;
+        kp_area_orders(space->child->area)->memory_bytes = size;
     return KP_OK;
 }
 
@@ -227,6 +237,79 @@ kp_status_t kp_machine_space_unmap(kp_machine_space_t *space, uint32_t address, 
     return KP_OK;
 }
 
+/* ---- code ---- */
+
+/* Reserves a place for code; it is in the list from now on. NULL: none. */
+static kp_hosted_code_t *place_code(kp_machine_space_t *space, uint64_t length)
+{
+    kp_hosted_code_t *code = kp_kalloc(sizeof(*code));
+    if (!code)
+        return NULL;
+    kp_spin_lock(&space->lock);
+    uint64_t address = space->layout.code, end = address + CODE_SIZE;
+    kp_hosted_code_t **link = &space->code;
+    while (*link && (*link)->address - address < length + KP_PAGE_SIZE) {
+        address = (*link)->address + (*link)->length + KP_PAGE_SIZE;
+        link = &(*link)->next;
+    }
+    bool fits = address <= end && length <= end - address;
+    if (fits) {
+        *code = (kp_hosted_code_t){*link, address, length};
+        *link = code;
+    }
+    kp_spin_unlock(&space->lock);
+    if (!fits)
+        kp_kfree(code);
+    return fits ? code : NULL;
+}
+
+static bool remove_code(kp_machine_space_t *space, uint64_t address, uint64_t length)
+{
+    kp_spin_lock(&space->lock);
+    kp_hosted_code_t **link = &space->code, *code = NULL;
+    while (*link && (*link)->address != address)
+        link = &(*link)->next;
+    if (*link && (*link)->length == length) {
+        code = *link;
+        *link = code->next;
+    }
+    kp_spin_unlock(&space->lock);
+    kp_kfree(code);
+    return code;
+}
+
+/* ERR_BAD_STATE besides: the VMO can change; the process has not been started or has ended. */
+kp_status_t kp_machine_space_map_code(kp_machine_space_t *space, kp_vmo_t *vmo, uint64_t length,
+                                      uint64_t *address)
+{
+    uint64_t offset;
+    int file = kp_hosted_vmo_code_file(&vmo->machine, &offset);
+    if (file < 0 || !space->child)
+        return KP_ERR_BAD_STATE;
+    kp_hosted_code_t *code = place_code(space, length);
+    if (!code)
+        return KP_ERR_NO_MEMORY;
+    *address = code->address;
+    kp_status_t status = kp_hosted_child_map_code(space->child, *address, length, file, offset);
+    if (status != KP_OK)
+        (void)remove_code(space, *address, length);
+    return status;
+}
+
+kp_status_t kp_machine_space_unmap_code(kp_machine_space_t *space, uint64_t address,
+                                        uint64_t length)
+{
+    if (!space->child)
+        return KP_ERR_BAD_STATE;
+    kp_status_t status = kp_hosted_child_unmap_code(space->child, address, length);
+    /* A process that is dead has it no more. */
+    if (status == KP_OK || status == KP_ERR_PROCESS_DEAD) {
+        (void)remove_code(space, address, length);
+        status = KP_OK;
+    }
+    return status;
+}
+
 /* ---- copies ---- */
 
 kp_status_t kp_machine_space_copy_in(kp_machine_space_t *space, void *to, uint32_t address,
@@ -311,6 +394,8 @@ uint64_t kp_machine_space_faults(const kp_machine_space_t *space)
 kp_status_t kp_machine_space_freeze(kp_machine_space_t *space, kp_machine_snapshot_t *snapshot)
 {
     const kp_image_t *image = space->image;
+    if (space->code)
+        return KP_ERR_QUOTA; /* a clone would not have it */
     int state_fd = kp_hosted_memfd("kpio-state");
     if (state_fd < 0)
         return KP_ERR_NO_MEMORY;

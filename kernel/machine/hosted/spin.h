@@ -18,14 +18,15 @@
 typedef struct kp_spin {
     uint32_t patience; /* rounds */
     uint32_t skipped;
+    bool has_no_area; /* the thread's thread pointer is another's */
 } kp_spin_t;
-#define KP_SPIN_START ((kp_spin_t){KP_SPIN_ROUNDS, 0})
+#define KP_SPIN_START ((kp_spin_t){.patience = KP_SPIN_ROUNDS})
 
 /* Where the caller runs, as good as it may be a moment later. Linux keeps the number in the thread's
    restartable-sequences area; without one, in a register that takes 50 ns to read. */
-static inline uint32_t kp_processor(void)
+static inline uint32_t kp_spin_processor(const kp_spin_t *spin)
 {
-    if (__rseq_size > 0) {
+    if (__rseq_size > 0 && !spin->has_no_area) {
         const struct rseq *area =
             (const struct rseq *)((const char *)__builtin_thread_pointer() + __rseq_offset);
         return *(const volatile uint32_t *)&area->cpu_id;
@@ -35,12 +36,18 @@ static inline uint32_t kp_processor(void)
     return number & 0xfff;
 }
 
+static inline uint32_t kp_processor(void)
+{
+    const kp_spin_t ordinary = KP_SPIN_START;
+    return kp_spin_processor(&ordinary);
+}
+
 /* Waits a little for the word to be another than seen; false: it was not. of_peer: where the peer ran
    when it was last heard of. */
 static inline bool kp_spin(kp_spin_t *spin, _Atomic uint32_t *word, uint32_t seen,
                            _Atomic uint32_t *of_peer)
 {
-    if (atomic_load_explicit(of_peer, memory_order_relaxed) == kp_processor())
+    if (atomic_load_explicit(of_peer, memory_order_relaxed) == kp_spin_processor(spin))
         return false; /* it can run only when we do not */
     uint32_t rounds = spin->patience;
     if (rounds == 0) {

@@ -26,10 +26,18 @@ typedef struct kp_hosted_mapping {
     bool is_writable;
 } kp_hosted_mapping_t;
 
+/* Code outside linear memory. */
+typedef struct kp_hosted_code {
+    struct kp_hosted_code *next; /* in the order of addresses */
+    uint64_t address;
+    uint64_t length;
+} kp_hosted_code_t;
+
 /* Where the parts of a process lie, chosen by the kernel, so that a clone can have them there too. */
 typedef struct kp_hosted_layout {
     uint64_t image;
-    uint64_t stack; /* the guard's lowest address */
+    uint64_t stack; /* the lowest address of the first thread's guard; the rest: child.h */
+    uint64_t code;
     uint64_t memory;
 } kp_hosted_layout_t;
 
@@ -48,7 +56,8 @@ typedef struct kp_machine_space {
     kp_hosted_mapping_t *mappings; /* guarded by lock: to refuse writes into read-only ones */
     size_t mapping_count;
     size_t mapping_capacity;
-    uint64_t mapped_bytes; /* guarded by lock */
+    uint64_t mapped_bytes;  /* guarded by lock */
+    kp_hosted_code_t *code; /* guarded by lock */
 } kp_machine_space_t;
 
 /* What a frozen process was; constant. */

@@ -331,3 +331,11 @@ int kp_hosted_vmo_file(kp_machine_vmo_t *vmo, bool is_writable, uint64_t *offset
     kp_spin_unlock(&vmo->lock);
     return file;
 }
+
+int kp_hosted_vmo_code_file(kp_machine_vmo_t *vmo, uint64_t *offset)
+{
+    kp_spin_lock(&vmo->lock);
+    bool is_constant = vmo->is_static || vmo->is_sealed;
+    kp_spin_unlock(&vmo->lock);
+    return is_constant ? kp_hosted_vmo_file(vmo, false, offset) : -1;
+}
