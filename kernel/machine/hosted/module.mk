@@ -51,7 +51,7 @@ TEST_SCRIPTS += kernel/machine/hosted/test/lane-tsan
 
 FUZZ_TARGETS += hosted_lane
 hosted_lane_FUZZ_SRC = kernel/machine/hosted/fuzz/lane.c $(KERNEL_SRC) \
-    $(filter-out kernel/machine/hosted/child.c,$(HOSTED_MACHINE_SRC))
+    $(filter-out kernel/machine/hosted/child.c kernel/machine/hosted/agent.c,$(HOSTED_MACHINE_SRC))
 hosted_lane_FUZZ_CFLAGS := -Ikernel/machine/hosted
 hosted_lane_FUZZ_LDFLAGS := -pthread -ldl
 hosted_lane_FUZZ_CORPUS := kernel/machine/hosted/fuzz/lane

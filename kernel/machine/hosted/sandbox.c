@@ -150,7 +150,8 @@ static bool ask_kernel(kp_sandbox_thread_t *self, uint32_t number, const uint64_
     }
 }
 
-static int64_t make_call(kp_sandbox_thread_t *self, uint32_t number, const uint64_t given[6])
+__attribute__((noinline)) static int64_t make_call(kp_sandbox_thread_t *self, uint32_t number,
+                                                   const uint64_t given[6])
 {
     uint64_t arguments[6];
     memcpy(arguments, given, sizeof(arguments));

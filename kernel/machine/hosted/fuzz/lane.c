@@ -102,6 +102,23 @@ kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint
     (void)is_writable;
     return KP_ERR_NOT_SUPPORTED;
 }
+kp_status_t kp_hosted_child_map_code(kp_hosted_child_t *child, uint64_t address, uint64_t length,
+                                     int fd, uint64_t offset)
+{
+    (void)child;
+    (void)address;
+    (void)length;
+    (void)fd;
+    (void)offset;
+    return KP_ERR_NOT_SUPPORTED;
+}
+kp_status_t kp_hosted_child_unmap_code(kp_hosted_child_t *child, uint64_t address, uint64_t length)
+{
+    (void)child;
+    (void)address;
+    (void)length;
+    return KP_ERR_NOT_SUPPORTED;
+}
 kp_status_t kp_hosted_child_freeze(kp_hosted_child_t *child, int fd)
 {
     (void)child;
