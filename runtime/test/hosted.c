@@ -406,7 +406,10 @@ KP_TEST(nothing_is_writable_and_executable)
     KP_REQUIRE(kp_machine_space_map_code(&process->space, vmo, 2 * KP_PAGE_SIZE, &address) ==
                KP_OK);
     char line[512];
-    snprintf(line, sizeof(line), "/proc/%d/maps", process->space.child->pid);
+    volatile const int *pid = &process->space.child->pid;
+    while (*pid == 0)
+        usleep(1000); /* the zygote has not told yet */
+    snprintf(line, sizeof(line), "/proc/%d/maps", *pid);
     FILE *maps = fopen(line, "re");
     KP_REQUIRE(maps);
     bool is_there = false;
