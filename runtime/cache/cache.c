@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define BYTES_MAX_DEFAULT (UINT64_C(256) << 20)
-#define MAGIC "KPCODE01"
+#define MAGIC "KPCODE02"
 enum { HEADER_SIZE = 4096, NAME_SIZE = 2 * KP_SHA256_SIZE + 6, SECRET_SIZE = 32 };
 
 /* The first page of an entry; the code begins on the next. */
@@ -156,6 +156,8 @@ static void identity_make(const kp_code_key_t *key, uint8_t identity[KP_SHA256_S
     kp_sha256_add(&hash, MAGIC, sizeof(MAGIC));
     kp_sha256_add(&hash, key->module, sizeof(key->module));
     kp_sha256_add(&hash, &key->compiler_version, sizeof(key->compiler_version));
+    kp_sha256_add(&hash, &key->compile_flags, sizeof(key->compile_flags));
+    kp_sha256_add(&hash, &key->features, sizeof(key->features));
     kp_sha256_add(&hash, &key->processor_features, sizeof(key->processor_features));
     kp_sha256_end(&hash, identity);
 }
@@ -189,6 +191,13 @@ static bool is_same(const uint8_t *a, const uint8_t *b, size_t count)
 
 /* ---- finding ---- */
 
+void kp_code_entry_release(kp_code_entry_t *entry)
+{
+    if (entry->mapping)
+        munmap(entry->mapping, entry->mapping_size);
+    memset(entry, 0, sizeof(*entry));
+}
+
 /* Maps the file and checks all of it; false: it is not what it should be (or memory is out: *status). */
 static bool entry_open(const kp_code_cache_t *cache, int file, const uint8_t *identity,
                        kp_code_entry_t *entry, kp_status_t *status)
@@ -204,20 +213,22 @@ static bool entry_open(const kp_code_cache_t *cache, int file, const uint8_t *id
         header.size != (uint64_t)stat.st_size - HEADER_SIZE)
         return false;
     entry->mapping_size = (size_t)stat.st_size;
-    entry->mapping =
-        mmap(NULL, entry->mapping_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
+    const int flags = MAP_PRIVATE | MAP_POPULATE;
+    entry->mapping = mmap(NULL, entry->mapping_size, PROT_READ | PROT_EXEC, flags, file, 0);
+    entry->is_executable = entry->mapping != MAP_FAILED;
+    if (!entry->is_executable)
+        entry->mapping = mmap(NULL, entry->mapping_size, PROT_READ, flags, file, 0);
     if (entry->mapping == MAP_FAILED) {
+        entry->mapping = NULL;
         *status = KP_ERR_NO_MEMORY;
         return false;
     }
     entry->bytes = (const uint8_t *)entry->mapping + HEADER_SIZE;
     entry->size = (size_t)header.size;
-    entry->file = file;
-    entry->offset = HEADER_SIZE;
     tag_make(cache, &header, entry->bytes, tag);
     if (is_same(tag, header.tag, sizeof(tag)))
         return true;
-    munmap(entry->mapping, entry->mapping_size);
+    kp_code_entry_release(entry);
     return false;
 }
 
@@ -237,6 +248,7 @@ kp_status_t kp_code_cache_find(kp_code_cache_t *cache, const kp_code_key_t *key,
     if (file >= 0 && entry_open(cache, file, identity, entry, &status)) {
         cache->counts.found++;
         (void)futimens(file, NULL); /* used now; when this fails it is evicted sooner */
+        close(file);
         return KP_OK;
     }
     if (status == KP_ERR_NOT_FOUND) {
@@ -246,15 +258,6 @@ kp_status_t kp_code_cache_find(kp_code_cache_t *cache, const kp_code_key_t *key,
     if (file >= 0)
         close(file);
     return status;
-}
-
-void kp_code_entry_release(kp_code_entry_t *entry)
-{
-    if (entry->mapping)
-        munmap(entry->mapping, entry->mapping_size);
-    if (entry->mapping)
-        close(entry->file);
-    memset(entry, 0, sizeof(*entry));
 }
 
 /* ---- storing ---- */

@@ -1,5 +1,5 @@
 /* The code cache: compiled modules on disk, so that a module is compiled once. Keyed by the SHA-256 of the module's
-   bytes, the compiler's version and the processor's features; checked on every load against an authentication code
+   bytes, the compiler's version, flags and the processor's features; checked on every load against an authentication code
    under a secret of the cache, so that an entry that was damaged, or written by somebody who cannot read the secret,
    is never run: it is removed and reported as absent. Entries are mapped read-only and shared by all processes that
    use them. Oldest use goes first when the cache is larger than its limit.
@@ -8,6 +8,7 @@
 #ifndef KP_RUNTIME_CACHE_CACHE_H
 #define KP_RUNTIME_CACHE_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,19 +17,22 @@
 
 typedef struct kp_code_cache kp_code_cache_t;
 
+/* All that code depends on. */
 typedef struct kp_code_key {
     uint8_t module[KP_SHA256_SIZE];
     uint32_t compiler_version;
+    uint32_t compile_flags;
+    uint32_t features; /* that were allowed when the module was validated */
     uint64_t processor_features;
 } kp_code_key_t;
 
-/* An entry in memory: bytes lie on a page boundary, in `file` from offset, so that a part of them can be mapped
-   executable. Everything stays valid until kp_code_entry_release, also when the entry is evicted meanwhile. */
+/* An entry in memory: bytes lie on a page boundary. Everything stays valid until kp_code_entry_release, also when
+   the entry is evicted meanwhile. is_executable: the mapping is read-execute, of the file itself, so that its code needs no
+   copy; false where the file system forbids that (noexec). docs/security.md says what that relies on. */
 typedef struct kp_code_entry {
     const uint8_t *bytes;
     size_t size;
-    int file;
-    uint64_t offset;
+    bool is_executable;
     void *mapping; /* the cache's own */
     size_t mapping_size;
 } kp_code_entry_t;

@@ -4,3 +4,19 @@ COMPILER_PARALLEL_SRC := runtime/compiler-process/parallel.c
 UNIT_TESTS += compiler_parallel
 compiler_parallel_TEST_SRC = runtime/compiler-process/test/parallel.c $(COMPILER_PARALLEL_SRC) $(RUNTIME_COMPILED)
 compiler_parallel_TEST_LDFLAGS := -pthread
+
+# The process, and the side that starts it; whoever links the latter carries the former inside.
+HOST_TOOLS += wasm_compiler
+wasm_compiler_HOST_SRC = runtime/compiler-process/process.c runtime/compiler-process/sandbox.c $(COMPILER_PARALLEL_SRC) \
+    $(RUNTIME_COMPILED)
+wasm_compiler_HOST_CFLAGS := -fPIE -fstack-protector-strong -ffunction-sections
+wasm_compiler_HOST_LDFLAGS := -static-pie -pthread -Wl,--gc-sections -s
+COMPILER_CLIENT_SRC := $(addprefix runtime/compiler-process/,client.c image.S) $(COMPILER_PARALLEL_SRC)
+$(BUILD)/hosted/runtime/compiler-process/image.o: $(BUILD)/tools/wasm_compiler
+# $(call COMPILER_IMAGE,test or tools,NAME): that program links image.S.
+COMPILER_IMAGE = $(eval $(BUILD)/obj/$(1)/$(2)/runtime/compiler-process/image.o: $(BUILD)/tools/wasm_compiler)
+
+UNIT_TESTS += compiler_process
+compiler_process_TEST_SRC = runtime/compiler-process/test/process.c runtime/compiler-process/sandbox.c $(COMPILER_CLIENT_SRC) $(RUNTIME_COMPILED)
+compiler_process_TEST_LDFLAGS := -pthread
+$(call COMPILER_IMAGE,test,compiler_process)
