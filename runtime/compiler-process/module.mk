@@ -12,6 +12,8 @@ wasm_compiler_HOST_SRC = runtime/compiler-process/process.c runtime/compiler-pro
 wasm_compiler_HOST_CFLAGS := -fPIE -fstack-protector-strong -ffunction-sections
 wasm_compiler_HOST_LDFLAGS := -static-pie -pthread -Wl,--gc-sections -s
 COMPILER_CLIENT_SRC := $(addprefix runtime/compiler-process/,client.c image.S) $(COMPILER_PARALLEL_SRC)
+# All of it: the cache, the process, lazy and parallel compilation.
+COMPILER_OBTAIN_SRC = $(addprefix runtime/compiler-process/,lazy.c obtain.c) $(COMPILER_CLIENT_SRC) $(CACHE_SRC)
 $(BUILD)/hosted/runtime/compiler-process/image.o: $(BUILD)/tools/wasm_compiler
 # $(call COMPILER_IMAGE,test or tools,NAME): that program links image.S.
 COMPILER_IMAGE = $(eval $(BUILD)/obj/$(1)/$(2)/runtime/compiler-process/image.o: $(BUILD)/tools/wasm_compiler)
@@ -20,3 +22,17 @@ UNIT_TESTS += compiler_process
 compiler_process_TEST_SRC = runtime/compiler-process/test/process.c runtime/compiler-process/sandbox.c $(COMPILER_CLIENT_SRC) $(RUNTIME_COMPILED)
 compiler_process_TEST_LDFLAGS := -pthread
 $(call COMPILER_IMAGE,test,compiler_process)
+
+# The specification suites. The one with processes takes a minute: runtime/test/spec/run process_spec.
+SPEC_OBTAIN_SRC = runtime/compiler-process/test/spec.c runtime/instance/test/spec_store.c $(SPEC_RUNNER_SRC) \
+    $(COMPILER_OBTAIN_SRC) $(RUNTIME_COMPILED)
+define SPEC_OBTAIN
+HOST_TOOLS += $(1)
+$(1)_HOST_SRC = $$(SPEC_OBTAIN_SRC)
+$(1)_HOST_CFLAGS = $$(SANITIZE) -D$(2)
+$(1)_HOST_LDFLAGS := -pthread
+$$(call COMPILER_IMAGE,tools,$(1))
+endef
+$(eval $(call SPEC_OBTAIN,spec_parts,SPEC_PARTS))
+$(eval $(call SPEC_OBTAIN,spec_lazy,SPEC_LAZY))
+$(eval $(call SPEC_OBTAIN,process_spec,SPEC_PROCESS))

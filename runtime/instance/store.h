@@ -19,10 +19,15 @@ typedef struct kp_wasm_tier {
     const char *name;
     kp_status_t (*attach)(kp_wasm_instance_t *instance, void *tier_module);
     void (*detach)(kp_wasm_instance_t *instance);
+    /* Of tiers that set `code` to kp_wasm_lazy_code(): gives the function its true code, at its first call.
+       Else the call traps, OUT_OF_MEMORY for KP_ERR_NO_MEMORY, HOST with the status for others. */
+    kp_status_t (*resolve)(kp_wasm_funcinst_t *function);
 } kp_wasm_tier_t;
 
 /* The entry that leads from compiled code to funcinst.call; NULL on machines without compiled code. */
 const void *kp_wasm_thunk_code(void);
+/* The entry that asks the tier's `resolve` for code, then goes there; likewise. */
+const void *kp_wasm_lazy_code(void);
 
 typedef struct kp_wasm_store_options {
     kp_wasm_allocator_t allocator; /* for objects; linear memories come from the platform */

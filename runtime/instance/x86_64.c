@@ -27,6 +27,7 @@ enum { ENTRY_TO_FRAME = 64 };
 
 kp_status_t kp_wasm_x86_enter(kp_wasm_registers_t *registers, kp_wasm_store_t *store);
 void kp_wasm_x86_thunk(void);
+void kp_wasm_x86_lazy(void);
 void kp_wasm_x86_trap(void);
 void kp_wasm_x86_check(void);
 void kp_wasm_x86_fuel(void);
@@ -38,6 +39,7 @@ void kp_wasm_x86_trap_record(uint32_t code, const void *pc, void **frame,
                              kp_wasm_instance_t *instance);
 void kp_wasm_x86_trap_walk(kp_wasm_store_t *store, const void *pc, void **frame);
 uint32_t kp_wasm_x86_check_stack(kp_wasm_instance_t *instance);
+kp_status_t kp_wasm_x86_resolve(kp_wasm_funcinst_t *function);
 /* Where to go on after a throw. */
 typedef struct kp_wasm_landing {
     const void *pc;
@@ -176,6 +178,20 @@ uint32_t kp_wasm_x86_check_stack(kp_wasm_instance_t *instance)
     return kp_wasm_store_interrupted(store) ? KP_WASM_TRAP_INTERRUPTED : KP_WASM_TRAP_NONE;
 }
 
+/* The function's tier gives it code; else a trap. */
+kp_status_t kp_wasm_x86_resolve(kp_wasm_funcinst_t *function)
+{
+    kp_wasm_store_t *store = function->instance->store;
+    kp_status_t status = function->instance->tier->resolve(function);
+    if (status == KP_OK)
+        return KP_OK;
+    kp_wasm_store_trap(store,
+                       status == KP_ERR_NO_MEMORY ? KP_WASM_TRAP_OUT_OF_MEMORY : KP_WASM_TRAP_HOST);
+    if (status != KP_ERR_NO_MEMORY)
+        store->trap.status = status;
+    return KP_ERR_TRAP;
+}
+
 /* ---- exceptions ---- */
 
 static const kp_wasm_code_clause_t *clause_find(const kp_wasm_code_range_t *range, const char *at,
@@ -225,6 +241,11 @@ const void *kp_wasm_thunk_code(void)
     return (const void *)(uintptr_t)kp_wasm_x86_thunk;
 }
 
+const void *kp_wasm_lazy_code(void)
+{
+    return (const void *)(uintptr_t)kp_wasm_x86_lazy;
+}
+
 #define HELPER(function) (const void *)(uintptr_t)(function)
 const void *const kp_wasm_helpers[KP_WASM_HELPER_COUNT] = {
     [KP_WASM_HELPER_TRAP] = HELPER(kp_wasm_x86_trap),
@@ -251,6 +272,11 @@ const void *const kp_wasm_helpers[KP_WASM_HELPER_COUNT] = {
 #else /* no compiled code on this machine */
 
 const void *kp_wasm_thunk_code(void)
+{
+    return NULL;
+}
+
+const void *kp_wasm_lazy_code(void)
 {
     return NULL;
 }

@@ -143,6 +143,54 @@ thunk_failed:
     jmp unwind
     .size kp_wasm_x86_thunk, . - kp_wasm_x86_thunk
 
+/* `code` of functions that are compiled at their first call: rax is the funcinst, all arguments live. */
+    .globl kp_wasm_x86_lazy
+    .type kp_wasm_x86_lazy, @function
+kp_wasm_x86_lazy:
+    push %rbp
+    mov %rsp, %rbp
+    sub $192, %rsp
+    mov %rdi, 0(%rsp)
+    mov %rsi, 8(%rsp)
+    mov %rdx, 16(%rsp)
+    mov %rcx, 24(%rsp)
+    mov %r8, 32(%rsp)
+    mov %r9, 40(%rsp)
+    mov %rax, 48(%rsp)
+    mov %r10, 56(%rsp)
+    movups %xmm0, 64(%rsp)
+    movups %xmm1, 80(%rsp)
+    movups %xmm2, 96(%rsp)
+    movups %xmm3, 112(%rsp)
+    movups %xmm4, 128(%rsp)
+    movups %xmm5, 144(%rsp)
+    movups %xmm6, 160(%rsp)
+    movups %xmm7, 176(%rsp)
+    mov %rax, %rdi
+    call kp_wasm_x86_resolve
+    test %eax, %eax
+    jnz thunk_failed
+    mov 0(%rsp), %rdi
+    mov 8(%rsp), %rsi
+    mov 16(%rsp), %rdx
+    mov 24(%rsp), %rcx
+    mov 32(%rsp), %r8
+    mov 40(%rsp), %r9
+    mov 48(%rsp), %rax
+    mov 56(%rsp), %r10
+    movups 64(%rsp), %xmm0
+    movups 80(%rsp), %xmm1
+    movups 96(%rsp), %xmm2
+    movups 112(%rsp), %xmm3
+    movups 128(%rsp), %xmm4
+    movups 144(%rsp), %xmm5
+    movups 160(%rsp), %xmm6
+    movups 176(%rsp), %xmm7
+    mov %rbp, %rsp
+    pop %rbp
+    jmp *(%rax)
+    .size kp_wasm_x86_lazy, . - kp_wasm_x86_lazy
+
 /* Called by compiled code with edi = the trap's code. */
     .globl kp_wasm_x86_trap
     .type kp_wasm_x86_trap, @function
