@@ -1,6 +1,6 @@
 # The embedding: see README.md. Everything that runs WebAssembly on Linux, as one list.
 RUNTIME_EMBED_SRC := $(addprefix runtime/embed/,wasi_link.c)
-RUNTIME_ALL = $(sort $(RUNTIME_EMBED_SRC) $(RUNTIME_COMPILED) $(RUNTIME_INTERPRETED) $(WASI_LINUX_SRC))
+RUNTIME_ALL = $(sort $(RUNTIME_EMBED_SRC) $(RUNTIME_COMPILED) $(COMPILER_OBTAIN_SRC) $(RUNTIME_INTERPRETED) $(WASI_LINUX_SRC))
 RUNTIME_API_SRC := $(addprefix runtime/embed/,wasm_extern.c wasm_module.c wasm_ref.c wasm_type.c)
 
 # The library for other programs: wasm.h, kpwasm.h, runtime/wasi/*.h. Link with -pthread.
@@ -14,3 +14,4 @@ libkpwasm: $(BUILD)/libkpwasm.a
 UNIT_TESTS += wasm_embed
 wasm_embed_TEST_SRC = runtime/embed/test/embed.c $(RUNTIME_API_SRC) $(RUNTIME_ALL)
 wasm_embed_TEST_LDFLAGS := -pthread
+$(call COMPILER_IMAGE,test,wasm_embed)

@@ -9,18 +9,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "runtime/compile/compile.h"
 #include "runtime/embed/wasi_link.h"
 #include "runtime/interpret/interpret.h"
 #include "runtime/wasi/linux.h"
 #include "tools/kpio/kpio.h"
+#include "tools/kpio/wasm_code.h"
 
 enum { LIST_MAXIMUM = 256 };
 
 static const char help[] =
     "usage: kpio wasm run [OPTION]... FILE [ARGUMENT]...\n"
     "       kpio wasm validate FILE...\n"
-    "       kpio wasm compile FILE -o OUTPUT\n"
+    "       kpio wasm compile FILE [-o OUTPUT]\n"
     "\n"
     "run: a WASI preview 1 program, or one function of a module. It reaches standard streams, "
     "clocks,\n"
@@ -33,7 +33,18 @@ static const char help[] =
     "  --max-memory SIZE       most bytes of linear memory; K, M, G (default 4G)\n"
     "  --tier interpret|compile\n"
     "                          default: compile\n"
-    "  -v                      a trap shows where\n"
+    "  -v                      a trap shows where; says where the code came from\n"
+    "\n"
+    "run and compile keep compiled code in a cache: $KPIO_CACHE/wasm, else "
+    "$XDG_CACHE_HOME/kpio/wasm, "
+    "else\n"
+    "~/.cache/kpio/wasm. compile writes it there, or with -o to a file.\n"
+    "  --cache DIR             another cache\n"
+    "  --no-cache              none\n"
+    "  --compiler process|in-process\n"
+    "                          where the compiler works: in a sandbox (default), or here\n"
+    "  --compile eager|lazy    all at once (default), or functions at their first call\n"
+    "  --jobs N                threads that compile (default: one for each processor)\n"
     "\n"
     "Exit codes of run: the program's own; 1 the module is bad or does not fit; 2 wrong usage; 3 "
     "no\n"
@@ -50,13 +61,15 @@ typedef struct kp_wasm_run {
     int64_t fuel;
     uint64_t memory_maximum;
     bool interpret, metered, verbose;
+    kp_wasm_code_choice_t choice;
     char **arguments; /* of the program; [0] is the file */
     size_t argument_count;
 
     uint8_t *bytes;
     size_t size;
     kp_wasm_module_t *module;
-    kp_wasm_code_t *code;
+    kp_code_cache_t *cache;
+    kp_code_source_t code;
     kp_wasm_interpreted_t *interpreted;
     kp_wasm_store_t *store;
     kp_wasm_instance_t *instance;
@@ -150,44 +163,74 @@ static int validate(int count, char **arguments)
     return result;
 }
 
+/* "--name=value" or "--name": fills name; the value, or NULL. */
+static const char *option_split(const char *argument, char *name, size_t size)
+{
+    const char *equals = argument[0] == '-' ? strchr(argument, '=') : NULL;
+    size_t length = equals ? (size_t)(equals - argument) : strlen(argument);
+    snprintf(name, size, "%.*s", (int)(length < size - 1 ? length : size - 1), argument);
+    return equals ? equals + 1 : NULL;
+}
+
+static int write_file(const char *path, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    bool written = file && fwrite(bytes, 1, size, file) == size;
+    if (file && fclose(file) != 0)
+        written = false;
+    if (!written)
+        kp_kpio_say("%s: %s", path, strerror(errno));
+    return written ? KP_KPIO_OK : KP_KPIO_FAILED;
+}
+
 static int compile(int count, char **arguments)
 {
     const char *path = NULL, *output = NULL;
+    kp_wasm_code_choice_t choice = {0};
     for (int i = 0; i < count; i++) {
-        if (strcmp(arguments[i], "-o") == 0 && i + 1 < count)
+        const char *next = i + 1 < count ? arguments[i + 1] : "";
+        char name[32];
+        const char *value = option_split(arguments[i], name, sizeof name);
+        if (strcmp(arguments[i], "--no-cache") == 0)
+            choice.no_cache = true;
+        else if (strcmp(name, "-o") == 0 && i + 1 < count)
             output = arguments[++i];
-        else if (!path && arguments[i][0] != '-')
+        else if (name[0] == '-' && kp_wasm_code_option(&choice, name, value ? value : next))
+            i += !value;
+        else if (!path && name[0] != '-')
             path = arguments[i];
         else
             path = NULL, i = count;
     }
-    if (!path || !output) {
-        kp_kpio_say("usage: kpio wasm compile FILE -o OUTPUT");
+    if (!path || (!output && choice.no_cache) || choice.lazy) {
+        kp_kpio_say("usage: kpio wasm compile [OPTION]... FILE [-o OUTPUT]");
         return KP_KPIO_USAGE;
     }
+    /* As `run` asks for it. With an output the cache stays as it is. */
+    choice.no_cache |= output != NULL;
     uint8_t *bytes = NULL;
-    size_t size;
+    size_t size, artefact_size;
+    const void *artefact;
     kp_wasm_module_t *module = NULL;
-    kp_wasm_error_t error = {0};
-    kp_wasm_artefact_t artefact = {0};
-    kp_wasm_compile_options_t options = kp_wasm_compile_options_init(allocator);
+    kp_compile_failure_t failure;
+    kp_code_source_t source = {0};
+    kp_code_options_t options = kp_wasm_code_options(&choice, allocator, KP_WASM_COMPILE_GUARDED);
     int result = decode(path, &bytes, &size, &module);
-    if (result == KP_KPIO_OK) {
-        kp_status_t status = kp_wasm_compile(module, &options, &artefact, &error);
-        if (status != KP_OK)
-            result = say_error(path, status, &error);
+    if (result == KP_KPIO_OK && !output && !options.cache)
+        result = KP_KPIO_MISSING; /* was said */
+    if (result == KP_KPIO_OK &&
+        kp_code_compile(&options, module, &source, &artefact, &artefact_size, &failure) != KP_OK) {
+        kp_kpio_say("%s: %s", path, failure.text);
+        result = KP_KPIO_FAILED;
     }
-    if (result == KP_KPIO_OK) {
-        FILE *file = fopen(output, "wb");
-        bool written = file && fwrite(artefact.bytes, 1, artefact.size, file) == artefact.size;
-        if (file && fclose(file) != 0)
-            written = false;
-        if (!written) {
-            kp_kpio_say("%s: %s", output, strerror(errno));
-            result = KP_KPIO_FAILED;
-        }
-        kp_wasm_artefact_free(&artefact);
+    if (result == KP_KPIO_OK && output)
+        result = write_file(output, artefact, artefact_size);
+    if (result == KP_KPIO_OK && source.stored != KP_OK) {
+        kp_kpio_say("%s: not kept in the code cache: %s", path, kp_status_text(source.stored));
+        result = KP_KPIO_FAILED;
     }
+    kp_code_discard(&source);
+    kp_code_cache_close(options.cache);
     kp_wasm_module_destroy(module);
     free(bytes);
     return result;
@@ -246,7 +289,7 @@ static bool option(kp_wasm_run_t *run, const char *name, const char *value)
         run->interpret = strcmp(value, "interpret") == 0;
         return run->interpret || strcmp(value, "compile") == 0;
     }
-    return false;
+    return kp_wasm_code_option(&run->choice, name, value);
 }
 
 static int parse(kp_wasm_run_t *run, int count, char **arguments)
@@ -254,18 +297,21 @@ static int parse(kp_wasm_run_t *run, int count, char **arguments)
     int i = 0;
     for (; i < count && arguments[i][0] == '-' && arguments[i][1]; i++) {
         char name[32];
-        const char *equals = strchr(arguments[i], '=');
         if (strcmp(arguments[i], "-v") == 0) {
             run->verbose = true;
+            continue;
+        }
+        if (strcmp(arguments[i], "--no-cache") == 0) {
+            run->choice.no_cache = true;
             continue;
         }
         if (strcmp(arguments[i], "--") == 0) {
             i++;
             break;
         }
-        size_t length = equals ? (size_t)(equals - arguments[i]) : strlen(arguments[i]);
-        snprintf(name, sizeof name, "%.*s", (int)(length < 31 ? length : 31), arguments[i]);
-        const char *value = equals ? equals + 1 : i + 1 < count ? arguments[++i] : "";
+        const char *value = option_split(arguments[i], name, sizeof name);
+        if (!value)
+            value = i + 1 < count ? arguments[++i] : "";
         if (!option(run, name, value)) {
             kp_kpio_say("wasm run: wrong option %s \"%s\"; see kpio wasm --help", name, value);
             return KP_KPIO_USAGE;
@@ -323,25 +369,31 @@ static int make_wasi(kp_wasm_run_t *run)
 
 static int make_code(kp_wasm_run_t *run)
 {
-    kp_wasm_error_t error = {0};
-    kp_status_t status;
     if (run->interpret) {
-        status = kp_wasm_module_validate(run->module, &error);
+        kp_wasm_error_t error = {0};
+        kp_status_t status = kp_wasm_module_validate(run->module, &error);
         if (status == KP_OK)
             status = kp_wasm_interpreted_create(run->module, allocator, &run->interpreted);
-    } else {
-        kp_wasm_compile_options_t options = kp_wasm_compile_options_init(allocator);
-        kp_wasm_artefact_t artefact;
-        if (run->metered)
-            options.flags |= KP_WASM_COMPILE_FUEL;
-        status = kp_wasm_compile(run->module, &options, &artefact, &error);
-        if (status == KP_OK) {
-            status = kp_wasm_code_load(artefact.bytes, artefact.size, run->module, allocator,
-                                       &run->code);
-            kp_wasm_artefact_free(&artefact);
-        }
+        return status == KP_OK ? KP_KPIO_OK : say_error(run->path, status, &error);
     }
-    return status == KP_OK ? KP_KPIO_OK : say_error(run->path, status, &error);
+    kp_compile_failure_t failure;
+    kp_code_options_t options =
+        kp_wasm_code_options(&run->choice, allocator,
+                             KP_WASM_COMPILE_GUARDED | (run->metered ? KP_WASM_COMPILE_FUEL : 0));
+    run->cache = options.cache;
+    if (kp_code_obtain(&options, run->module, &run->code, &failure) != KP_OK) {
+        kp_kpio_say("%s: %s", run->path, failure.text);
+        return KP_KPIO_FAILED;
+    }
+    if (run->code.stored != KP_OK)
+        kp_kpio_say("%s: not kept in the code cache: %s", run->path,
+                    kp_status_text(run->code.stored));
+    if (run->verbose)
+        kp_kpio_say("%s: %s", run->path,
+                    run->code.is_cached ? "code from the cache"
+                    : options.lazy      ? "compiling at first calls"
+                                        : "compiled");
+    return KP_KPIO_OK;
 }
 
 static int resolve(kp_wasm_run_t *run, kp_wasm_extern_t *imports)
@@ -409,9 +461,8 @@ static int instantiate(kp_wasm_run_t *run)
     kp_status_t status = KP_OK;
     if (result == KP_KPIO_OK) {
         status = kp_wasm_instance_create(
-            run->store, run->module,
-            run->interpret ? &kp_wasm_interpreted_tier : &kp_wasm_compiled_tier,
-            run->interpret ? (void *)run->interpreted : (void *)run->code, imports,
+            run->store, run->module, run->interpret ? &kp_wasm_interpreted_tier : run->code.tier,
+            run->interpret ? (void *)run->interpreted : run->code.tier_module, imports,
             run->module->import_count, true, &run->instance, &bad);
         if (bad != UINT32_MAX) {
             kp_kpio_say("%s: import %" PRIu32 " has another type", run->path, bad);
@@ -550,7 +601,8 @@ static int run_command(int count, char **arguments)
     if (fflush(stdout) != 0 && result == KP_KPIO_OK)
         result = KP_KPIO_FAILED;
     kp_wasm_store_destroy(run.store);
-    kp_wasm_code_unload(run.code);
+    kp_code_discard(&run.code);
+    kp_code_cache_close(run.cache);
     kp_wasm_interpreted_destroy(run.interpreted);
     kp_wasm_module_destroy(run.module);
     kp_wasi_destroy(run.wasi);

@@ -1,7 +1,7 @@
-/* The compiled tier in the specification suites as parallel and lazy compilation make it:
-     -DSPEC_PARTS    each function is a part of its own; the parts, joined, must be what one pass makes
-     -DSPEC_LAZY     each function is compiled at its first call
-     -DSPEC_PROCESS  the same, each module by a compiler process */
+/* The compiled tier in the specification suites as parallel and lazy compilation make it. The program's name says how:
+     spec_parts    each function is a part of its own; the parts, joined, must be what one pass makes
+     spec_lazy     each function is compiled at its first call
+     process_spec  the same, each module by a compiler process */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +9,10 @@
 #include "runtime/compiler-process/obtain.h"
 #include "runtime/instance/test/spec_store.h"
 
-#ifdef SPEC_PARTS
+/* ---- parts ---- */
 
-static kp_status_t prepare(const kp_wasm_module_t *module, kp_wasm_allocator_t allocator,
-                           void **tier_module, kp_wasm_error_t *error)
+static kp_status_t parts_prepare(const kp_wasm_module_t *module, kp_wasm_allocator_t allocator,
+                                 void **tier_module, kp_wasm_error_t *error)
 {
     kp_wasm_compile_options_t options = kp_wasm_compile_options_init(allocator);
     uint32_t count = module->function_count - module->imported_function_count, made = 0;
@@ -43,13 +43,14 @@ static kp_status_t prepare(const kp_wasm_module_t *module, kp_wasm_allocator_t a
     return status;
 }
 
-static void discard(void *tier_module)
+static void parts_discard(void *tier_module)
 {
     kp_wasm_code_unload(tier_module);
 }
 
-#define TIER kp_wasm_compiled_tier
-#else
+/* ---- lazily ---- */
+
+static bool own_process;
 
 /* tier_module is the kp_wasm_lazy_t, so what belongs to it is found by it. */
 typedef struct made {
@@ -59,17 +60,15 @@ typedef struct made {
 
 static made_t *all;
 
-static kp_status_t prepare(const kp_wasm_module_t *module, kp_wasm_allocator_t allocator,
-                           void **tier_module, kp_wasm_error_t *error)
+static kp_status_t lazy_prepare(const kp_wasm_module_t *module, kp_wasm_allocator_t allocator,
+                                void **tier_module, kp_wasm_error_t *error)
 {
     const kp_code_options_t options = {
         .allocator = allocator,
         .flags = KP_WASM_COMPILE_GUARDED,
         .lazy = true,
         .lazy_bytes = 1,
-#ifdef SPEC_PROCESS
-        .own_process = true,
-#endif
+        .own_process = own_process,
     };
     /* The suites want the reason in its own words: from here, whatever the process says. */
     kp_status_t status = kp_wasm_module_validate(module, error);
@@ -90,7 +89,7 @@ static kp_status_t prepare(const kp_wasm_module_t *module, kp_wasm_allocator_t a
     return KP_OK;
 }
 
-static void discard(void *tier_module)
+static void lazy_discard(void *tier_module)
 {
     for (made_t **link = &all; *link; link = &(*link)->next) {
         made_t *made = *link;
@@ -103,18 +102,24 @@ static void discard(void *tier_module)
     }
 }
 
-#define TIER kp_wasm_lazy_tier
-#endif
-
-static const kp_spec_tier_t tier = {
+static const kp_spec_tier_t parts_tier = {
     .name = "compile",
-    .tier = &TIER,
-    .prepare = prepare,
-    .discard = discard,
+    .tier = &kp_wasm_compiled_tier,
+    .prepare = parts_prepare,
+    .discard = parts_discard,
+    .guard_pages = true,
+};
+
+static const kp_spec_tier_t lazy_tier = {
+    .name = "compile",
+    .tier = &kp_wasm_lazy_tier,
+    .prepare = lazy_prepare,
+    .discard = lazy_discard,
     .guard_pages = true,
 };
 
 int main(int argc, char **argv)
 {
-    return kp_spec_store_main(argc, argv, &tier);
+    own_process = strstr(argv[0], "process_spec") != NULL;
+    return kp_spec_store_main(argc, argv, strstr(argv[0], "spec_parts") ? &parts_tier : &lazy_tier);
 }

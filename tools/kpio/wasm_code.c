@@ -1,0 +1,105 @@
+#include "tools/kpio/wasm_code.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "runtime/compiler-process/parallel.h"
+#include "tools/kpio/kpio.h"
+
+bool kp_wasm_code_option(kp_wasm_code_choice_t *choice, const char *name, const char *value)
+{
+    if (strcmp(name, "--cache") == 0) {
+        choice->folder = value;
+        return value[0] != '\0';
+    }
+    if (strcmp(name, "--compiler") == 0) {
+        choice->in_process = strcmp(value, "in-process") == 0;
+        return choice->in_process || strcmp(value, "process") == 0;
+    }
+    if (strcmp(name, "--compile") == 0) {
+        choice->lazy = strcmp(value, "lazy") == 0;
+        return choice->lazy || strcmp(value, "eager") == 0;
+    }
+    if (strcmp(name, "--jobs") == 0) {
+        char *end;
+        unsigned long number = strtoul(value, &end, 10);
+        choice->jobs = (unsigned)number;
+        return value[0] >= '1' && value[0] <= '9' && !*end && number <= KP_WASM_JOBS_MAX;
+    }
+    return false;
+}
+
+static unsigned processors(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count < KP_WASM_JOBS_MAX ? (unsigned)count : KP_WASM_JOBS_MAX;
+}
+
+/* $KPIO_CACHE/wasm, $XDG_CACHE_HOME/kpio/wasm or ~/.cache/kpio/wasm; false: none of them is set. */
+static bool usual_folder(char *path, size_t size)
+{
+    static const struct {
+        const char *variable, *below;
+    } places[] = {
+        {"KPIO_CACHE", "/wasm"}, {"XDG_CACHE_HOME", "/kpio/wasm"}, {"HOME", "/.cache/kpio/wasm"}};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        const char *base = getenv(places[i].variable);
+        if (!base || base[0] != '/')
+            continue;
+        int length = snprintf(path, size, "%s%s", base, places[i].below);
+        return length > 0 && (size_t)length < size;
+    }
+    return false;
+}
+
+/* The folders above it; what cannot be made, opening the cache finds missing. */
+static void make_parents(const char *path)
+{
+    char part[KP_KPIO_PATH_MAX];
+    if ((size_t)snprintf(part, sizeof part, "%s", path) >= sizeof part)
+        return;
+    for (char *at = strchr(part + 1, '/'); at; at = strchr(at + 1, '/')) {
+        *at = '\0';
+        (void)mkdir(part, 0700);
+        *at = '/';
+    }
+}
+
+static kp_code_cache_t *open_cache(const char *folder)
+{
+    char usual[KP_KPIO_PATH_MAX];
+    kp_code_cache_t *cache = NULL;
+    if (!folder && !usual_folder(usual, sizeof usual))
+        return NULL;
+    const char *path = folder ? folder : usual;
+    kp_status_t status = kp_code_cache_open(path, 0, &cache);
+    if (status == KP_ERR_NOT_FOUND && !folder) {
+        make_parents(path);
+        status = kp_code_cache_open(path, 0, &cache);
+    }
+    if (status == KP_OK)
+        return cache;
+    const char *reason = status == KP_ERR_ACCESS_DENIED
+                             ? "it is not this user's alone, or cannot be read"
+                             : kp_status_text(status);
+    kp_kpio_say("no code cache: %s: %s", path, reason);
+    return NULL;
+}
+
+kp_code_options_t kp_wasm_code_options(const kp_wasm_code_choice_t *choice,
+                                       kp_wasm_allocator_t allocator, uint32_t flags)
+{
+    return (kp_code_options_t){
+        .allocator = allocator,
+        .flags = flags,
+        .own_process = !choice->in_process,
+        .lazy = choice->lazy,
+        .jobs = choice->jobs ? choice->jobs : processors(),
+        .cache = choice->no_cache ? NULL : open_cache(choice->folder),
+    };
+}
