@@ -22,12 +22,14 @@ static atomic_bool memory_report_wanted;
 typedef struct boot_entry {
     const char *name;
     const char *serves;   /* service, or NULL */
-    const char *connects; /* service, or NULL */
+    const char *connects; /* services, blanks between, or NULL */
     const char *devices;  /* device names, blanks between; a trailing '*' stands for a number */
     const char *files;    /* prefix of archive files, or NULL */
     uint32_t mebibytes;   /* memory limit */
     uint32_t band;        /* KP_BAND_* */
     bool is_shell;        /* gets the coordinator and the command line's words */
+    bool on_demand;       /* starts when its service is first asked for */
+    bool makes_code; /* gets the code authority, its own program and its job, for its workers */
 } boot_entry_t;
 
 static const boot_entry_t table[] = {
@@ -42,8 +44,14 @@ static const boot_entry_t table[] = {
      .devices = "gpu0 input*",
      .mebibytes = 1024,
      .band = KP_BAND_DEADLINE},
+    {.name = "compiler",
+     .serves = "compiler",
+     .mebibytes = 1536,
+     .band = KP_BAND_NORMAL,
+     .on_demand = true,
+     .makes_code = true},
     {.name = "shell",
-     .connects = "display",
+     .connects = "display compiler",
      .devices = "console0",
      .files = "ui/",
      .mebibytes = 256,
@@ -141,6 +149,17 @@ static bool grant_spawning(kp_startup_t *startup, kp_job_t *job)
     return any;
 }
 
+/* The names are abi/startup.h's. */
+static void grant_making_code(kp_startup_t *startup, const char *name, kp_job_t *job)
+{
+    kp_startup_grant(startup, "code-authority",
+                     kp_capability_create(kp_code_authority(),
+                                          kp_object_default_rights(KP_TYPE_CODE_AUTHORITY)));
+    kp_files_grant_code(startup, name);
+    kp_startup_grant(startup, "job",
+                     kp_capability_create(&job->object, kp_object_default_rights(KP_TYPE_JOB)));
+}
+
 static kp_status_t entry_job(const boot_entry_t *entry, kp_job_t **job)
 {
     static const kp_job_limits_t wide = {.handles = 1u << 17,
@@ -173,8 +192,12 @@ static kp_status_t entry_launch(const kp_program_t *program, kp_process_t **out)
         grant_arguments(&startup);
     if (entry->serves)
         kp_boot_grant_service(&startup, entry->serves, KP_RIGHT_SERVE);
-    if (entry->connects)
-        kp_boot_grant_service(&startup, entry->connects, KP_RIGHT_CONNECT);
+    char service[KP_SERVICE_NAME_MAX + 1];
+    for (const char *names = entry->connects;
+         names && kp_command_line_next(&names, service, sizeof(service));)
+        kp_boot_grant_service(&startup, service, KP_RIGHT_CONNECT);
+    if (entry->makes_code)
+        grant_making_code(&startup, entry->name, job);
     if (entry->devices)
         grant_devices(&startup, entry->devices);
     if (entry->files)
@@ -242,10 +265,13 @@ kp_status_t kp_kernel_start(const kp_boot_t *boot)
                    "program %s left out: %s", table[i].name, kp_status_text(status));
             continue;
         }
-        if (table[i].serves)
+        if (table[i].serves && !table[i].on_demand)
             missing |= 1u << i;
-        programs[count++] = (kp_program_t){
-            .name = table[i].name, .launch = entry_launch, .ends_system = table[i].is_shell};
+        programs[count++] =
+            (kp_program_t){.name = table[i].name,
+                           .launch = entry_launch,
+                           .ends_system = table[i].is_shell,
+                           .on_demand = table[i].on_demand ? table[i].serves : NULL};
     }
     atomic_store(&services_missing, missing);
     /* Who has no shell wants one tab, and at once. */

@@ -1,5 +1,6 @@
 #include "kernel/init/supervisor.h"
 
+#include "kernel/ipc/services.h"
 #include "kernel/object/event.h"
 #include "kernel/object/wait.h"
 
@@ -14,6 +15,7 @@ typedef struct watched {
     kp_process_t *process; /* NULL: not running */
     kp_time_t started;
     kp_time_t restart_at; /* while not running; KP_TIME_INFINITE: never */
+    kp_object_t *service; /* while nobody has asked for it yet; else NULL */
     uint32_t failures;
 } watched_t;
 
@@ -95,6 +97,9 @@ static void supervisor_wait(void)
         if (watched[i].process)
             waiters[count++] = (kp_waiter_t){.object = &watched[i].process->object,
                                              .signals = KP_SIGNAL_TERMINATED};
+        else if (watched[i].service)
+            waiters[count++] =
+                (kp_waiter_t){.object = watched[i].service, .signals = KP_SIGNAL_READABLE};
         else
             deadline = KP_MIN(deadline, watched[i].restart_at);
     }
@@ -119,6 +124,10 @@ static void supervisor_run(void *argument)
             if (entry->process &&
                 atomic_load(&entry->process->object.signals) & KP_SIGNAL_TERMINATED)
                 program_ended(entry);
+            if (entry->service && atomic_load(&entry->service->signals) & KP_SIGNAL_READABLE) {
+                entry->service = NULL;
+                entry->restart_at = now;
+            }
             if (!entry->process && entry->restart_at <= now)
                 program_launch(entry);
         }
@@ -149,7 +158,13 @@ kp_status_t kp_supervisor_start(const kp_program_t *programs, uint32_t count)
     watched_count = count;
     for (uint32_t i = 0; i < count; i++) {
         watched[i].program = &programs[i];
-        program_launch(&watched[i]);
+        kp_service_t *service;
+        if (!programs[i].on_demand || kp_service_find(programs[i].on_demand, &service) != KP_OK) {
+            program_launch(&watched[i]);
+            continue;
+        }
+        watched[i].service = kp_service_object(service);
+        watched[i].restart_at = KP_TIME_INFINITE;
     }
     status = kp_thread_create("supervisor", supervisor_run, NULL, NULL);
     if (status != KP_OK) { /* nobody watches them: end them again */

@@ -12,6 +12,8 @@ typedef struct kp_program {
     /* Starts it: a process with one reference. Called on the supervisor's thread or at start. */
     kp_status_t (*launch)(const struct kp_program *program, kp_process_t **out);
     bool ends_system; /* its normal exit (process_exit) stops the kernel with its code */
+    /* A service: the program is first started when somebody asks for it. NULL: at once. */
+    const char *on_demand;
 } kp_program_t;
 
 /* When to start again after the failures-th death in a row (1: the first): nanoseconds. A program

@@ -100,7 +100,8 @@ kp_status_t kp_service_register(kp_service_t *service, kp_capability_t *requests
     /* Nobody reads at the kernel's end. */
     requests->rights = kp_object_default_rights(KP_TYPE_CHANNEL) & ~(kp_rights_t)KP_RIGHT_WRITE;
     if (requests->object)
-        kp_object_signal_locked(&service->object, KP_SIGNAL_PEER_CLOSED, KP_SIGNAL_WRITABLE);
+        kp_object_signal_locked(&service->object, KP_SIGNAL_PEER_CLOSED | KP_SIGNAL_READABLE,
+                                KP_SIGNAL_WRITABLE);
     kp_spin_unlock(service->object.lock);
     return requests->object ? KP_OK : KP_ERR_ALREADY_EXISTS;
 }
@@ -126,6 +127,10 @@ kp_status_t kp_service_connect_for(kp_service_t *service, kp_quota_t *quota,
         kp_capability_close(&ends[1]);
         return status;
     }
+    kp_spin_lock(service->object.lock);
+    if (service->requests.object)
+        kp_object_signal_locked(&service->object, 0, KP_SIGNAL_READABLE);
+    kp_spin_unlock(service->object.lock);
     *connection = ends[0];
     return KP_OK;
 }

@@ -3,7 +3,8 @@
    A service has a request channel whose sending end the kernel holds: connect makes a channel,
    sends one end as a request and returns the other. Requests queue while there is no server. When a
    server dies its connections close, requests that it had not read stay for the next one. Signals
-   of a service: WRITABLE: it has a server; PEER_CLOSED: its server is gone and no new one is there.
+   of a service: WRITABLE: it has a server; PEER_CLOSED: its server is gone and no new one is there;
+   READABLE: somebody has asked for it since it last had none.
  */
 #ifndef KP_KERNEL_SERVICES_H
 #define KP_KERNEL_SERVICES_H

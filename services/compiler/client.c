@@ -4,25 +4,25 @@
 
 #include "runtime/program/kp.h"
 
-kp_status_t kp_compiler_connect(kp_compiler_t *compiler, kp_handle_t service)
+kp_status_t kp_compiler_connect(kp_compiler_client_t *compiler, kp_handle_t service)
 {
     int64_t channel = kp_service_connect(service);
-    *compiler = (kp_compiler_t){.service = service};
+    *compiler = (kp_compiler_client_t){.service = service};
     if (channel < 0)
         return (kp_status_t)channel;
     compiler->channel = (kp_handle_t)channel;
     return KP_OK;
 }
 
-void kp_compiler_disconnect(kp_compiler_t *compiler)
+void kp_compiler_disconnect(kp_compiler_client_t *compiler)
 {
     if (compiler->channel != KP_HANDLE_NONE)
         (void)kp_handle_close(compiler->channel);
-    *compiler = (kp_compiler_t){0};
+    *compiler = (kp_compiler_client_t){0};
 }
 
 /* One call; connects again after the service's end. `module` is moved on success. */
-static kp_status_t ask(kp_compiler_t *compiler, const kp_compiler_request_t *request,
+static kp_status_t ask(kp_compiler_client_t *compiler, const kp_compiler_request_t *request,
                        const kp_handle_t *module, void *reply, size_t reply_size,
                        kp_handle_t *result, kp_time_t deadline)
 {
@@ -51,8 +51,8 @@ static kp_status_t ask(kp_compiler_t *compiler, const kp_compiler_request_t *req
     return status;
 }
 
-kp_status_t kp_compiler_compile_vmo(kp_compiler_t *compiler, kp_handle_t module, uint32_t size,
-                                    uint32_t flags, uint32_t cpu, kp_time_t deadline,
+kp_status_t kp_compiler_compile_vmo(kp_compiler_client_t *compiler, kp_handle_t module,
+                                    uint32_t size, uint32_t flags, uint32_t cpu, kp_time_t deadline,
                                     kp_compiler_code_t *code, kp_compiler_reply_t *reply)
 {
     kp_compiler_reply_t own;
@@ -89,7 +89,7 @@ kp_status_t kp_compiler_compile_vmo(kp_compiler_t *compiler, kp_handle_t module,
     return KP_OK;
 }
 
-kp_status_t kp_compiler_compile(kp_compiler_t *compiler, const void *module, uint32_t size,
+kp_status_t kp_compiler_compile(kp_compiler_client_t *compiler, const void *module, uint32_t size,
                                 uint32_t flags, uint32_t cpu, kp_time_t deadline,
                                 kp_compiler_code_t *code, kp_compiler_reply_t *reply)
 {
@@ -116,7 +116,7 @@ void kp_compiler_code_release(kp_compiler_code_t *code)
     *code = (kp_compiler_code_t){0};
 }
 
-kp_status_t kp_compiler_ask_info(kp_compiler_t *compiler, kp_time_t deadline,
+kp_status_t kp_compiler_ask_info(kp_compiler_client_t *compiler, kp_time_t deadline,
                                  kp_compiler_info_t *info)
 {
     const kp_compiler_request_t request = {.ordinal = KP_COMPILER_INFO};

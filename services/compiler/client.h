@@ -14,7 +14,7 @@ extern "C" {
 typedef struct kp_compiler {
     kp_handle_t service; /* svc:compiler with KP_RIGHT_CONNECT; borrowed */
     kp_handle_t channel; /* NONE: not connected */
-} kp_compiler_t;
+} kp_compiler_client_t;
 
 /* A compiler's answer: code that can be mapped (code_map), and where the caller mapped it. */
 typedef struct kp_compiler_code {
@@ -26,24 +26,24 @@ typedef struct kp_compiler_code {
 } kp_compiler_code_t;
 
 /* Borrows svc:compiler until kp_compiler_disconnect. Never blocks. Errors: service_connect. */
-kp_status_t kp_compiler_connect(kp_compiler_t *compiler, kp_handle_t service);
+kp_status_t kp_compiler_connect(kp_compiler_client_t *compiler, kp_handle_t service);
 /* Closes the connection: codes that came over it can no longer be mapped; what is mapped stays. */
-void kp_compiler_disconnect(kp_compiler_t *compiler);
+void kp_compiler_disconnect(kp_compiler_client_t *compiler);
 
 /* Compiles the first size bytes of a VMO (READ | DUPLICATE | TRANSFER; borrowed) and maps the code.
    flags, cpu: abi/compiler.h. *reply (may be NULL) has the service's whole answer, zero when there was none.
    ERR_PEER_CLOSED: the service died meanwhile; the next call connects to the new one, and may be tried at
    once. ERR_TIMED_OUT at the deadline. Others: abi/compiler.h, code_map's. */
-kp_status_t kp_compiler_compile_vmo(kp_compiler_t *compiler, kp_handle_t module, uint32_t size,
-                                    uint32_t flags, uint32_t cpu, kp_time_t deadline,
+kp_status_t kp_compiler_compile_vmo(kp_compiler_client_t *compiler, kp_handle_t module,
+                                    uint32_t size, uint32_t flags, uint32_t cpu, kp_time_t deadline,
                                     kp_compiler_code_t *code, kp_compiler_reply_t *reply);
 /* The same of bytes in memory, which are copied. */
-kp_status_t kp_compiler_compile(kp_compiler_t *compiler, const void *module, uint32_t size,
+kp_status_t kp_compiler_compile(kp_compiler_client_t *compiler, const void *module, uint32_t size,
                                 uint32_t flags, uint32_t cpu, kp_time_t deadline,
                                 kp_compiler_code_t *code, kp_compiler_reply_t *reply);
 /* Unmaps and closes. Harmless on a zeroed one. */
 void kp_compiler_code_release(kp_compiler_code_t *code);
-kp_status_t kp_compiler_ask_info(kp_compiler_t *compiler, kp_time_t deadline,
+kp_status_t kp_compiler_ask_info(kp_compiler_client_t *compiler, kp_time_t deadline,
                                  kp_compiler_info_t *info);
 
 #ifdef __cplusplus

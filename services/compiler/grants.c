@@ -1,0 +1,94 @@
+/* Who was given what. */
+#include <stdlib.h>
+
+#include "runtime/program/kp.h"
+#include "services/compiler/service.h"
+
+#define CLIENT_RIGHTS (KP_RIGHT_EXECUTE | KP_RIGHT_MAP | KP_RIGHT_INSPECT | KP_RIGHT_TRANSFER)
+
+static void close_handle(kp_handle_t handle)
+{
+    if (handle != KP_HANDLE_NONE)
+        (void)kp_handle_close(handle);
+}
+
+bool kp_compiler_entry_is_held(void *context, kp_compiler_entry_t *entry)
+{
+    (void)context;
+    kp_code_info_t info;
+    /* Ours: the entry's handle, and one for each grant. */
+    return kp_code_info(entry->code, &info) != KP_OK || info.mappings > 0 ||
+           info.handles > 1 + entry->grants;
+}
+
+static void grant_remove(kp_compiler_grant_t **at)
+{
+    kp_compiler_grant_t *grant = *at;
+    *at = grant->next;
+    grant->entry->grants--;
+    (void)kp_handle_revoke(grant->code); /* what the client still has says ERR_REVOKED */
+    close_handle(grant->code);
+    free(grant);
+}
+
+void kp_compiler_entry_drop(void *context, kp_compiler_entry_t *entry)
+{
+    kp_compiler_service_t *service = context;
+    for (kp_compiler_connection_t *each = service->connections; each && entry->grants > 0;
+         each = each->next) {
+        kp_compiler_grant_t **at = &each->grants;
+        while (*at && (*at)->entry != entry)
+            at = &(*at)->next;
+        if (*at)
+            grant_remove(at);
+    }
+    close_handle(entry->code);
+}
+
+uint64_t kp_compiler_grants_held(kp_compiler_connection_t *connection)
+{
+    uint64_t held = 0;
+    for (kp_compiler_grant_t **at = &connection->grants; *at;) {
+        kp_compiler_entry_t *entry = (*at)->entry;
+        if (!kp_compiler_entry_is_held(NULL, entry)) {
+            grant_remove(at);
+            continue;
+        }
+        held += entry->bytes;
+        at = &(*at)->next;
+    }
+    return held;
+}
+
+void kp_compiler_grants_revoke(kp_compiler_connection_t *connection)
+{
+    while (connection->grants)
+        grant_remove(&connection->grants);
+}
+
+int64_t kp_compiler_grant(kp_compiler_connection_t *connection, kp_compiler_entry_t *entry)
+{
+    kp_compiler_grant_t *grant = connection->grants;
+    while (grant && grant->entry != entry)
+        grant = grant->next;
+    if (grant)
+        return kp_handle_duplicate(grant->code, CLIENT_RIGHTS);
+    if (kp_compiler_grants_held(connection) + entry->bytes > KP_COMPILER_CLIENT_BYTES_MAX)
+        return KP_ERR_QUOTA;
+    grant = calloc(1, sizeof(*grant));
+    if (!grant)
+        return KP_ERR_NO_MEMORY;
+    int64_t own = kp_handle_duplicate(entry->code, KP_RIGHTS_SAME);
+    int64_t code = own < 0 ? own : kp_handle_duplicate((kp_handle_t)own, CLIENT_RIGHTS);
+    if (code < 0) {
+        close_handle(own > 0 ? (kp_handle_t)own : KP_HANDLE_NONE);
+        free(grant);
+        return code;
+    }
+    grant->entry = entry;
+    grant->code = (kp_handle_t)own;
+    grant->next = connection->grants;
+    connection->grants = grant;
+    entry->grants++;
+    return code;
+}

@@ -1,0 +1,170 @@
+#include "services/compiler/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/program/kp.h"
+
+static void on_connection(void *context, kp_handle_t channel, kp_signals_t observed);
+
+void kp_compiler_reply(kp_compiler_connection_t *connection, kp_transaction_t transaction,
+                       const void *reply, size_t size, kp_handle_t code)
+{
+    const kp_channel_message_t message = {
+        .bytes = (uint32_t)kp_mem(reply),
+        .byte_count = (uint32_t)size,
+        .handles = (uint32_t)kp_mem(&code),
+        .handle_count = code != KP_HANDLE_NONE,
+        .transaction = transaction,
+    };
+    /* Whoever asked may have given up, or be gone. */
+    if (kp_channel_reply(connection->channel, &message) != KP_OK && code != KP_HANDLE_NONE)
+        (void)kp_handle_close(code);
+}
+
+void kp_compiler_connection_watch(kp_compiler_connection_t *connection)
+{
+    kp_signals_t signals = KP_SIGNAL_PEER_CLOSED;
+    if (connection->requests < KP_COMPILER_REQUESTS_MAX)
+        signals |= KP_SIGNAL_READABLE;
+    /* Changes a watch that there is: cannot fail. */
+    (void)kp_loop_watch(&connection->service->loop, connection->channel, signals, on_connection,
+                        connection);
+}
+
+static void connection_close(kp_compiler_connection_t *connection)
+{
+    kp_compiler_service_t *service = connection->service;
+    kp_loop_unwatch(&service->loop, connection->channel);
+    (void)kp_handle_close(connection->channel);
+    kp_compiler_connection_t **link = &service->connections;
+    while (*link != connection)
+        link = &(*link)->next;
+    kp_compiler_tasks_drop(connection);
+    *link = connection->next;
+    service->connection_count--;
+    kp_compiler_grants_revoke(connection);
+    kp_compiler_cache_leave(&service->cache, &connection->account);
+    free(connection);
+}
+
+static void answer_info(kp_compiler_connection_t *connection, kp_transaction_t transaction)
+{
+    connection->counts.status = KP_OK;
+    connection->counts.held = kp_compiler_grants_held(connection);
+    kp_compiler_reply(connection, transaction, &connection->counts, sizeof(connection->counts),
+                      KP_HANDLE_NONE);
+}
+
+/* One message. False: the connection is to be closed. */
+static bool accept(kp_compiler_connection_t *connection, const kp_channel_message_t *message,
+                   const void *bytes, kp_handle_t module)
+{
+    kp_compiler_request_t request;
+    kp_status_t status =
+        kp_compiler_request_parse(bytes, message->byte_count, message->handle_count, &request);
+    if (status == KP_ERR_PROTOCOL || message->transaction == KP_TRANSACTION_NONE) {
+        if (message->handle_count)
+            (void)kp_handle_close(module);
+        return false;
+    }
+    if (status == KP_OK && request.ordinal == KP_COMPILER_INFO) {
+        answer_info(connection, message->transaction);
+    } else if (status == KP_OK) {
+        kp_compiler_task_start(connection, message->transaction, &request, module);
+    } else {
+        const kp_compiler_reply_t reply = {.status = status, .function = UINT32_MAX};
+        connection->counts.refused++;
+        (void)kp_handle_close(module);
+        kp_compiler_reply(connection, message->transaction, &reply, sizeof(reply), KP_HANDLE_NONE);
+    }
+    return true;
+}
+
+static void on_connection(void *context, kp_handle_t channel, kp_signals_t observed)
+{
+    kp_compiler_connection_t *connection = context;
+    if (observed & KP_SIGNAL_PEER_CLOSED || observed == 0) {
+        connection_close(connection); /* nobody is there to read any answer */
+        return;
+    }
+    if (connection->requests >= KP_COMPILER_REQUESTS_MAX) {
+        kp_compiler_connection_watch(connection);
+        return;
+    }
+    _Alignas(8) uint8_t bytes[sizeof(kp_compiler_request_t)];
+    kp_handle_t module = KP_HANDLE_NONE;
+    kp_channel_message_t message = {.bytes = (uint32_t)kp_mem(bytes),
+                                    .byte_count = sizeof(bytes),
+                                    .handles = (uint32_t)kp_mem(&module),
+                                    .handle_count = 1};
+    kp_status_t status = kp_channel_receive(channel, &message, KP_TIME_POLL);
+    if (status == KP_ERR_TIMED_OUT)
+        return;
+    if (status != KP_OK || !accept(connection, &message, bytes, module)) {
+        connection_close(connection);
+        return;
+    }
+    kp_compiler_connection_watch(connection);
+}
+
+static void connection_add(kp_compiler_service_t *service, kp_handle_t channel)
+{
+    kp_compiler_connection_t *connection =
+        service->connection_count < KP_COMPILER_CLIENTS_MAX ? calloc(1, sizeof(*connection)) : NULL;
+    if (connection) {
+        connection->service = service;
+        connection->channel = channel;
+        if (kp_loop_watch(&service->loop, channel, KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED,
+                          on_connection, connection) == KP_OK) {
+            connection->next = service->connections;
+            service->connections = connection;
+            service->connection_count++;
+            return;
+        }
+        free(connection);
+    }
+    (void)kp_handle_close(channel);
+}
+
+static void on_registry(void *context, kp_handle_t registry, kp_signals_t observed)
+{
+    kp_compiler_service_t *service = context;
+    (void)observed;
+    kp_status_t status;
+    while ((status = kp_message_receive(registry, &service->message)) == KP_OK) {
+        kp_handle_t channel = kp_message_take(&service->message, 0);
+        if (channel != KP_HANDLE_NONE)
+            connection_add(service, channel);
+        kp_message_clear(&service->message);
+    }
+    if (status != KP_ERR_SHOULD_WAIT)
+        kp_loop_stop(&service->loop, status);
+}
+
+kp_status_t kp_compiler_service_init(kp_compiler_service_t *service, kp_handle_t registry,
+                                     kp_handle_t authority, kp_handle_t program, kp_handle_t job)
+{
+    service->authority = authority;
+    service->program = program;
+    service->job = job;
+    service->cache.bytes_max = KP_COMPILER_CACHE_BYTES;
+    service->cache.count_max = KP_COMPILER_ENTRIES_MAX;
+    service->cache.context = service;
+    service->cache.is_held = kp_compiler_entry_is_held;
+    service->cache.drop = kp_compiler_entry_drop;
+    kp_loop_init(&service->loop);
+    kp_loop_timer_init(&service->slices, kp_compiler_tasks_slice, service);
+    kp_loop_timer_init(&service->watch, kp_compiler_tasks_watch, service);
+    int64_t requests = kp_service_register(registry);
+    if (requests < 0)
+        return (kp_status_t)requests;
+    service->requests = (kp_handle_t)requests;
+    return kp_loop_watch(&service->loop, service->requests, KP_SIGNAL_READABLE, on_registry,
+                         service);
+}
+
+kp_status_t kp_compiler_service_run(kp_compiler_service_t *service)
+{
+    return (kp_status_t)kp_loop_run(&service->loop);
+}

@@ -1,0 +1,554 @@
+/* The service from a client's side, on both machines: plays the shell's part in a boot archive of its own.
+   Results are lines of the log: "compiler: ok NAME" or "compiler: not ok NAME: why". The command line has
+   kill=compiler@kill-service and kill=compiler-worker@kill-worker-1 to 7. With the word measure: only how fast it
+   compiles. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/cache/hash.h"
+#include "runtime/compile/compile.h"
+#include "runtime/program/kp.h"
+#include "runtime/program/startup.h"
+#include "services/compiler/client.h"
+
+#define PATIENCE (kp_now() + 300 * KP_NS_PER_S)
+#define GUARDED KP_WASM_COMPILE_GUARDED
+
+static kp_handle_t service;
+static unsigned failures;
+static const char *name;
+static bool good;
+
+static void begin(const char *text)
+{
+    name = text;
+    good = true;
+}
+
+static void end(void)
+{
+    if (good)
+        kp_log("compiler: ok %s", name);
+    failures += !good;
+}
+
+#define CHECK(condition)                                                            \
+    do {                                                                            \
+        if (!(condition) && good) {                                                 \
+            good = false;                                                           \
+            kp_log("compiler: not ok %s: line %d: %s", name, __LINE__, #condition); \
+        }                                                                           \
+    } while (0)
+
+/* ---- modules ---- */
+
+/* (module (func (export "f") (result i32) i32.const N)): the number is in its last byte but one. */
+static const uint8_t small_template[] = {0, 'a', 's',  'm', 1, 0, 0, 0,    1, 5,   1, 0x60,
+                                         0, 1,   0x7f, 3,   2, 1, 0, 7,    5, 1,   1, 'f',
+                                         0, 0,   10,   6,   1, 4, 0, 0x41, 0, 0x0b};
+
+typedef struct module {
+    uint8_t bytes[sizeof(small_template)];
+} module_t;
+
+static module_t small(uint8_t number)
+{
+    module_t module;
+    memcpy(module.bytes, small_template, sizeof(module.bytes));
+    module.bytes[sizeof(module.bytes) - 2] = number & 63;
+    return module;
+}
+
+static uint64_t koid_of(kp_handle_t handle)
+{
+    kp_object_info_t info = {0};
+    CHECK(kp_object_info(handle, &info) == KP_OK && info.type == KP_TYPE_CODE);
+    return info.koid;
+}
+
+static kp_status_t compile(kp_compiler_client_t *client, const void *bytes, size_t size,
+                           kp_compiler_code_t *code, kp_compiler_reply_t *reply)
+{
+    return kp_compiler_compile(client, bytes, (uint32_t)size, GUARDED, 0, PATIENCE, code, reply);
+}
+
+/* ---- tests ---- */
+
+static void test_same(void)
+{
+    begin("the same module is the same code");
+    kp_compiler_client_t one, two;
+    kp_compiler_code_t first, second, other;
+    kp_compiler_reply_t reply;
+    module_t module = small(1), changed = small(2);
+    CHECK(kp_compiler_connect(&one, service) == KP_OK);
+    CHECK(kp_compiler_connect(&two, service) == KP_OK);
+    CHECK(compile(&one, &module, sizeof(module), &first, &reply) == KP_OK);
+    CHECK(!first.is_cached && first.address && first.size > KP_WASM_CODE_PAGE &&
+          first.compile_ns > 0);
+    CHECK(compile(&two, &module, sizeof(module), &second, NULL) == KP_OK);
+    CHECK(second.is_cached && second.size == first.size && second.address != first.address);
+    uint64_t koid = koid_of(first.code);
+    CHECK(koid == koid_of(second.code));
+    CHECK(compile(&one, &changed, sizeof(changed), &other, NULL) == KP_OK);
+    CHECK(!other.is_cached && koid_of(other.code) != koid);
+    kp_compiler_code_t checked;
+    CHECK(kp_compiler_compile(&one, &module, sizeof(module), 0, 0, PATIENCE, &checked, NULL) ==
+              KP_OK &&
+          !checked.is_cached);
+    kp_code_info_t info;
+    CHECK(kp_code_info(first.code, &info) == KP_OK && info.kind == KP_CODE_MADE &&
+          info.mappings == 2);
+    kp_compiler_info_t counts;
+    CHECK(kp_compiler_ask_info(&one, PATIENCE, &counts) == KP_OK && counts.compiled == 3 &&
+          counts.found == 0 && counts.held > 0);
+    CHECK(kp_compiler_ask_info(&two, PATIENCE, &counts) == KP_OK && counts.compiled == 0 &&
+          counts.found == 1);
+    kp_compiler_code_release(&first);
+    kp_compiler_code_release(&other);
+    kp_compiler_code_release(&checked);
+    CHECK(kp_compiler_ask_info(&one, PATIENCE, &counts) == KP_OK);
+    /* What was closed and unmapped is held only as far as the other connection has it. */
+    CHECK(kp_compiler_ask_info(&two, PATIENCE, &counts) == KP_OK && counts.held > 0);
+    kp_handle_t code = second.code;
+    kp_compiler_disconnect(&two);
+    /* With the connection go the handles, not the mappings. */
+    int64_t again = 0;
+    for (int i = 0; i < 2000 && again != KP_ERR_REVOKED; i++) {
+        again = kp_code_map(code);
+        if (again > 0)
+            (void)kp_code_unmap((uint64_t)again);
+        (void)kp_object_wait_many(NULL, 0, kp_now() + KP_NS_PER_MS);
+    }
+    CHECK(again == KP_ERR_REVOKED);
+    CHECK(kp_code_unmap(second.address) == KP_OK);
+    CHECK(kp_handle_close(code) == KP_OK);
+    kp_compiler_disconnect(&one);
+    end();
+}
+
+static void test_code_is_code(void)
+{
+    begin("code cannot be turned into anything else");
+    kp_compiler_client_t client;
+    kp_compiler_code_t code;
+    module_t module = small(3);
+    CHECK(kp_compiler_connect(&client, service) == KP_OK);
+    CHECK(compile(&client, &module, sizeof(module), &code, NULL) == KP_OK);
+    kp_object_info_t info;
+    CHECK(kp_object_info(code.code, &info) == KP_OK &&
+          info.rights == (KP_RIGHT_EXECUTE | KP_RIGHT_MAP | KP_RIGHT_INSPECT | KP_RIGHT_TRANSFER));
+    uint8_t byte = 0;
+    CHECK(kp_vmo_write(code.code, 0, &byte, 1) == KP_ERR_WRONG_TYPE);
+    CHECK(kp_vmo_read(code.code, 0, &byte, 1) == KP_ERR_WRONG_TYPE);
+    CHECK(kp_handle_duplicate(code.code, KP_RIGHTS_SAME) == KP_ERR_ACCESS_DENIED);
+    int64_t vmo = kp_vmo_create(4096);
+    CHECK(vmo > 0 && kp_code_create(code.code, (kp_handle_t)vmo) == KP_ERR_WRONG_TYPE &&
+          kp_code_create((kp_handle_t)vmo, (kp_handle_t)vmo) == KP_ERR_WRONG_TYPE &&
+          kp_code_map((kp_handle_t)vmo) == KP_ERR_WRONG_TYPE);
+    (void)kp_handle_close((kp_handle_t)vmo);
+    kp_compiler_code_release(&code);
+    kp_compiler_disconnect(&client);
+    end();
+}
+
+static void test_damaged(void)
+{
+    static const struct {
+        uint32_t at;   /* which byte */
+        uint8_t value; /* becomes what */
+        uint32_t size;
+        kp_status_t status;
+        uint32_t offset;
+    } damages[] = {
+        {0, 1, sizeof(module_t), KP_ERR_BAD_FORMAT, 0},
+        {0, 0, 3, KP_ERR_BAD_FORMAT, 0},
+        {0, 0, 0, KP_ERR_BAD_FORMAT, 0},
+        {4, 9, sizeof(module_t), KP_ERR_BAD_FORMAT, 4},
+        {18, 9, sizeof(module_t), KP_ERR_BAD_FORMAT, 18},    /* no such type */
+        {31, 0x42, sizeof(module_t), KP_ERR_BAD_FORMAT, 33}, /* i64.const for an i32 */
+        {31, 0xff, sizeof(module_t), KP_ERR_BAD_FORMAT, 32}, /* no instruction */
+    };
+    begin("damaged modules");
+    kp_compiler_client_t client;
+    CHECK(kp_compiler_connect(&client, service) == KP_OK);
+    for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+        module_t module = small(4);
+        module.bytes[damages[i].at] = damages[i].value;
+        kp_compiler_code_t code;
+        kp_compiler_reply_t reply;
+        kp_status_t status = compile(&client, &module, damages[i].size, &code, &reply);
+        if (status != damages[i].status || reply.offset != damages[i].offset ||
+            reply.text_size == 0) {
+            good = false;
+            kp_log("compiler: not ok %s: %u: %d at %u: %s", name, (unsigned)i, (int)status,
+                   (unsigned)reply.offset, reply.text);
+        }
+        CHECK(code.code == KP_HANDLE_NONE && code.address == 0);
+    }
+    kp_compiler_info_t counts;
+    CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK && counts.refused == 7 &&
+          counts.held == 0);
+    kp_compiler_disconnect(&client);
+    end();
+}
+
+/* One call with these bytes and handle; the reply's status, or the call's. */
+static kp_status_t raw(kp_handle_t channel, const void *bytes, size_t size, kp_handle_t handle,
+                       kp_time_t deadline)
+{
+    kp_compiler_reply_t reply = {0};
+    kp_handle_t result = KP_HANDLE_NONE;
+    kp_channel_call_t call = {
+        .request = {.bytes = (uint32_t)kp_mem(bytes),
+                    .byte_count = (uint32_t)size,
+                    .handles = (uint32_t)kp_mem(&handle),
+                    .handle_count = handle != KP_HANDLE_NONE},
+        .reply = {.bytes = (uint32_t)kp_mem(&reply),
+                  .byte_count = sizeof(reply),
+                  .handles = (uint32_t)kp_mem(&result),
+                  .handle_count = 1},
+    };
+    kp_status_t status = kp_channel_call(channel, &call, deadline);
+    if (status != KP_OK && handle != KP_HANDLE_NONE)
+        (void)kp_handle_close(handle);
+    if (result != KP_HANDLE_NONE)
+        (void)kp_handle_close(result);
+    return status == KP_OK ? reply.status : status;
+}
+
+static kp_handle_t vmo_of(uint64_t size, kp_rights_t rights)
+{
+    int64_t vmo = kp_vmo_create(size);
+    module_t module = small(5);
+    CHECK(vmo > 0 && kp_vmo_write((kp_handle_t)vmo, 0, &module, sizeof(module)) == KP_OK);
+    int64_t weak = kp_handle_replace((kp_handle_t)vmo, rights);
+    CHECK(weak > 0);
+    return (kp_handle_t)weak;
+}
+
+static void test_requests(void)
+{
+    const kp_rights_t usual = KP_RIGHT_READ | KP_RIGHT_DUPLICATE | KP_RIGHT_TRANSFER;
+    const struct {
+        kp_compiler_request_t request;
+        uint32_t size;
+        kp_rights_t rights; /* of the VMO; 0: no handle; 1: an event */
+        kp_status_t status;
+    } requests[] = {
+        {{KP_COMPILER_COMPILE, GUARDED, 0, sizeof(module_t)}, 16, usual, KP_OK},
+        {{KP_COMPILER_COMPILE, 1u << 3, 0, sizeof(module_t)}, 16, usual, KP_ERR_INVALID_ARGUMENT},
+        {{KP_COMPILER_COMPILE, 0x80000000, 0, 34}, 16, usual, KP_ERR_INVALID_ARGUMENT},
+        {{KP_COMPILER_COMPILE, 0, 1u << 30, 34}, 16, usual, KP_ERR_INVALID_ARGUMENT},
+        {{KP_COMPILER_COMPILE, 0, 0, 4097}, 16, usual, KP_ERR_INVALID_ARGUMENT},
+        {{KP_COMPILER_COMPILE, 0, 0, UINT32_MAX}, 16, usual, KP_ERR_TOO_LARGE},
+        {{KP_COMPILER_COMPILE, 0, 0, 34},
+         16,
+         KP_RIGHT_READ | KP_RIGHT_TRANSFER,
+         KP_ERR_ACCESS_DENIED},
+        {{KP_COMPILER_COMPILE, 0, 0, 34},
+         16,
+         KP_RIGHT_DUPLICATE | KP_RIGHT_TRANSFER,
+         KP_ERR_ACCESS_DENIED},
+        {{KP_COMPILER_COMPILE, 0, 0, 34}, 16, 1, KP_ERR_WRONG_TYPE},
+        {{KP_COMPILER_COMPILE, 0, 0, 34}, 16, 0, KP_ERR_PEER_CLOSED},
+        {{KP_COMPILER_COMPILE, 0, 0, 34}, 15, usual, KP_ERR_PEER_CLOSED},
+        {{KP_COMPILER_COMPILE, 0, 0, 34}, 0, usual, KP_ERR_PEER_CLOSED},
+        {{KP_COMPILER_COMPILE, 0, 0, 34}, 17, usual, KP_ERR_PEER_CLOSED},
+        {{KP_COMPILER_INFO, 0, 0, 0}, 16, usual, KP_ERR_PEER_CLOSED},
+        {{3, 0, 0, 34}, 16, usual, KP_ERR_PEER_CLOSED},
+        {{0, 0, 0, 0}, 16, 0, KP_ERR_PEER_CLOSED},
+    };
+    begin("hostile requests");
+    uint8_t bytes[32] = {0};
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        int64_t channel = kp_service_connect(service);
+        kp_handle_t handle = KP_HANDLE_NONE;
+        if (requests[i].rights == 1) {
+            int64_t event = kp_event_create();
+            handle = event > 0 ? (kp_handle_t)event : KP_HANDLE_NONE;
+        } else if (requests[i].rights) {
+            handle = vmo_of(4096, requests[i].rights);
+        }
+        memcpy(bytes, &requests[i].request, sizeof(requests[i].request));
+        kp_status_t status = raw((kp_handle_t)channel, bytes, requests[i].size, handle, PATIENCE);
+        if (status != requests[i].status) {
+            good = false;
+            kp_log("compiler: not ok %s: %u: %d", name, (unsigned)i, (int)status);
+        }
+        (void)kp_handle_close((kp_handle_t)channel);
+    }
+    /* A message that wants no reply. */
+    int64_t channel = kp_service_connect(service);
+    kp_handle_t module = vmo_of(4096, usual);
+    CHECK(kp_channel_write((kp_handle_t)channel, &requests[0].request, 16, &module, 1) == KP_OK);
+    CHECK(kp_object_wait_one((kp_handle_t)channel, KP_SIGNAL_PEER_CLOSED, PATIENCE, NULL) == KP_OK);
+    (void)kp_handle_close((kp_handle_t)channel);
+    end();
+}
+
+static void test_flood(const uint8_t *large, size_t large_size)
+{
+    begin("a flood of connections and requests beside a patient client");
+    kp_compiler_client_t client;
+    CHECK(kp_compiler_connect(&client, service) == KP_OK);
+    const kp_rights_t usual = KP_RIGHT_READ | KP_RIGHT_DUPLICATE | KP_RIGHT_TRANSFER;
+    for (unsigned round = 0; round < 3; round++) {
+        kp_handle_t channels[40];
+        unsigned count = 0;
+        for (; count < 40; count++) {
+            int64_t channel = kp_service_connect(service);
+            if (channel < 0)
+                break;
+            channels[count] = (kp_handle_t)channel;
+            if (count % 2)
+                continue;
+            /* A large module each, and nobody waits for the answer. */
+            int64_t vmo = kp_vmo_create(large_size);
+            if (vmo > 0 && kp_vmo_write((kp_handle_t)vmo, 0, large, large_size) == KP_OK &&
+                (vmo = kp_handle_replace((kp_handle_t)vmo, usual)) > 0) {
+                const kp_compiler_request_t request = {KP_COMPILER_COMPILE, count % 8, count / 8,
+                                                       (uint32_t)large_size};
+                (void)raw((kp_handle_t)channels[count], &request, sizeof(request), (kp_handle_t)vmo,
+                          kp_now() + KP_NS_PER_MS);
+            }
+        }
+        CHECK(count > 0);
+        module_t module = small((uint8_t)(10 + round));
+        kp_compiler_code_t code;
+        CHECK(compile(&client, &module, sizeof(module), &code, NULL) == KP_OK);
+        kp_compiler_code_release(&code);
+        while (count > 0)
+            (void)kp_handle_close(channels[--count]);
+    }
+    kp_compiler_disconnect(&client);
+    end();
+}
+
+static void test_held(void)
+{
+    begin("many codes, mapped and given back");
+    enum { CODES = 60 };
+    static kp_compiler_code_t codes[CODES];
+    kp_compiler_client_t client;
+    CHECK(kp_compiler_connect(&client, service) == KP_OK);
+    for (int round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < CODES; i++) {
+            module_t module = small((uint8_t)i);
+            CHECK(compile(&client, &module, sizeof(module), &codes[i], NULL) == KP_OK);
+            CHECK(!round || codes[i].is_cached);
+        }
+        for (unsigned i = 0; i < CODES; i++)
+            kp_compiler_code_release(&codes[i]);
+    }
+    kp_compiler_info_t counts;
+    CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK && counts.held == 0);
+    kp_compiler_disconnect(&client);
+    end();
+}
+
+/* A module whose compilation takes long: many functions of many instructions that become much code. */
+enum { LONG_FUNCTIONS = 32, LONG_BODY = 65530 };
+
+static size_t leb(uint8_t *to, uint32_t value)
+{
+    for (unsigned i = 0; i < 4; i++) /* always five bytes */
+        to[i] = (uint8_t)(0x80 | (value >> (7 * i) & 0x7f));
+    to[4] = (uint8_t)(value >> 28);
+    return 5;
+}
+
+static uint8_t *long_module(size_t *size)
+{
+    static const uint8_t head[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3};
+    uint8_t *bytes = malloc((size_t)LONG_FUNCTIONS * (LONG_BODY + 16) + 1024), *at = bytes;
+    if (!bytes)
+        return NULL;
+    memcpy(at, head, sizeof(head));
+    at += sizeof(head);
+    at += leb(at, 5 + LONG_FUNCTIONS);
+    at += leb(at, LONG_FUNCTIONS);
+    memset(at, 0, LONG_FUNCTIONS);
+    at += LONG_FUNCTIONS;
+    *at++ = 10;
+    at += leb(at, 5 + LONG_FUNCTIONS * (5 + LONG_BODY));
+    at += leb(at, LONG_FUNCTIONS);
+    for (unsigned f = 0; f < LONG_FUNCTIONS; f++) {
+        at += leb(at, LONG_BODY);
+        uint8_t *end = at + LONG_BODY;
+        memcpy(at, "\1\1\x7c", 3); /* a local, f64 */
+        at += 3;
+        while (end - at > 4) {
+            memcpy(at, "\x20\0\xb1\x1a", 4); /* local.get 0, i64.trunc_f64_u, drop */
+            at += 4;
+        }
+        while (end - at > 1)
+            *at++ = 0x01; /* nop */
+        *at++ = 0x0b;
+    }
+    *size = (size_t)(at - bytes);
+    return bytes;
+}
+
+/* Sends a request whose answer nobody waits for. */
+static void start(kp_compiler_client_t *client, kp_handle_t module, size_t size, uint32_t flags)
+{
+    int64_t copy =
+        kp_handle_duplicate(module, KP_RIGHT_READ | KP_RIGHT_DUPLICATE | KP_RIGHT_TRANSFER);
+    const kp_compiler_request_t request = {KP_COMPILER_COMPILE, flags, 0xf, (uint32_t)size};
+    CHECK(copy > 0 && raw(client->channel, &request, sizeof(request), (kp_handle_t)copy,
+                          kp_now() + 10 * KP_NS_PER_MS) == KP_ERR_TIMED_OUT);
+}
+
+static void test_deaths(void)
+{
+    begin("a worker is killed at its work");
+    kp_compiler_client_t client;
+    kp_compiler_info_t counts = {0};
+    size_t size = 0;
+    uint8_t *bytes = long_module(&size);
+    int64_t vmo = kp_vmo_create(size ? size : 1);
+    CHECK(bytes && vmo > 0 && kp_vmo_write((kp_handle_t)vmo, 0, bytes, size) == KP_OK);
+    CHECK(kp_compiler_connect(&client, service) == KP_OK);
+    start(&client, (kp_handle_t)vmo, size, GUARDED);
+    /* Its module is hashed first, and then compiled for more than twice as long: with waits that double,
+       one of the marks finds the worker. */
+    kp_time_t wait = 10 * KP_NS_PER_MS;
+    for (char mark[] = "kill-worker-1"; mark[12] <= '7' && !counts.refused; mark[12]++, wait *= 2) {
+        (void)kp_object_wait_many(NULL, 0, kp_now() + wait);
+        CHECK(kp_boot_mark_text(mark) == KP_OK);
+        (void)kp_object_wait_many(NULL, 0, kp_now() + wait / 4);
+        CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK);
+    }
+    CHECK(counts.refused == 1 && counts.compiled == 0);
+    /* Its death was its own. */
+    kp_compiler_code_t before, code;
+    module_t module = small(60);
+    CHECK(compile(&client, &module, sizeof(module), &before, NULL) == KP_OK);
+    end();
+
+    begin("the service is killed at its work");
+    start(&client, (kp_handle_t)vmo, size, KP_WASM_COMPILE_FUEL);
+    CHECK(kp_boot_mark_text("kill-service") == KP_OK);
+    CHECK(compile(&client, &module, sizeof(module), &code, NULL) == KP_ERR_PEER_CLOSED);
+    CHECK(compile(&client, &module, sizeof(module), &code, NULL) == KP_OK); /* a new one */
+    CHECK(!code.is_cached && koid_of(code.code) != koid_of(before.code));
+    CHECK(kp_code_unmap(before.address) == KP_OK); /* it was there all the time */
+    before.address = 0;
+    kp_compiler_code_release(&before);
+    kp_compiler_code_release(&code);
+    (void)kp_handle_close((kp_handle_t)vmo);
+    free(bytes);
+    kp_compiler_disconnect(&client);
+    end();
+}
+
+/* ---- how fast, and is it what the compiler makes elsewhere ---- */
+
+uint32_t kp_wasm_cpu_features(void)
+{
+    return 0;
+}
+
+static void *resize(void *context, void *old, size_t old_size, size_t size)
+{
+    (void)context;
+    (void)old_size;
+    if (size)
+        return realloc(old, size);
+    free(old);
+    return NULL;
+}
+
+/* Compiles here what the service compiles: its digest for run.sh, which has the host's. */
+static void digest(const uint8_t *large, size_t size)
+{
+    const kp_wasm_allocator_t allocator = {.resize = resize};
+    kp_wasm_options_t decode = kp_wasm_options_init(allocator);
+    kp_wasm_module_t *module;
+    kp_wasm_artefact_t artefact;
+    const kp_wasm_compile_options_t options = {
+        .allocator = allocator, .flags = GUARDED, .cpu = 0xf, .code_maximum = 256 << 20};
+    uint8_t digest[KP_SHA256_SIZE];
+    char text[2 * KP_SHA256_SIZE + 1];
+    if (kp_wasm_module_decode(large, size, &decode, &module, NULL) != KP_OK ||
+        kp_wasm_compile(module, &options, &artefact, NULL) != KP_OK) {
+        kp_log("compiler: not ok digest: it does not compile");
+        return;
+    }
+    kp_sha256(artefact.bytes, artefact.size, digest);
+    for (unsigned i = 0; i < KP_SHA256_SIZE; i++)
+        snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    kp_log("compiler: digest %s", text);
+    kp_wasm_artefact_free(&artefact);
+    kp_wasm_module_destroy(module);
+}
+
+static void measure(uint8_t *large, size_t size, unsigned rounds)
+{
+    kp_compiler_client_t client;
+    if (kp_compiler_connect(&client, service) != KP_OK)
+        return;
+    uint8_t *copy = malloc(size + 8);
+    for (unsigned i = 0; copy && i < rounds; i++) {
+        /* A custom section makes it another module. */
+        memcpy(copy, large, size);
+        const uint8_t custom[] = {0, 3, 1, 'n', (uint8_t)i};
+        memcpy(copy + size, custom, sizeof(custom));
+        kp_compiler_code_t code;
+        kp_time_t start = kp_now();
+        kp_status_t status = kp_compiler_compile(&client, copy, (uint32_t)(size + sizeof(custom)),
+                                                 GUARDED, 0xf, PATIENCE, &code, NULL);
+        kp_time_t middle = kp_now();
+        uint64_t compile_ns = code.compile_ns;
+        uint32_t code_size = code.size;
+        kp_compiler_code_release(&code);
+        if (status == KP_OK)
+            status = kp_compiler_compile(&client, copy, (uint32_t)(size + sizeof(custom)), GUARDED,
+                                         0xf, PATIENCE, &code, NULL);
+        kp_time_t last = kp_now();
+        kp_compiler_code_release(&code);
+        kp_log("compiler: measure %s bytes %u code %u compile_ns %llu first_ns %llu again_ns %llu",
+               kp_status_name(status), (unsigned)size, (unsigned)code_size,
+               (unsigned long long)compile_ns, (unsigned long long)(middle - start),
+               (unsigned long long)(last - middle));
+    }
+    free(copy);
+    kp_compiler_disconnect(&client);
+}
+
+int main(int argc, char **argv)
+{
+    bool only_measure = false;
+    for (int i = 1; i < argc; i++)
+        only_measure |= strcmp(argv[i], "measure") == 0;
+    service = kp_startup_take("svc:compiler");
+    size_t size = 0;
+    const void *large = kp_startup_file("ui/large.wasm", &size);
+    if (service == KP_HANDLE_NONE || !large) {
+        kp_log("compiler: not ok start: no service or no module was given");
+        return 1;
+    }
+    if (only_measure) {
+        uint8_t *bytes = malloc(size);
+        if (bytes) {
+            memcpy(bytes, large, size);
+            module_t tiny = small(1);
+            measure(tiny.bytes, sizeof(tiny), 5);
+            measure(bytes, size, 3);
+        }
+        kp_log("compiler: finished");
+        return 0;
+    }
+    test_same();
+    test_code_is_code();
+    test_damaged();
+    test_requests();
+    test_held();
+    test_flood(large, size);
+    test_deaths();
+    digest(large, size);
+    kp_log("compiler: finished: %u failed", failures);
+    return failures != 0;
+}
