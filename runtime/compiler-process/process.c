@@ -76,9 +76,14 @@ static bool reply(kp_status_t status, const kp_wasm_error_t *error, uint64_t siz
 
 /* ---- orders ---- */
 
+/* Never above what it is. */
 static bool limit(int resource, uint64_t soft, uint64_t hard)
 {
-    struct rlimit limit = {soft, hard};
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0)
+        return false;
+    limit.rlim_max = hard < limit.rlim_max ? hard : limit.rlim_max;
+    limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
     return setrlimit(resource, &limit) == 0;
 }
 

@@ -2,7 +2,7 @@
 #ifndef KP_RUNTIME_EMBED_INTERNAL_H
 #define KP_RUNTIME_EMBED_INTERNAL_H
 
-#include "runtime/compile/compile.h"
+#include "runtime/compiler-process/obtain.h"
 #include "runtime/embed/kpwasm.h"
 #include "runtime/interpret/interpret.h"
 
@@ -57,8 +57,12 @@ kp_wasm_size_range_t kp_embed_range(const wasm_limits_t *limits);
 struct wasm_config_t {
     kpwasm_tier_t tier;
     uint32_t features;
-    bool fuel;
+    bool fuel, lazy;
+    kpwasm_compiler_t compiler;
+    unsigned jobs;
     kpwasm_limits_t limits;
+    uint64_t cache_bytes;
+    char cache[1024]; /* empty: none */
 };
 struct wasm_engine_t {
     wasm_config_t config;
@@ -70,7 +74,7 @@ typedef struct kp_embed_module {
     uint8_t *bytes;
     size_t size;
     kp_wasm_module_t *module;
-    kp_wasm_code_t *code;
+    kp_code_source_t code; /* tier NULL: interpreted */
     kp_wasm_interpreted_t *interpreted;
 } kp_embed_module_t;
 void kp_embed_module_release(kp_embed_module_t *module);
@@ -94,6 +98,7 @@ typedef struct kp_embed_module_hold {
 struct wasm_store_t {
     wasm_config_t config;
     kp_wasm_store_t *store;
+    kp_code_cache_t *cache; /* one for each store, as it belongs to one thread */
     kp_embed_callback_t *callbacks;
     kp_embed_module_hold_t *modules;
     struct wasm_ref_t

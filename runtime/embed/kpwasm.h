@@ -28,6 +28,28 @@ WASM_API_EXTERN void kpwasm_config_set_features(wasm_config_t *config, uint32_t 
 WASM_API_EXTERN void kpwasm_config_set_fuel(wasm_config_t *config, bool counted);
 WASM_API_EXTERN void kpwasm_config_set_limits(wasm_config_t *config, const kpwasm_limits_t *limits);
 
+/* Where the compiler works. In this process, or (Linux) each module that has to be compiled in a process of its own,
+   started for it, which has no files, no network, no memory of this one and limits on memory and time: a
+   module that breaks the compiler ends that process, and wasm_module_new says so and returns NULL. Costs half a
+   millisecond a module. The process is a child: a host that reaps every child (waitpid(-1)) may take it. Either way
+   code is sealed before it is mapped executable; no memory is ever both writable and executable. */
+typedef enum kpwasm_compiler {
+    KPWASM_COMPILER_IN_PROCESS, /* at first */
+    KPWASM_COMPILER_PROCESS,
+} kpwasm_compiler_t;
+WASM_API_EXTERN void kpwasm_config_set_compiler(wasm_config_t *config, kpwasm_compiler_t compiler);
+/* Threads that compile one module, at least 1 (at first), the caller's among them. */
+WASM_API_EXTERN void kpwasm_config_set_jobs(wasm_config_t *config, unsigned jobs);
+/* Modules are validated when they are made, their functions compiled at their first call. Off at first. */
+WASM_API_EXTERN void kpwasm_config_set_lazy(wasm_config_t *config, bool lazy);
+/* A folder where compiled code is kept (runtime/cache/cache.h: made if it is missing, its parents are not; it must be
+   this user's alone), and most bytes in it; 0: 256 MiB. Whatever is wrong with it or in it, modules are
+   compiled then. folder NULL: none, as at first. False: the path is too long. */
+WASM_API_EXTERN bool kpwasm_config_set_cache(wasm_config_t *config, const char *folder,
+                                             uint64_t bytes);
+/* Did the code of this module come from the cache? */
+WASM_API_EXTERN bool kpwasm_module_is_cached(const wasm_module_t *module);
+
 /* Fuel left; a call that needs more traps "all fuel consumed". */
 WASM_API_EXTERN void kpwasm_store_set_fuel(wasm_store_t *store, int64_t fuel);
 WASM_API_EXTERN int64_t kpwasm_store_fuel(const wasm_store_t *store);

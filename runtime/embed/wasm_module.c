@@ -53,6 +53,31 @@ void kpwasm_config_set_limits(wasm_config_t *config, const kpwasm_limits_t *limi
     config->limits = *limits;
 }
 
+void kpwasm_config_set_compiler(wasm_config_t *config, kpwasm_compiler_t compiler)
+{
+    config->compiler = compiler;
+}
+
+void kpwasm_config_set_jobs(wasm_config_t *config, unsigned jobs)
+{
+    config->jobs = jobs;
+}
+
+void kpwasm_config_set_lazy(wasm_config_t *config, bool lazy)
+{
+    config->lazy = lazy;
+}
+
+bool kpwasm_config_set_cache(wasm_config_t *config, const char *folder, uint64_t bytes)
+{
+    size_t length = folder ? strlen(folder) : 0;
+    if (length >= sizeof config->cache)
+        return false;
+    memcpy(config->cache, folder ? folder : "", length + 1);
+    config->cache_bytes = bytes;
+    return true;
+}
+
 wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *config)
 {
     wasm_engine_t *engine = config ? malloc(sizeof *engine) : NULL;
@@ -96,6 +121,10 @@ wasm_store_t *wasm_store_new(wasm_engine_t *engine)
         free(store);
         return NULL;
     }
+    const wasm_config_t *config = &store->config;
+    if (config->cache[0] && config->tier == KPWASM_TIER_COMPILE &&
+        kp_code_cache_open(config->cache, config->cache_bytes, &store->cache) != KP_OK)
+        store->cache = NULL;
     return store;
 }
 
@@ -122,6 +151,7 @@ void wasm_store_delete(wasm_store_t *store)
         free(callback);
     }
     wasm_trap_delete(store->host_trap);
+    kp_code_cache_close(store->cache);
     free(store);
 }
 
@@ -151,7 +181,7 @@ void kp_embed_module_release(kp_embed_module_t *module)
 {
     if (!module || __atomic_sub_fetch(&module->references, 1, __ATOMIC_ACQ_REL) != 0)
         return;
-    kp_wasm_code_unload(module->code);
+    kp_code_discard(&module->code);
     kp_wasm_interpreted_destroy(module->interpreted);
     kp_wasm_module_destroy(module->module);
     free(module->bytes);
@@ -173,30 +203,33 @@ static void set_error(wasm_store_t *store, kp_status_t status, const kp_wasm_err
         snprintf(store->error, sizeof store->error, "%s", kp_status_text(status));
 }
 
-static kp_status_t make_code(const wasm_config_t *config, kp_embed_module_t *module,
-                             kp_wasm_error_t *error)
+/* On an error from the compiler *failure says why. */
+static kp_status_t make_code(wasm_store_t *store, kp_embed_module_t *module, kp_wasm_error_t *error,
+                             kp_compile_failure_t *failure)
 {
+    const wasm_config_t *config = &store->config;
     if (config->tier == KPWASM_TIER_INTERPRET) {
         kp_status_t status = kp_wasm_module_validate(module->module, error);
         return status == KP_OK ? kp_wasm_interpreted_create(module->module, kp_embed_allocator,
                                                             &module->interpreted)
                                : status;
     }
-    kp_wasm_compile_options_t options = kp_wasm_compile_options_init(kp_embed_allocator);
-    kp_wasm_artefact_t artefact;
-    options.flags |= KP_WASM_COMPILE_INTERRUPT | (config->fuel ? KP_WASM_COMPILE_FUEL : 0);
-    kp_status_t status = kp_wasm_compile(module->module, &options, &artefact, error);
-    if (status != KP_OK)
-        return status;
-    status = kp_wasm_code_load(artefact.bytes, artefact.size, module->module, kp_embed_allocator,
-                               &module->code);
-    kp_wasm_artefact_free(&artefact);
-    return status;
+    const kp_code_options_t options = {
+        .allocator = kp_embed_allocator,
+        .flags = KP_WASM_COMPILE_GUARDED | KP_WASM_COMPILE_INTERRUPT |
+                 (config->fuel ? KP_WASM_COMPILE_FUEL : 0),
+        .own_process = config->compiler == KPWASM_COMPILER_PROCESS,
+        .lazy = config->lazy,
+        .jobs = config->jobs,
+        .cache = store->cache,
+    };
+    return kp_code_obtain(&options, module->module, &module->code, failure);
 }
 
 static kp_embed_module_t *load(wasm_store_t *store, const char *bytes, size_t size, bool with_code)
 {
     kp_wasm_error_t error = {0};
+    kp_compile_failure_t failure = {""};
     kp_status_t status = KP_ERR_NO_MEMORY;
     kp_wasm_options_t options = kp_wasm_options_init(kp_embed_allocator);
     options.features = store->config.features;
@@ -211,10 +244,12 @@ static kp_embed_module_t *load(wasm_store_t *store, const char *bytes, size_t si
             memcpy(module->bytes, bytes, size);
         status = kp_wasm_module_decode(module->bytes, size, &options, &module->module, &error);
         if (status == KP_OK)
-            status = with_code ? make_code(&store->config, module, &error)
+            status = with_code ? make_code(store, module, &error, &failure)
                                : kp_wasm_module_validate(module->module, &error);
     }
     set_error(store, status, &error);
+    if (status != KP_OK && failure.text[0])
+        snprintf(store->error, sizeof store->error, "%s", failure.text);
     if (status == KP_OK)
         return module;
     kp_embed_module_release(module);
@@ -286,6 +321,11 @@ void wasm_module_exports(const wasm_module_t *handle, wasm_exporttype_vec_t *out
         name_of(module, export->name, &name);
         out->data[i] = wasm_exporttype_new(&name, type_of(module, export->kind, export->index));
     }
+}
+
+bool kpwasm_module_is_cached(const wasm_module_t *handle)
+{
+    return KP_EMBED_REF(handle)->module->code.is_cached;
 }
 
 static const char serial_magic[8] = "KPWASM\0\1";
@@ -374,9 +414,9 @@ wasm_instance_t *wasm_instance_new(wasm_store_t *store, const wasm_module_t *han
     if (status == KP_OK)
         status = kp_wasm_instance_create(
             store->store, module->module,
-            module->code ? &kp_wasm_compiled_tier : &kp_wasm_interpreted_tier,
-            module->code ? (void *)module->code : (void *)module->interpreted, given, count, true,
-            &instance, &bad);
+            module->code.tier ? module->code.tier : &kp_wasm_interpreted_tier,
+            module->code.tier ? module->code.tier_module : (void *)module->interpreted, given,
+            count, true, &instance, &bad);
     free(given);
     set_error(store, status, NULL);
     if (bad != UINT32_MAX)

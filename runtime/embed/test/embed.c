@@ -1,4 +1,4 @@
-/* The embedding API, used as programs use it, in both tiers. */
+/* The embedding API, used as programs use it, in both tiers, and by each way to compile. */
 #include "runtime/embed/kpwasm.h"
 
 #include <stdlib.h>
@@ -125,10 +125,23 @@ static void link_world(world_t *world)
     wasm_globaltype_delete(number);
 }
 
-static void world_open(world_t *world, kpwasm_tier_t tier)
+/* How code is made, for world_open. */
+typedef struct way {
+    kpwasm_tier_t tier;
+    kpwasm_compiler_t compiler;
+    bool lazy;
+    unsigned jobs;
+    const char *cache;
+} way_t;
+
+static void world_open(world_t *world, const way_t *way)
 {
     wasm_config_t *config = wasm_config_new();
-    kpwasm_config_set_tier(config, tier);
+    kpwasm_config_set_tier(config, way->tier);
+    kpwasm_config_set_compiler(config, way->compiler);
+    kpwasm_config_set_lazy(config, way->lazy);
+    kpwasm_config_set_jobs(config, way->jobs);
+    KP_EXPECT(kpwasm_config_set_cache(config, way->cache, 0));
     kpwasm_config_set_fuel(config, true);
     world->engine = wasm_engine_new_with_config(config);
     world->store = trap_store = wasm_store_new(world->engine);
@@ -320,11 +333,12 @@ static void check_modules(world_t *world)
     wasm_store_delete(other);
 }
 
-static void everything_in(kpwasm_tier_t tier)
+static bool everything_in(way_t way)
 {
     world_t world;
     int before = environments_ended;
-    world_open(&world, tier);
+    world_open(&world, &way);
+    bool is_cached = kpwasm_module_is_cached(world.module);
     check_calls(&world);
     check_trap(&world);
     check_objects(&world);
@@ -333,16 +347,73 @@ static void everything_in(kpwasm_tier_t tier)
     check_modules(&world);
     world_close(&world);
     KP_EXPECT_INT(environments_ended, before + 1);
+    return is_cached;
 }
 
 KP_TEST(embed_interpreted)
 {
-    everything_in(KPWASM_TIER_INTERPRET);
+    everything_in((way_t){.tier = KPWASM_TIER_INTERPRET});
 }
 
 KP_TEST(embed_compiled)
 {
-    everything_in(KPWASM_TIER_COMPILE);
+    everything_in((way_t){.tier = KPWASM_TIER_COMPILE, .jobs = 2});
+}
+
+KP_TEST(embed_compiled_lazily)
+{
+    everything_in((way_t){.lazy = true});
+}
+
+KP_TEST(embed_compiled_by_a_process)
+{
+    everything_in((way_t){.compiler = KPWASM_COMPILER_PROCESS, .jobs = 2});
+    everything_in((way_t){.compiler = KPWASM_COMPILER_PROCESS, .lazy = true});
+}
+
+KP_TEST(embed_cached)
+{
+    char folder[32] = "/tmp/kpio-embed-XXXXXX", path[64], command[100], *long_path = NULL;
+    KP_REQUIRE(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/cache", folder);
+    way_t way = {.compiler = KPWASM_COMPILER_PROCESS, .cache = path};
+    KP_EXPECT(!everything_in(way));
+    KP_EXPECT(everything_in(way));
+    way.lazy = true;
+    way.compiler = KPWASM_COMPILER_IN_PROCESS;
+    KP_EXPECT(everything_in(way));
+    /* A folder that cannot be: without a cache. */
+    snprintf(path, sizeof path, "%s/none/none", folder);
+    KP_EXPECT(!everything_in(way));
+    wasm_config_t *config = wasm_config_new();
+    long_path = calloc(1, 5000);
+    memset(long_path, 'a', 4999);
+    KP_EXPECT(!kpwasm_config_set_cache(config, long_path, 0));
+    free(long_path);
+    wasm_config_delete(config);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    KP_EXPECT_INT(system(command), 0);
+}
+
+/* What is wrong with a module is told with its place, wherever it is compiled. */
+KP_TEST(embed_errors)
+{
+    unsigned char bad[sizeof starts];
+    memcpy(bad, starts, sizeof starts);
+    bad[sizeof starts - 2] = 0x1a; /* drop of nothing */
+    for (unsigned i = 0; i < 4; i++) {
+        wasm_config_t *config = wasm_config_new();
+        kpwasm_config_set_compiler(config,
+                                   i & 1 ? KPWASM_COMPILER_PROCESS : KPWASM_COMPILER_IN_PROCESS);
+        kpwasm_config_set_lazy(config, i & 2);
+        wasm_engine_t *engine = wasm_engine_new_with_config(config);
+        wasm_store_t *store = wasm_store_new(engine);
+        KP_EXPECT(load(store, bad, sizeof bad) == NULL);
+        KP_EXPECT(strstr(kpwasm_store_error(store), "type mismatch"));
+        KP_EXPECT(strstr(kpwasm_store_error(store), "at offset 0x1a in function 0"));
+        wasm_store_delete(store);
+        wasm_engine_delete(engine);
+    }
 }
 
 KP_TEST_MAIN()
