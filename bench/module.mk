@@ -36,3 +36,4 @@ bench_hosted_HOST_CFLAGS := -Ikernel/machine/hosted
 bench_hosted_HOST_LDFLAGS := -pthread -ldl
 TEST_SCRIPTS += bench/kernel-test
 test: $(BUILD)/bench/kernel.bundle
+TEST_SCRIPTS += bench/memory-test

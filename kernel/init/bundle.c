@@ -4,8 +4,14 @@ static bool entry_is_valid(const kp_bundle_entry_t *entry, uint64_t data_start, 
 {
     if (entry->name[0] == 0 || entry->name[KP_BUNDLE_NAME_MAX - 1] != 0)
         return false;
-    return entry->offset % KP_PAGE_SIZE == 0 && entry->offset >= data_start &&
-           entry->offset <= size && entry->size <= size - entry->offset;
+    if (entry->offset % KP_PAGE_SIZE || entry->offset < data_start || entry->offset > size)
+        return false;
+    uint64_t room = size - entry->offset;
+    if (entry->packed_size == 0)
+        return entry->size <= room;
+    /* What is in it is looked at page by page, when it is unpacked. */
+    uint64_t pages = entry->size / KP_PAGE_SIZE + (entry->size % KP_PAGE_SIZE != 0);
+    return entry->packed_size <= room && pages <= entry->packed_size / sizeof(uint32_t);
 }
 
 kp_status_t kp_bundle_open(kp_bundle_t *bundle, const void *bytes, uint64_t size)

@@ -1,5 +1,6 @@
 #include "kernel/init/files.h"
 
+#include "kernel/init/unpack.h"
 #include "kernel/object/code.h"
 
 /* Images of the other machine would run, and make calls that nobody answers. */
@@ -48,6 +49,8 @@ void kp_files_close(void)
 
 static kp_status_t image_make(const kp_bundle_entry_t *entry, const char *name, file_t *file)
 {
+    if (entry->packed_size) /* programs run where they lie */
+        return KP_ERR_NOT_SUPPORTED;
     kp_image_t *image = kp_kalloc(sizeof(*image));
     if (!image)
         return KP_ERR_NO_MEMORY;
@@ -77,12 +80,23 @@ kp_status_t kp_files_image(const char *name, const kp_image_t **out)
     return status;
 }
 
+/* One page of a packed file, when it is first looked at. A damaged archive was said to be so; what it
+   shows is zeroes. */
+static void page_fill(const void *context, uint64_t offset, void *page)
+{
+    const kp_bundle_entry_t *entry = context;
+    (void)kp_bundle_unpack(kp_bundle_data(&bundle, entry), entry->packed_size, entry->size,
+                           offset / KP_PAGE_SIZE, page);
+}
+
 static kp_status_t file_vmo(const kp_bundle_entry_t *entry, kp_vmo_t **out)
 {
     file_t *file = &files[entry - bundle.entries];
     kp_status_t status = KP_OK;
     kp_spin_lock(&files_lock);
-    if (!file->vmo)
+    if (!file->vmo && entry->packed_size)
+        status = kp_vmo_create_filled(entry->size, page_fill, entry, &file->vmo);
+    else if (!file->vmo)
         status = kp_vmo_create_static(kp_bundle_data(&bundle, entry), entry->size, &file->vmo);
     if (status == KP_OK)
         *out = kp_vmo_acquire(file->vmo);
@@ -135,7 +149,34 @@ void kp_files_grant_code(kp_startup_t *startup, const char *name)
         startup->status = status;
 }
 
-static int hex_digit(char c)
+/* A file's bytes one after the other, packed or not. */
+typedef struct reader {
+    const kp_bundle_entry_t *entry;
+    uint64_t at;
+    const uint8_t *page; /* the one that `at` lies in, unless it begins there */
+} reader_t;
+
+static kp_spinlock_t symbols_lock;
+static uint8_t symbols_page[KP_PAGE_SIZE]; /* of a packed one; guarded by: symbols_lock */
+
+/* The next byte, -1 at the end. symbols_lock is held. */
+static int reader_next(reader_t *reader)
+{
+    const kp_bundle_entry_t *entry = reader->entry;
+    if (reader->at == entry->size)
+        return -1;
+    uint64_t within = reader->at % KP_PAGE_SIZE;
+    if (within == 0 && entry->packed_size) {
+        page_fill(entry, reader->at, symbols_page);
+        reader->page = symbols_page;
+    } else if (within == 0) {
+        reader->page = kp_bundle_data(&bundle, entry) + reader->at;
+    }
+    reader->at++;
+    return reader->page[within];
+}
+
+static int hex_digit(int c)
 {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -144,25 +185,26 @@ void kp_files_symbol(const kp_image_t *image, uint64_t offset, char *name, size_
 {
     char path[KP_BUNDLE_NAME_MAX];
     kp_snprintf(path, sizeof(path), "symbols/%s.sym", image->name);
-    const kp_bundle_entry_t *entry = kp_bundle_find(&bundle, path);
-    const char *at = entry ? (const char *)kp_bundle_data(&bundle, entry) : NULL;
-    const char *end = at ? at + entry->size : NULL;
-    const char *best = NULL, *best_end = NULL;
-    while (at && at < end) {
+    reader_t reader = {.entry = kp_bundle_find(&bundle, path)};
+    name[0] = 0;
+    if (!reader.entry)
+        return;
+    kp_spin_lock(&symbols_lock);
+    for (int c = reader_next(&reader); c >= 0;) {
         uint64_t start = 0;
-        for (int digit; at < end && (digit = hex_digit(*at)) >= 0; at++)
+        for (int digit; (digit = hex_digit(c)) >= 0; c = reader_next(&reader))
             start = start * 16 + (uint64_t)digit;
-        const char *text = at < end && *at == ' ' ? at + 1 : at;
-        for (at = text; at < end && *at != '\n'; at++)
-            ;
         if (start > offset)
             break;
-        best = text;
-        best_end = at;
-        at++;
+        size_t length = 0;
+        if (c == ' ')
+            c = reader_next(&reader);
+        for (; c >= 0 && c != '\n'; c = reader_next(&reader)) {
+            if (length < size - 1)
+                name[length++] = (char)c;
+        }
+        name[length] = 0;
+        c = reader_next(&reader);
     }
-    size_t length = best ? KP_MIN((size_t)(best_end - best), size - 1) : 0;
-    if (length)
-        memcpy(name, best, length);
-    name[length] = 0;
+    kp_spin_unlock(&symbols_lock);
 }

@@ -142,6 +142,11 @@ kp_status_t kp_machine_vmo_init(kp_machine_vmo_t *vmo, uint64_t size);
 /* A read-only VMO over memory that stays (a page-aligned file of the boot archive); size is
    rounded up to pages by the caller. */
 kp_status_t kp_machine_vmo_init_static(kp_machine_vmo_t *vmo, const void *bytes, uint64_t size);
+/* A read-only VMO whose pages are what fill writes, always the same, when they are first looked at. Called
+   under locks; context stays. A machine may fill all of it at once. */
+typedef void (*kp_vmo_fill_fn)(const void *context, uint64_t offset, void *page);
+kp_status_t kp_machine_vmo_init_filled(kp_machine_vmo_t *vmo, uint64_t size, kp_vmo_fill_fn fill,
+                                       const void *context);
 /* All pages at once, physically contiguous (hosted: as far as that means anything), pinned. */
 kp_status_t kp_machine_vmo_init_contiguous(kp_machine_vmo_t *vmo, uint64_t size);
 void kp_machine_vmo_destroy(kp_machine_vmo_t *vmo);
@@ -164,7 +169,8 @@ kp_status_t kp_machine_vmo_seal_write(kp_machine_vmo_t *vmo);
 /* Commits and lends the kernel address of the page at offset and pins the VMO: it stays valid until
    the VMO is destroyed. Drivers use it (x86_64: with kp_x86_physical()). NULL: no memory. */
 void *kp_machine_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset);
-/* Committed bytes: shared with clones or not; and how much of either. A static VMO has none. */
+/* Committed bytes: shared with clones or not; and how much of either. A static VMO has none, a filled one
+   those that were looked at. */
 uint64_t kp_machine_vmo_committed(const kp_machine_vmo_t *vmo);
 void kp_machine_vmo_usage(kp_machine_vmo_t *vmo, uint64_t *private_bytes, uint64_t *shared_bytes);
 

@@ -72,6 +72,18 @@ kp_status_t kp_vmo_create_static(const void *bytes, uint64_t size, kp_vmo_t **ou
     return vmo_finish(kp_machine_vmo_init_static(&vmo->machine, bytes, vmo->size), vmo, out);
 }
 
+kp_status_t kp_vmo_create_filled(uint64_t size, kp_vmo_fill_fn fill, const void *context,
+                                 kp_vmo_t **out)
+{
+    kp_vmo_t *vmo;
+    kp_status_t status = vmo_alloc(size, NULL, &vmo);
+    if (status != KP_OK)
+        return status;
+    vmo->is_static = true;
+    return vmo_finish(kp_machine_vmo_init_filled(&vmo->machine, vmo->size, fill, context), vmo,
+                      out);
+}
+
 kp_status_t kp_vmo_create_contiguous(uint64_t size, kp_vmo_t **out)
 {
     kp_vmo_t *vmo;

@@ -31,6 +31,11 @@ struct kp_vmo {
 kp_status_t kp_vmo_create(uint64_t size, kp_quota_t *quota, kp_vmo_t **out);
 /* Read-only over memory that stays (page-aligned; readable up to the page's end). */
 kp_status_t kp_vmo_create_static(const void *bytes, uint64_t size, kp_vmo_t **out);
+/* Read-only; a page is what fill(context, offset, page) writes, always the same, when it is first looked
+   at (hosted: all at once). fill is called with locks held and cannot fail; context stays. Charged to
+   nobody: it is the kernel's, however much of it programs look at. */
+kp_status_t kp_vmo_create_filled(uint64_t size, kp_vmo_fill_fn fill, const void *context,
+                                 kp_vmo_t **out);
 /* For drivers: all pages at once, physically contiguous (x86_64), and they stay where they are. At
    most 8 MiB. The kernel's own: charged to nobody. */
 kp_status_t kp_vmo_create_contiguous(uint64_t size, kp_vmo_t **out);

@@ -29,3 +29,9 @@ table = b"".join(struct.pack("<112sQQ", name, 4096, len(data)) for name, data in
 bundle = struct.pack("<QIIQ", 0x31304C444E42504B, 2, 0, 4099) + table
 open("kernel/init/fuzz/bundle/two", "wb").write(bundle.ljust(4096, b"\0") + b"one")
 open("kernel/init/fuzz/bundle/line", "wb").write(b'a url="http://x y" url=b')
+
+# One packed file: a literal, then 39 times the same.
+packed = struct.pack("<I", 5) + bytes([0x10, 0x61, 0x01, 0xF0, 21])
+table = struct.pack("<104sQQQ", b"fonts/a", len(packed), 4096, 40)
+bundle = struct.pack("<QIIQ", 0x31304C444E42504B, 1, 0, 4096 + len(packed)) + table
+open("kernel/init/fuzz/bundle/packed", "wb").write(bundle.ljust(4096, b"\0") + packed)

@@ -1,5 +1,6 @@
-/* bundle OUT [NAME=PATH | @LIST]...: packs files into a boot archive. @LIST names a text file with
-   one NAME=PATH a line. Exit: 0 done, 1 failed, 2 wrong usage. */
+/* bundle OUT [NAME=PATH | @LIST | -z PREFIX]...: puts files into a boot archive. @LIST names a text file
+   with one NAME=PATH a line. -z: files whose names begin so are packed. Exit: 0 done, 1 failed, 2 wrong
+   usage. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,16 +53,34 @@ static int add_list(inputs_t *inputs, const char *path)
     return good;
 }
 
+static int usage(void)
+{
+    fprintf(stderr, "usage: bundle OUT [NAME=PATH | @LIST | -z PREFIX]...\n");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 2 || argv[1][0] == '-') {
-        fprintf(stderr, "usage: bundle OUT [NAME=PATH | @LIST]...\n");
-        return 2;
-    }
+    if (argc < 2 || argv[1][0] == '-')
+        return usage();
     inputs_t inputs = {0};
     int good = 1;
-    for (int i = 2; good && i < argc; i++)
-        good = argv[i][0] == '@' ? add_list(&inputs, argv[i] + 1) : add_input(&inputs, argv[i]);
+    for (int i = 2; good && i < argc; i++) {
+        if (strcmp(argv[i], "-z") == 0) {
+            if (++i == argc)
+                return usage();
+        } else {
+            good = argv[i][0] == '@' ? add_list(&inputs, argv[i] + 1) : add_input(&inputs, argv[i]);
+        }
+    }
+    for (int i = 2; good && i < argc; i++) {
+        if (strcmp(argv[i], "-z") != 0)
+            continue;
+        i++;
+        for (size_t k = 0; k < inputs.count; k++)
+            inputs.items[k].is_packed |=
+                strncmp(inputs.items[k].name, argv[i], strlen(argv[i])) == 0;
+    }
     char error[512];
     kp_status_t status = KP_OK;
     if (good)

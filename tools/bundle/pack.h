@@ -9,6 +9,7 @@
 typedef struct kp_bundle_input {
     const char *name; /* in the archive; borrowed */
     const char *path; /* of the file to read; borrowed */
+    int is_packed;    /* wanted so, page by page */
 } kp_bundle_input_t;
 
 /* Splits "name=path" at the first '='; false when the name is empty, too long for an entry, has a

@@ -4,6 +4,7 @@
 
 #include "kernel/init/bundle.h"
 #include "kernel/init/command_line.h"
+#include "kernel/init/unpack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -17,8 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             const kp_bundle_entry_t *entry = kp_bundle_find(&bundle, bundle.entries[i].name);
             if (entry != &bundle.entries[i])
                 abort();
-            for (uint64_t k = 0; k < entry->size; k++)
+            for (uint64_t k = 0; k < entry->size && !entry->packed_size; k++)
                 sum += kp_bundle_data(&bundle, entry)[k];
+            uint8_t page[KP_PAGE_SIZE];
+            for (uint64_t k = 0; k * KP_PAGE_SIZE < entry->size && entry->packed_size; k++)
+                (void)kp_bundle_unpack(kp_bundle_data(&bundle, entry), entry->packed_size,
+                                       entry->size, k, page);
         }
     }
     char value[16];

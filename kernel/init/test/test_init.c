@@ -75,7 +75,11 @@ static const damage_t damages[] = {
     {"empty name", ENTRY(0, 0), 1, 0},
     {"unsorted", ENTRY(0, 0), 1, 'z'},
     {"twice", ENTRY(2, 2), 1, 'c'},
-    {"name without end", ENTRY(1, 111), 1, 'x'},
+    {"name without end", ENTRY(1, 103), 1, 'x'},
+    {"packed size beyond", ENTRY(2, 104), 8, 4097},
+    {"packed size wraps", ENTRY(1, 104), 8, UINT64_MAX},
+    {"packed, without room for a table", ENTRY(1, 104), 8, 3},
+    {"packed, of too many pages", ENTRY(2, 120), 8, UINT64_MAX},
 };
 
 KP_TEST(damaged_bundles_are_refused)
@@ -123,6 +127,56 @@ KP_TEST(functions_have_names)
     KP_EXPECT_STRING(symbol_of("missing", 5), "");
     (void)symbol_of("bad", 6);
     (void)symbol_of("bad", UINT64_MAX);
+    kp_files_close();
+}
+
+/* Packed as abi/bundle.h says: "a" and 39 times the same. */
+static const uint8_t packed[] = {5, 0, 0, 0, 0x10, 'a', 0x01, 0xf0, 21};
+
+static size_t packed_archive(const char *name, size_t size)
+{
+    const source_t sources[] = {{name, packed, size}};
+    size_t total = archive_build(sources, 1);
+    kp_bundle_entry_t *entry = (kp_bundle_entry_t *)(archive + sizeof(kp_bundle_header_t));
+    entry->packed_size = size;
+    entry->size = 40;
+    return total;
+}
+
+KP_TEST(packed_files_are_unpacked)
+{
+    size_t total = packed_archive("fonts/a", sizeof(packed));
+    KP_REQUIRE(kp_files_open(archive, total) == KP_OK);
+    kp_vmo_t *vmo;
+    uint64_t size;
+    KP_REQUIRE(kp_files_vmo("fonts/a", &vmo, &size) == KP_OK);
+    KP_EXPECT_INT(size, 40);
+    KP_EXPECT_INT(kp_vmo_size(vmo), KP_PAGE_SIZE);
+    uint8_t bytes[64];
+    KP_EXPECT_INT(kp_vmo_read(vmo, 0, bytes, sizeof(bytes)), KP_OK);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        KP_EXPECT_INT(bytes[i], i < 40 ? 'a' : 0);
+    KP_EXPECT_INT(kp_vmo_write(vmo, 0, bytes, 1), KP_ERR_ACCESS_DENIED);
+    KP_EXPECT(kp_vmo_is_constant(vmo));
+    kp_vmo_release(vmo);
+    kp_files_close();
+    /* Damaged: zeroes. A program: not at all. */
+    total = packed_archive("fonts/a", sizeof(packed) - 1);
+    KP_REQUIRE(kp_files_open(archive, total) == KP_OK);
+    KP_REQUIRE(kp_files_vmo("fonts/a", &vmo, &size) == KP_OK);
+    KP_EXPECT_INT(kp_vmo_read(vmo, 0, bytes, sizeof(bytes)), KP_OK);
+    KP_EXPECT(bytes[0] == 0 && bytes[39] == 0);
+    kp_vmo_release(vmo);
+    kp_files_close();
+    total = packed_archive("programs/tab.kpi", sizeof(packed));
+    KP_REQUIRE(kp_files_open(archive, total) == KP_OK);
+    const kp_image_t *image;
+    KP_EXPECT_INT(kp_files_image("tab", &image), KP_ERR_NOT_SUPPORTED);
+    kp_files_close();
+    /* A packed table of functions. */
+    total = packed_archive("symbols/a.sym", sizeof(packed));
+    KP_REQUIRE(kp_files_open(archive, total) == KP_OK);
+    KP_EXPECT_STRING(symbol_of("a", UINT64_MAX), "");
     kp_files_close();
 }
 

@@ -44,6 +44,21 @@ kp_status_t kp_machine_vmo_init_static(kp_machine_vmo_t *vmo, const void *bytes,
     return KP_OK;
 }
 
+kp_status_t kp_machine_vmo_init_filled(kp_machine_vmo_t *vmo, uint64_t size, kp_vmo_fill_fn fill,
+                                       const void *context)
+{
+    kp_status_t status = kp_machine_vmo_init(vmo, size);
+    for (uint64_t at = 0; at < size && status == KP_OK; at += KP_PAGE_SIZE) {
+        uint8_t page[KP_PAGE_SIZE];
+        fill(context, at, page);
+        if (!kp_hosted_write_all(vmo->fd, at, page, sizeof(page))) {
+            kp_machine_vmo_destroy(vmo);
+            status = KP_ERR_NO_MEMORY;
+        }
+    }
+    return status;
+}
+
 kp_status_t kp_machine_vmo_init_contiguous(kp_machine_vmo_t *vmo, uint64_t size)
 {
     kp_status_t status = kp_machine_vmo_init(vmo, size);

@@ -280,8 +280,9 @@ static kp_status_t fault_vmo(kp_machine_space_t *space, kp_vmo_t *vmo, uint64_t 
     uint32_t count = mapping && status == KP_OK ? fault_run(space, KP_X86_USER_MEMORY + offset) : 0;
     for (; count > 1; count--) {
         offset += KP_PAGE_SIZE;
-        /* Up to the end of the table. */
+        /* Up to the end of the table, and to what is not a copy of memory but work. */
         if (offset >= mapping->end || offset % TABLE_SPAN == 0 || is_shown(space, offset) ||
+            kp_x86_vmo_must_fill(&vmo->machine, offset - mapping->start + mapping->offset) ||
             show_page(mapping, offset, false) != KP_OK)
             break;
     }

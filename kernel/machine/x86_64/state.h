@@ -87,6 +87,10 @@ typedef struct kp_machine_vmo {
     uint64_t size;
     const uint8_t *base; /* kernel memory that shows where there is no page (static VMOs, clones) */
     uint64_t base_size;
+    /* In place of base: writes such a page when it is first looked at (kp_vmo_fill_fn). */
+    void (*fill)(const void *context, uint64_t offset, void *page);
+    const void *fill_context;
+    uint64_t fill_offset; /* a clone: where it begins in what is filled */
     void ***chunks; /* per 2 MiB an array of 512 page pointers; NULL: static, base is all */
     uint64_t chunk_count;
     uint64_t committed; /* pages */

@@ -107,6 +107,16 @@ kp_status_t kp_machine_vmo_init_static(kp_machine_vmo_t *vmo, const void *bytes,
     return KP_OK;
 }
 
+kp_status_t kp_machine_vmo_init_filled(kp_machine_vmo_t *vmo, uint64_t size, kp_vmo_fill_fn fill,
+                                       const void *context)
+{
+    kp_status_t status = kp_machine_vmo_init(vmo, size);
+    vmo->fill = fill;
+    vmo->fill_context = context;
+    vmo->base_size = size;
+    return status;
+}
+
 kp_status_t kp_machine_vmo_init_contiguous(kp_machine_vmo_t *vmo, uint64_t size)
 {
     kp_status_t status = kp_machine_vmo_init(vmo, size);
@@ -145,6 +155,24 @@ void kp_machine_vmo_destroy(kp_machine_vmo_t *vmo)
 static const uint8_t *base_page(const kp_machine_vmo_t *vmo, uint64_t offset)
 {
     return vmo->base && offset < vmo->base_size ? vmo->base + offset : NULL;
+}
+
+/* Shows something else than zeroes at the offset where there is no page? */
+static bool has_base(const kp_machine_vmo_t *vmo, uint64_t offset)
+{
+    return (vmo->base || vmo->fill) && offset < vmo->base_size;
+}
+
+/* The pointer to the page at the offset, which may be NULL or ZERO_PAGE. */
+static void *page_slot(const kp_machine_vmo_t *vmo, uint64_t offset)
+{
+    void **chunk = vmo->chunks ? vmo->chunks[offset / CHUNK_BYTES] : NULL;
+    return chunk ? chunk[offset / KP_PAGE_SIZE % CHUNK_PAGES] : NULL;
+}
+
+bool kp_x86_vmo_must_fill(const kp_machine_vmo_t *vmo, uint64_t offset)
+{
+    return vmo->fill && offset < vmo->base_size && !page_slot(vmo, offset);
 }
 
 /* What shows at the offset: NULL for zeroes that have no page. *exclusive: it may be written. */
@@ -196,10 +224,11 @@ kp_status_t kp_x86_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset, bool write, 
         return KP_ERR_ACCESS_DENIED;
     void *page = page_find(vmo, offset, exclusive);
     *out = page;
-    if (*exclusive || (!write && (page || only_present)))
+    bool must_fill = kp_x86_vmo_must_fill(vmo, offset);
+    if (*exclusive || (!write && !must_fill && (page || only_present)))
         return KP_OK;
     void **chunk = chunk_own(vmo, offset / CHUNK_BYTES);
-    void *fresh = chunk ? page_new(!page) : NULL;
+    void *fresh = chunk ? page_new(!page && !must_fill) : NULL;
     if (!fresh)
         return KP_ERR_NO_MEMORY;
     void **slot = &chunk[offset / KP_PAGE_SIZE % CHUNK_PAGES];
@@ -207,6 +236,8 @@ kp_status_t kp_x86_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset, bool write, 
     if (page) {
         memcpy(fresh, page, KP_PAGE_SIZE);
         mappings_clear(vmo, offset, offset + KP_PAGE_SIZE, false);
+    } else if (must_fill) {
+        vmo->fill(vmo->fill_context, vmo->fill_offset + offset, fresh);
     }
     if (!old || old == ZERO_PAGE)
         vmo->committed++;
@@ -329,8 +360,11 @@ kp_status_t kp_machine_vmo_clone(kp_machine_vmo_t *source, uint64_t offset, uint
     kp_status_t status = kp_machine_vmo_init(clone, length);
     if (status != KP_OK)
         return status;
-    if (source->base && offset < source->base_size) { /* both never change */
-        clone->base = source->base + offset;
+    if (has_base(source, offset)) { /* which never changes */
+        clone->base = source->base ? source->base + offset : NULL;
+        clone->fill = source->fill;
+        clone->fill_context = source->fill_context;
+        clone->fill_offset = source->fill_offset + offset;
         clone->base_size = KP_MIN(length, source->base_size - offset);
     }
     /* Chunk by chunk; the lock is dropped between them, so that interrupts get in. */
@@ -358,7 +392,7 @@ kp_status_t kp_machine_vmo_clone(kp_machine_vmo_t *source, uint64_t offset, uint
 static kp_status_t chunk_decommit(kp_machine_vmo_t *vmo, uint64_t start, uint64_t end)
 {
     uint64_t index = start / CHUNK_BYTES;
-    if (!vmo->chunks[index] && (!vmo->base || start >= vmo->base_size))
+    if (!vmo->chunks[index] && !has_base(vmo, start))
         return KP_OK;
     void **chunk = chunk_own(vmo, index);
     if (!chunk)
@@ -367,7 +401,7 @@ static kp_status_t chunk_decommit(kp_machine_vmo_t *vmo, uint64_t start, uint64_
     for (uint64_t at = start; at < end; at += KP_PAGE_SIZE) {
         void **slot = &chunk[at / KP_PAGE_SIZE % CHUNK_PAGES];
         void *old = *slot;
-        *slot = base_page(vmo, at) ? ZERO_PAGE : NULL;
+        *slot = has_base(vmo, at) ? ZERO_PAGE : NULL;
         vmo->committed -= old && old != ZERO_PAGE;
         page_drop(old);
     }

@@ -29,6 +29,10 @@ typedef struct kp_x86_mapping {
 kp_status_t kp_x86_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset, bool write, bool only_present,
                             void **page, bool *exclusive);
 
+/* Is there no page at the offset yet, but what makes one (kp_machine_vmo_init_filled)? kp_x86_vmo_page does
+   so in any case. vmo->lock is held. */
+bool kp_x86_vmo_must_fill(const kp_machine_vmo_t *vmo, uint64_t offset);
+
 /* Pages that VMOs hold, with their tables of pages. */
 uint64_t kp_x86_vmo_pages(void);
 

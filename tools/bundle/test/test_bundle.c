@@ -1,8 +1,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "kernel/init/unpack.h"
 #include "tests/kp_test.h"
 #include "tools/bundle/pack.h"
+#include "tools/bundle/squeeze.h"
 
 enum { FILE_MAX = 1 << 20 };
 
@@ -69,9 +71,9 @@ KP_TEST(bundle_pack_layout)
     put("big", big, sizeof big);
     put("empty", "", 0);
     put("small", "hello", 5);
-    kp_bundle_input_t inputs[] = {{"z/small", in_folder("small")},
-                                  {"a/big", in_folder("big")},
-                                  {"m/empty", in_folder("empty")}};
+    kp_bundle_input_t inputs[] = {{"z/small", in_folder("small"), 0},
+                                  {"a/big", in_folder("big"), 0},
+                                  {"m/empty", in_folder("empty"), 0}};
     KP_EXPECT_INT(kp_bundle_pack(in_folder("out"), inputs, 3, error, sizeof error), KP_OK);
     size_t size = 0;
     uint8_t *bytes = get("out", &size);
@@ -100,20 +102,145 @@ KP_TEST(bundle_pack_layout)
     free(bytes);
 }
 
+enum { KINDS = 7 };
+
+/* Bytes that pack well, badly, by long repetitions, by short ones. */
+static void make_bytes(uint8_t *bytes, size_t size, unsigned kind)
+{
+    uint32_t random = 12345 + kind;
+    for (size_t i = 0; i < size; i++) {
+        random = random * 1664525 + 1013904223;
+        uint8_t noise = (uint8_t)(random >> 24);
+        switch (kind) {
+        case 0: /* nothing repeats */
+            bytes[i] = noise;
+            break;
+        case 1:
+            bytes[i] = 0;
+            break;
+        case 2: /* literals in runs of every length, then the same three bytes */
+            bytes[i] = i % 61 < i % 59 ? noise : (uint8_t)"abc"[i % 3];
+            break;
+        case 3:
+            bytes[i] = i < 18 ? noise : bytes[i - 18];
+            break;
+        case 4:
+            bytes[i] = i < 4095 ? noise : bytes[i - 4095];
+            break;
+        case 5: /* more than 255 literals, then a long repetition */
+            bytes[i] = i % 1024 < 700 ? noise : bytes[i - 700];
+            break;
+        default:
+            bytes[i] = (uint8_t)(noise & 3);
+            break;
+        }
+    }
+}
+
+KP_TEST(bundle_packed_pages_unpack)
+{
+    static const size_t sizes[] = {0,   1,   2,   3,   4,    17,   18,   19,
+                                   272, 273, 274, 275, 4095, 4096, 4097, 20000};
+    static uint8_t bytes[20000];
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            size_t size = sizes[i], packed_size = 0;
+            make_bytes(bytes, size, kind);
+            uint8_t *packed = kp_bundle_squeeze(bytes, size, &packed_size);
+            KP_REQUIRE(packed);
+            size_t pages = (size + KP_PAGE_SIZE - 1) / KP_PAGE_SIZE;
+            KP_EXPECT(packed_size <= size + 4 * pages);
+            if (kind == 1 && size > 1000)
+                KP_EXPECT(packed_size < size / 50 + 8 * pages);
+            for (size_t page = 0; page < pages; page++) {
+                uint8_t out[KP_PAGE_SIZE];
+                size_t count = size - page * KP_PAGE_SIZE;
+                count = count < KP_PAGE_SIZE ? count : KP_PAGE_SIZE;
+                memset(out, 0xee, sizeof out);
+                KP_EXPECT(kp_bundle_unpack(packed, packed_size, size, page, out));
+                KP_EXPECT(memcmp(out, bytes + page * KP_PAGE_SIZE, count) == 0);
+                for (size_t k = count; k < KP_PAGE_SIZE; k++)
+                    KP_EXPECT(out[k] == 0);
+            }
+            uint8_t none[KP_PAGE_SIZE];
+            KP_EXPECT(!kp_bundle_unpack(packed, packed_size, size, pages, none));
+            free(packed);
+        }
+    }
+}
+
+/* Cut short and with every bit wrong once: never outside the bytes (the sanitizer looks), a whole page
+   comes in any case. */
+KP_TEST(bundle_damaged_pages_do_no_harm)
+{
+    uint8_t bytes[2 * KP_PAGE_SIZE], page[KP_PAGE_SIZE];
+    make_bytes(bytes, sizeof bytes, 2);
+    size_t size = 0;
+    uint8_t *packed = kp_bundle_squeeze(bytes, sizeof bytes, &size);
+    KP_REQUIRE(packed);
+    size_t refused = 0;
+    for (size_t cut = 0; cut < size; cut += 7) {
+        uint8_t *copy = malloc(cut + 1);
+        memcpy(copy, packed, cut);
+        refused += !kp_bundle_unpack(copy, cut, sizeof bytes, 1, page);
+        free(copy);
+    }
+    KP_EXPECT(refused >= size / 7); /* the last page ends where the bytes do */
+    for (size_t bit = 0; bit < size * 8; bit += 3) {
+        uint8_t *copy = malloc(size);
+        memcpy(copy, packed, size);
+        copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        for (size_t i = 0; i < 2; i++) {
+            memset(page, 0xee, sizeof page);
+            if (!kp_bundle_unpack(copy, size, sizeof bytes, i, page))
+                KP_EXPECT(page[0] == 0 && page[KP_PAGE_SIZE - 1] == 0);
+        }
+        free(copy);
+    }
+    free(packed);
+}
+
+KP_TEST(bundle_packed_entries)
+{
+    char error[256];
+    static uint8_t bytes[9000];
+    make_bytes(bytes, sizeof bytes, 6);
+    put("font", bytes, sizeof bytes);
+    put("empty", "", 0);
+    kp_bundle_input_t inputs[] = {{"f/font", in_folder("font"), 1},
+                                  {"f/none", in_folder("empty"), 1},
+                                  {"g", in_folder("font"), 0}};
+    KP_EXPECT_INT(kp_bundle_pack(in_folder("out"), inputs, 3, error, sizeof error), KP_OK);
+    size_t size = 0;
+    uint8_t *out = get("out", &size), page[KP_PAGE_SIZE];
+    kp_bundle_entry_t entries[3];
+    KP_REQUIRE(out && size > sizeof(kp_bundle_header_t) + sizeof entries);
+    memcpy(entries, out + sizeof(kp_bundle_header_t), sizeof entries);
+    KP_EXPECT(entries[0].packed_size > 0 && entries[0].packed_size < sizeof bytes / 2);
+    KP_EXPECT_INT(entries[0].size, sizeof bytes);
+    KP_EXPECT(entries[1].packed_size == 0 && entries[1].size == 0);
+    KP_EXPECT(entries[2].packed_size == 0 && entries[2].size == sizeof bytes);
+    KP_EXPECT(kp_bundle_unpack(out + entries[0].offset, entries[0].packed_size, entries[0].size, 2,
+                               page));
+    KP_EXPECT(memcmp(page, bytes + 8192, sizeof bytes - 8192) == 0);
+    KP_EXPECT(memcmp(out + entries[2].offset, bytes, sizeof bytes) == 0);
+    free(out);
+}
+
 KP_TEST(bundle_pack_errors_keep_the_old_archive)
 {
     char error[256];
     size_t size = 0;
     put("old", "old", 3);
     put("x", "x", 1);
-    kp_bundle_input_t twice[] = {{"a", in_folder("x")}, {"a", in_folder("x")}};
+    kp_bundle_input_t twice[] = {{"a", in_folder("x"), 0}, {"a", in_folder("x"), 0}};
     KP_EXPECT_INT(kp_bundle_pack(in_folder("old"), twice, 2, error, sizeof error),
                   KP_ERR_ALREADY_EXISTS);
-    kp_bundle_input_t missing[] = {{"a", in_folder("nothing-here")}};
+    kp_bundle_input_t missing[] = {{"a", in_folder("nothing-here"), 0}};
     KP_EXPECT_INT(kp_bundle_pack(in_folder("old"), missing, 1, error, sizeof error),
                   KP_ERR_NOT_FOUND);
     KP_EXPECT(strstr(error, "nothing-here") != NULL);
-    kp_bundle_input_t is_folder[] = {{"a", folder}};
+    kp_bundle_input_t is_folder[] = {{"a", folder, 0}};
     KP_EXPECT_INT(kp_bundle_pack(in_folder("old"), is_folder, 1, error, sizeof error),
                   KP_ERR_NOT_FOUND);
     uint8_t *bytes = get("old", &size);

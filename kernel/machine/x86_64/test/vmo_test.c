@@ -45,14 +45,31 @@ static void destroy(unsigned slot)
     sizes[slot] = 0;
 }
 
+/* What a page shows that is made when it is first looked at. */
+static uint8_t filled_with(const void *context, uint64_t page)
+{
+    return (uint8_t)(*(const uint8_t *)context + page * 7);
+}
+
+static void fill(const void *context, uint64_t offset, void *page)
+{
+    memset(page, filled_with(context, offset / KP_PAGE_SIZE), KP_PAGE_SIZE);
+}
+
 static void create(unsigned slot)
 {
+    static const uint8_t first = 3;
     memset(&vmos[slot], 0, sizeof(vmos[slot]));
     uint64_t size = 1 + any(LIMIT);
-    if (kp_machine_vmo_init(&vmos[slot].machine, size * KP_PAGE_SIZE) != KP_OK)
+    bool is_filled = any(2);
+    kp_machine_vmo_t *vmo = &vmos[slot].machine;
+    if ((is_filled ? kp_machine_vmo_init_filled(vmo, size * KP_PAGE_SIZE, fill, &first)
+                   : kp_machine_vmo_init(vmo, size * KP_PAGE_SIZE)) != KP_OK)
         return;
     sizes[slot] = size;
     memset(model[slot], 0, LIMIT);
+    for (uint64_t i = 0; i < size && is_filled; i++)
+        model[slot][i] = filled_with(&first, i);
 }
 
 static void clone(unsigned from, unsigned slot)
@@ -232,6 +249,17 @@ void kp_test_vmo(void)
     good = good && kp_machine_vmo_clone(vmo, 0, KP_PAGE_SIZE, copy) == KP_ERR_BAD_STATE;
     kp_machine_vmo_destroy(vmo);
     kp_test_report("vmo_contiguous", good && free_bytes() == before);
+
+    /* What is filled takes memory as it is looked at, a page at a time. */
+    static const uint8_t nine = 9;
+    uint8_t byte = 0;
+    good = kp_machine_vmo_init_filled(vmo, 700 * KP_PAGE_SIZE, fill, &nine) == KP_OK;
+    uint64_t none = kp_machine_vmo_committed(vmo);
+    good = good && kp_machine_vmo_read(vmo, 600 * KP_PAGE_SIZE + 5, &byte, 1) == KP_OK &&
+           byte == filled_with(&nine, 600) && none == 0 &&
+           kp_machine_vmo_committed(vmo) == KP_PAGE_SIZE;
+    kp_machine_vmo_destroy(vmo);
+    kp_test_report("vmo_filled", good && free_bytes() == before);
 
     /* A clone of 64 MiB with data costs one count per 2 MiB: no page but the pointers'. */
     good = kp_machine_vmo_init(vmo, 64 << 20) == KP_OK;
