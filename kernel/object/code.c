@@ -1,9 +1,5 @@
 #include "kernel/object/code.h"
 
-/* A machine that has no such mappings yet leaves these out. */
-extern __typeof__(kp_machine_space_map_code) kp_machine_space_map_code __attribute__((weak));
-extern __typeof__(kp_machine_space_unmap_code) kp_machine_space_unmap_code __attribute__((weak));
-
 #define TABLE_SPAN ((uint64_t)2 << 20) /* what one page table maps */
 
 struct kp_code_mapping {
@@ -147,8 +143,6 @@ kp_status_t kp_code_map(kp_process_t *process, kp_code_t *code, uint64_t *addres
 {
     if (!code->vmo)
         return KP_ERR_WRONG_TYPE;
-    if (!kp_machine_space_map_code)
-        return KP_ERR_NOT_SUPPORTED;
     uint64_t tables = code->size / TABLE_SPAN + 2; /* it may begin anywhere in its first one */
     kp_status_t status = mapping_charge(process, tables);
     if (status != KP_OK)

@@ -35,6 +35,7 @@ static const struct {
 enum { ROUNDS_BEFORE_KILL = 40 };
 
 kp_handle_t driver_coordinator;
+static kp_handle_t compiler;
 static kp_tab_created_t witness;
 static uint32_t rounds;
 
@@ -124,7 +125,11 @@ static const char *abuse_run(const char *name, int end)
 {
     kp_tab_created_t abuser;
     kp_process_info_t info;
-    if (driver_role_start(name, NULL, 0, &abuser) != KP_OK)
+    /* Who abuses code is somebody who was given the compiler. */
+    int64_t service = strncmp(name, "code_", 5) == 0 ? kp_handle_duplicate(compiler, KP_RIGHTS_SAME)
+                                                     : KP_HANDLE_NONE;
+    kp_handle_t given = service > 0 ? (kp_handle_t)service : KP_HANDLE_NONE;
+    if (service < 0 || driver_role_start(name, &given, given != KP_HANDLE_NONE, &abuser) != KP_OK)
         return "its process cannot be made";
     const char *why = abuse_watch(abuser.process, end);
     if (!why && kp_process_info(abuser.process, &info) != KP_OK)
@@ -166,6 +171,7 @@ int main(void)
 {
     int failures = 0;
     driver_coordinator = kp_startup_take("coordinator");
+    compiler = kp_startup_take("svc:compiler");
     if (!driver_coordinator || driver_role_start("witness", NULL, 0, &witness) != KP_OK) {
         driver_log("not ok start: no coordinator or no witness");
         return 1;

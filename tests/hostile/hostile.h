@@ -23,6 +23,8 @@ static inline int64_t raw_call(uint32_t number, const uint64_t a[6])
 
 /* The channel to the driver. */
 extern kp_handle_t hostile_control;
+/* svc:compiler, for abuses whose names begin with code_. */
+extern kp_handle_t hostile_service;
 /* The size of linear memory now, in bytes. */
 uint64_t hostile_memory_size(void);
 /* A cheap generator, different in each process. */

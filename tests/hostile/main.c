@@ -15,7 +15,7 @@ static const struct {
 #undef ABUSE
 };
 
-kp_handle_t hostile_control;
+kp_handle_t hostile_control, hostile_service;
 
 uint64_t hostile_memory_size(void)
 {
@@ -86,6 +86,7 @@ int main(void)
         return witness();
     if (strcmp(role, "fuzz") == 0)
         return hostile_fuzz(given, given_count);
+    hostile_service = given_count ? given[0] : KP_HANDLE_NONE;
     for (size_t i = 0; i < sizeof(abuses) / sizeof(abuses[0]); i++) {
         if (strcmp(role, abuses[i].name) == 0)
             return abuses[i].run();

@@ -3,7 +3,7 @@
 hostile_driver_SRC := $(addprefix tests/hostile/,driver.c storm.c)
 hostile_driver_SPLIT := 2
 hostile_driver_MEMORY := 16
-hostile_SRC := $(addprefix tests/hostile/,main.c handles.c memory.c channels.c waiting.c ends.c fuzz.c)
+hostile_SRC := $(addprefix tests/hostile/,main.c handles.c memory.c code.c channels.c waiting.c ends.c fuzz.c) services/compiler/client.c
 hostile_SPLIT := 2
 hostile_MEMORY := 256
 $(eval $(call KP_PROGRAM,hostile_driver))
@@ -11,11 +11,13 @@ $(eval $(call KP_PROGRAM,hostile))
 
 # $(call HOSTILE_BUNDLE,machine,file)
 define HOSTILE_BUNDLE
-$(2): $(BUILD)/tools/bundle $(BUILD)/image/$(1)/hostile_driver.kpi $(BUILD)/image/$(1)/hostile.kpi
+$(2): $(BUILD)/tools/bundle $(BUILD)/image/$(1)/hostile_driver.kpi $(BUILD)/image/$(1)/hostile.kpi \
+    $(BUILD)/image/$(1)/compiler.kpi
 	$$(call say,BUNDLE,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$(BUILD)/tools/bundle $$@ programs/shell.kpi=$(BUILD)/image/$(1)/hostile_driver.kpi \
-	    programs/tab.kpi=$(BUILD)/image/$(1)/hostile.kpi
+	    programs/tab.kpi=$(BUILD)/image/$(1)/hostile.kpi \
+	    programs/compiler.kpi=$(BUILD)/image/$(1)/compiler.kpi
 endef
 $(eval $(call HOSTILE_BUNDLE,hosted,$(BUILD)/test/hostile-hosted.bundle))
 $(eval $(call HOSTILE_BUNDLE,x86_64,$(BUILD)/test/hostile-x86_64.bundle))
