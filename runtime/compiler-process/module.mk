@@ -33,3 +33,4 @@ $(call COMPILER_IMAGE,tools,spec_lazy)
 $(BUILD)/tools/spec_parts $(BUILD)/tools/process_spec: $(BUILD)/tools/spec_lazy
 	$(Q)ln -sf spec_lazy $@
 test: $(BUILD)/tools/spec_parts $(BUILD)/tools/process_spec
+TEST_SCRIPTS += runtime/compiler-process/test/command-line

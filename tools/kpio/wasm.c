@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,8 +15,14 @@
 #include "runtime/wasi/linux.h"
 #include "tools/kpio/kpio.h"
 #include "tools/kpio/wasm_code.h"
+#include "tools/kpio/wasm_value.h"
 
 enum { LIST_MAXIMUM = 256 };
+
+#ifndef PR_SET_MDWE /* Linux 6.3 */
+#define PR_SET_MDWE 65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
 
 static const char help[] =
     "usage: kpio wasm run [OPTION]... FILE [ARGUMENT]...\n"
@@ -475,55 +482,6 @@ static int instantiate(kp_wasm_run_t *run)
     return result;
 }
 
-static bool value_parse(kp_wasm_type_t type, const char *text, kp_wasm_value_t *value)
-{
-    char *end;
-    *value = (kp_wasm_value_t){.v128 = {0, 0}};
-    errno = 0;
-    if (type == KP_WASM_TYPE_I32 || type == KP_WASM_TYPE_I64) {
-        value->u64 =
-            text[0] == '-' ? (uint64_t)strtoll(text, &end, 0) : (uint64_t)strtoull(text, &end, 0);
-        if (type == KP_WASM_TYPE_I32)
-            value->u64 = value->u32;
-    } else if (type == KP_WASM_TYPE_F32) {
-        float number32 = strtof(text, &end);
-        memcpy(value, &number32, sizeof number32);
-    } else if (type == KP_WASM_TYPE_F64) {
-        double number64 = strtod(text, &end);
-        memcpy(value, &number64, sizeof number64);
-    } else {
-        return false;
-    }
-    return end != text && *end == '\0' && errno == 0;
-}
-
-static void value_print(kp_wasm_type_t type, const kp_wasm_value_t *value)
-{
-    float number32;
-    double number64;
-    switch (type) {
-    case KP_WASM_TYPE_I32:
-        printf("%" PRId32 "\n", (int32_t)value->u32);
-        break;
-    case KP_WASM_TYPE_I64:
-        printf("%" PRId64 "\n", (int64_t)value->u64);
-        break;
-    case KP_WASM_TYPE_F32:
-        memcpy(&number32, value, sizeof number32);
-        printf("%.9g\n", (double)number32);
-        break;
-    case KP_WASM_TYPE_F64:
-        memcpy(&number64, value, sizeof number64);
-        printf("%.17g\n", number64);
-        break;
-    case KP_WASM_TYPE_V128:
-        printf("0x%016" PRIx64 "%016" PRIx64 "\n", value->v128[1], value->v128[0]);
-        break;
-    default:
-        printf("%s\n", value->reference ? "reference" : "null");
-    }
-}
-
 static int invoke(kp_wasm_run_t *run, const char *name)
 {
     kp_wasm_extern_t found;
@@ -546,7 +504,7 @@ static int invoke(kp_wasm_run_t *run, const char *name)
         return KP_KPIO_FAILED;
     int result = KP_KPIO_OK;
     for (uint32_t i = 0; i < type->parameter_count && result == KP_KPIO_OK; i++) {
-        if (!value_parse(type->types[i], run->arguments[i + 1], &values[i])) {
+        if (!kp_wasm_value_parse(type->types[i], run->arguments[i + 1], &values[i])) {
             kp_kpio_say("%s: argument \"%s\" is no %s", run->path, run->arguments[i + 1],
                         kp_wasm_type_name(type->types[i]));
             result = KP_KPIO_USAGE;
@@ -557,7 +515,7 @@ static int invoke(kp_wasm_run_t *run, const char *name)
         if (status != KP_OK)
             result = ended(run, status);
         for (uint32_t i = 0; status == KP_OK && i < type->result_count; i++)
-            value_print(kp_wasm_functype_results(type)[i], &values[i]);
+            kp_wasm_value_print(kp_wasm_functype_results(type)[i], &values[i]);
     }
     free(values);
     return result;
@@ -594,6 +552,8 @@ static int run_program(kp_wasm_run_t *run)
 static int run_command(int count, char **arguments)
 {
     static kp_wasm_run_t run;
+    /* Linux refuses from now on what is not done anyway: that memory which was not becomes executable. */
+    (void)prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0);
     run = (kp_wasm_run_t){.memory_maximum = (uint64_t)4 << 30};
     int result = parse(&run, count, arguments);
     if (result == KP_KPIO_OK)

@@ -2,6 +2,10 @@
 #include "runtime/embed/kpwasm.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/kp_test.h"
 
@@ -393,6 +397,27 @@ KP_TEST(embed_cached)
     wasm_config_delete(config);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     KP_EXPECT_INT(system(command), 0);
+}
+
+/* Where Linux refuses that memory becomes executable which was not. For the rest of this program, so it is
+   asked for in a process of its own. */
+KP_TEST(embed_without_gain_of_execution)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        if (prctl(65 /* PR_SET_MDWE */, 1, 0, 0, 0) != 0)
+            _exit(77); /* before Linux 6.3 */
+        void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        bool refused = mprotect(page, 4096, PROT_READ | PROT_EXEC) != 0;
+        everything_in((way_t){.jobs = 2});
+        everything_in((way_t){.lazy = true});
+        everything_in((way_t){.compiler = KPWASM_COMPILER_PROCESS});
+        everything_in((way_t){.compiler = KPWASM_COMPILER_PROCESS, .lazy = true});
+        _exit(refused && kp_test_failures == 0 ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    KP_EXPECT(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77));
 }
 
 /* What is wrong with a module is told with its place, wherever it is compiled. */
