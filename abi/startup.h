@@ -6,6 +6,7 @@
      file:PATH  read-only VMO of a boot-archive file            coordinator
      code:NAME  program of the boot archive (KP_TYPE_CODE)         job   a job to start it in
      control    the channel to the process's creator (tabs: abi/tab.h)
+     code-authority   KP_TYPE_CODE_AUTHORITY: the compiler service's
      stdin, stdout, stderr   standard streams: a channel whose messages are pieces of the stream, or
                 a device of bytes; without them input is at its end and output goes to the log
    A file's size in bytes is its name's suffix: "file:fonts/DejaVuSans.ttf=757076" (a VMO's own size

@@ -37,3 +37,14 @@ bench_hosted_HOST_LDFLAGS := -pthread -ldl
 TEST_SCRIPTS += bench/kernel-test
 test: $(BUILD)/bench/kernel.bundle
 TEST_SCRIPTS += bench/memory-test
+
+# make bench-compiler: the compiler service beside the native compiler, as build/bench/compiler.json.
+# bundle-hosted BUNDLE [WORD...]: a boot archive on the machine hosted, as a user's kernel is built.
+HOST_TOOLS += bundle-hosted
+bundle-hosted_HOST_SRC = tests/hostile/hosted.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
+bundle-hosted_HOST_CFLAGS := -Ikernel/machine/hosted
+bundle-hosted_HOST_LDFLAGS := -pthread -ldl
+.PHONY: bench-compiler
+bench-compiler: $(BUILD)/kpio $(BUILD)/x86_64/kpio.elf $(BUILD)/tools/compile-digest $(BUILD)/tools/bundle-hosted \
+    $(BUILD)/test/compiler-hosted.bundle $(BUILD)/test/compiler-x86_64.bundle
+	$(Q)bench/compiler
