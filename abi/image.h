@@ -6,7 +6,9 @@
    it with
 
      __attribute__((section(".note.kpio"), used, aligned(4)))
-     static const kp_image_note_t kp_image_note = KP_IMAGE_NOTE(machine, initial, maximum); */
+     static const kp_image_note_t kp_image_note = KP_IMAGE_NOTE(machine, initial, maximum);
+
+   or, for a program with threads, KP_IMAGE_NOTE_FLAGS(machine, flags, initial, maximum). */
 #ifndef KP_ABI_IMAGE_H
 #define KP_ABI_IMAGE_H
 
@@ -23,9 +25,14 @@ enum {
     KP_IMAGE_MACHINE_HOSTED = 2, /* a function of the machine */
 };
 
+/* flags */
+#define KP_IMAGE_THREADS 1u /* its entry knows further threads (runtime/image/image.h) */
+#define KP_IMAGE_FLAGS_ALL 1u
+
 typedef struct kp_image_info {
     uint32_t version;       /* KP_IMAGE_VERSION */
-    uint32_t machine;       /* KP_IMAGE_MACHINE_* */
+    uint16_t machine;       /* KP_IMAGE_MACHINE_* */
+    uint16_t flags;         /* KP_IMAGE_* */
     uint32_t initial_pages; /* linear memory at start, 64 KiB pages */
     uint32_t maximum_pages; /* initial_pages..KP_IMAGE_PAGES_LIMIT */
 } kp_image_info_t;
@@ -39,9 +46,10 @@ typedef struct kp_image_note {
 } kp_image_note_t;
 
 /* clang-format off */
-#define KP_IMAGE_NOTE(machine, initial, maximum)                                                   \
+#define KP_IMAGE_NOTE_FLAGS(machine, flags, initial, maximum)                                      \
     {5, sizeof(kp_image_info_t), KP_IMAGE_NOTE_TYPE, KP_IMAGE_NOTE_NAME,                           \
-     {KP_IMAGE_VERSION, (machine), (initial), (maximum)}}
+     {KP_IMAGE_VERSION, (machine), (flags), (initial), (maximum)}}
+#define KP_IMAGE_NOTE(machine, initial, maximum) KP_IMAGE_NOTE_FLAGS(machine, 0, initial, maximum)
 /* clang-format on */
 
 KP_STATIC_ASSERT(sizeof(kp_image_info_t) == 16, "ABI layout");

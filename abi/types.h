@@ -156,6 +156,8 @@ typedef struct kp_process_info {
     uint64_t fault_instruction; /* offset in the program's image of what faulted or trapped; or 0 */
     uint32_t state;             /* KP_PROCESS_* */
     uint32_t suspended;         /* how many resumes it needs */
+    uint32_t threads;           /* that live */
+    uint32_t reserved;          /* 0 */
     /* The WebAssembly function that faulted or trapped, "" when the image does not tell. */
     char fault_function[KP_PROCESS_FUNCTION_MAX];
 } kp_process_info_t;
@@ -166,6 +168,6 @@ typedef struct kp_process_info {
 #define KP_STATIC_ASSERT(x, why) _Static_assert(x, why)
 #endif
 KP_STATIC_ASSERT(sizeof(kp_wait_item_t) == 12, "ABI layout");
-KP_STATIC_ASSERT(sizeof(kp_process_info_t) == 8 + 32 + 8 + 9 * 8 + 8 + 64, "ABI layout");
+KP_STATIC_ASSERT(sizeof(kp_process_info_t) == 8 + 32 + 8 + 9 * 8 + 16 + 64, "ABI layout");
 
 #endif

@@ -59,8 +59,10 @@ kp_status_t kp_machine_thread_start(kp_thread_t *thread, void (*fn)(void *), voi
 kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *process);
 /* Starts a further user thread at the image's entry with these two words (runtime/image/image.h), on a
    stack of its own: the machine has one for each thread->slot, which no two living threads of a process
-   share, and gives its memory back when the thread has ended or with the space. ERR_NO_MEMORY:
-   nothing of it has run. */
+   share, and gives its memory back before it calls kp_thread_ended, or with the space. Slot 0 is the first
+   thread's alone. kill, suspend and resume of this thread may come before and during this; a killed one
+   then ends before its first instruction, and a suspended one waits there. ERR_NO_MEMORY: nothing
+   of it has run, and kp_thread_ended is not called. */
 kp_status_t kp_machine_thread_start_further(kp_thread_t *thread, kp_process_t *process,
                                             uint64_t entry, uint64_t argument);
 /* Makes the thread leave as soon as it can: out of user mode at the next opportunity, out of park
@@ -85,7 +87,8 @@ kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t 
                                     uint32_t initial_pages, uint32_t maximum_pages);
 /* Only after the process's threads have ended. */
 void kp_machine_space_destroy(kp_machine_space_t *space);
-/* old_pages and new_pages in 64 KiB; the core has checked maximum and quota. */
+/* grow, map and unmap change a space one at a time, while other threads of the process run in it and copies
+   go on. old_pages and new_pages in 64 KiB; the core has checked maximum and quota. */
 kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages,
                                   uint32_t new_pages);
 /* [address, address + length) is inside linear memory, page-aligned, checked by the core. */
@@ -120,7 +123,7 @@ uint64_t kp_machine_space_faults(const kp_machine_space_t *space);
 
 /* ---- Snapshots: a process at one point of its life, from which others continue ----
    kp_machine_snapshot_t is in state.h; the core keeps it while spaces are made from it and live. */
-/* On the process's thread, in its call process_freeze: everything of the program goes to the snapshot,
+/* On the process's first thread, which is its only one, in its call process_freeze: everything of the program goes to the snapshot,
    and the space is good for kp_machine_space_destroy only, after the thread has gone (the core kills it
    before the call returns). ERR_NO_MEMORY, ERR_QUOTA (hosted: too many mappings): it is as before. */
 kp_status_t kp_machine_space_freeze(kp_machine_space_t *space, kp_machine_snapshot_t *snapshot);
@@ -179,7 +182,7 @@ void kp_machine_vmo_usage(kp_machine_vmo_t *vmo, uint64_t *private_bytes, uint64
    with locks held. When the call ended the process it does not return on x86_64; hosted checks
    kp_thread_is_dying() after it. */
 int64_t kp_syscall_dispatch(uint32_t number, const uint64_t arguments[6]);
-/* A user thread faulted: ends its process with the reason. address: linear-memory offset if inside
+/* The current thread, one of the process's, faulted: ends its process with the reason. address: linear-memory offset if inside
    the reservation, else the raw address. */
 void kp_process_fault(kp_process_t *process, uint32_t exit_reason, int32_t code, uint64_t address);
 void kp_thread_ended(kp_thread_t *thread);

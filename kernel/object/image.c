@@ -113,7 +113,8 @@ static kp_status_t notes_read(kp_image_t *image, const program_header_t *header,
 
 static kp_status_t info_check(const kp_image_info_t *info, uint32_t machine)
 {
-    if (info->version != KP_IMAGE_VERSION || (machine != 0 && info->machine != machine))
+    if (info->version != KP_IMAGE_VERSION || (machine != 0 && info->machine != machine) ||
+        info->flags & ~KP_IMAGE_FLAGS_ALL)
         return KP_ERR_NOT_SUPPORTED;
     if (info->maximum_pages > KP_IMAGE_PAGES_LIMIT || info->initial_pages > info->maximum_pages)
         return KP_ERR_BAD_FORMAT;

@@ -1,6 +1,6 @@
 #include "kernel/object/job.h"
 
-#include "kernel/object/process.h"
+#include "kernel/object/process_private.h"
 
 #define WEIGHT_MAX 1000u
 
@@ -156,9 +156,14 @@ static kp_sched_cap_t *policy_cap(kp_job_t *job, const kp_job_policy_t *effectiv
 static void policy_apply(kp_process_t *process, const kp_job_policy_t *policy)
 {
     kp_spin_lock(process->object.lock);
-    if (process->thread) {
-        kp_priority_set_policy(process->thread, policy);
-        kp_machine_thread_set_cap(process->thread, policy_cap(process->job, policy));
+    uint32_t left = process->thread_count;
+    for (uint32_t slot = 0; left > 0 && slot < KP_PROCESS_THREADS_MAX; slot++) {
+        kp_thread_t *thread = process->threads[slot];
+        if (!thread)
+            continue;
+        kp_priority_set_policy(thread, policy);
+        kp_machine_thread_set_cap(thread, policy_cap(process->job, policy));
+        left--;
     }
     kp_spin_unlock(process->object.lock);
 }
@@ -193,10 +198,13 @@ kp_status_t kp_job_set_policy(kp_job_t *job, const kp_job_policy_t *policy)
 
 void kp_job_thread_start(kp_thread_t *thread)
 {
+    kp_job_t *job = thread->process->job;
     kp_job_policy_t policy;
-    kp_job_policy(thread->process->job, &policy);
+    kp_spin_lock(&tree); /* until the thread has it, so that no later one comes before it */
+    policy_effective(job, &policy);
     kp_priority_set_policy(thread, &policy);
-    kp_machine_thread_set_cap(thread, policy_cap(thread->process->job, &policy));
+    kp_machine_thread_set_cap(thread, policy_cap(job, &policy));
+    kp_spin_unlock(&tree);
 }
 
 /* ---- Members ---- */
@@ -304,9 +312,8 @@ void kp_job_info(kp_job_t *job, kp_job_info_t *info)
         for (; link != &each->processes; link = link->next) {
             kp_process_t *process = KP_CONTAINER_OF(link, kp_process_t, membership.link);
             kp_spin_lock(process->object.lock);
-            info->cpu_time_ns += atomic_load(&process->cpu_time_ns);
-            if (process->thread)
-                info->cpu_time_ns += kp_machine_thread_cpu_time(process->thread);
+            info->cpu_time_ns +=
+                atomic_load(&process->cpu_time_ns) + kp_process_threads_time(process);
             kp_spin_unlock(process->object.lock);
         }
     }

@@ -68,7 +68,7 @@ bool kp_job_enter(kp_process_t *process);
 /* Everything of the process has been freed: its place and its share of credit are free. Harmless for
    one that has not joined. */
 void kp_job_leave(kp_process_t *process);
-/* Gives a thread the policy of its process's job: at its start, before it runs. */
+/* Gives a thread the policy of its process's job: before it runs, and when the process has it. */
 void kp_job_thread_start(kp_thread_t *thread);
 
 static inline kp_job_t *kp_job_from_object(kp_object_t *object)

@@ -1,5 +1,5 @@
 /* Which VMOs a process has mapped where in its linear memory. The machine has the pages; this list
-   holds the references. Only the process's own thread calls these. */
+   holds the references. One thread at a time (process->turn) maps and unmaps. */
 #ifndef KP_KERNEL_MAPPING_H
 #define KP_KERNEL_MAPPING_H
 

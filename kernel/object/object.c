@@ -159,6 +159,8 @@ kp_rights_t kp_object_default_rights(uint32_t type)
                KP_RIGHT_DUPLICATE | KP_RIGHT_MANAGE;
     case KP_TYPE_EVENT:
         return common | KP_RIGHT_SIGNAL | KP_RIGHT_DUPLICATE;
+    case KP_TYPE_THREAD:
+        return common | KP_RIGHT_DUPLICATE;
     case KP_TYPE_PROCESS:
         return common | KP_RIGHT_MANAGE | KP_RIGHT_DUPLICATE;
     case KP_TYPE_SERVICE: /* plus CONNECT or SERVE, as the boot table says */

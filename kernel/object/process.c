@@ -8,7 +8,7 @@
 
 #define PAGES_PER_WASM_PAGE (KP_WASM_PAGE_SIZE / KP_PAGE_SIZE)
 
-/* All processes whose thread has not left, in the order of their koids. */
+/* All processes whose threads have not all left, in the order of their koids. */
 static kp_list_t processes = {&processes, &processes};
 static kp_spinlock_t processes_lock; /* before process locks */
 
@@ -58,7 +58,7 @@ static void process_space_free(kp_process_t *process)
 static void process_space_drop(kp_process_t *process)
 {
     kp_spin_lock(process->object.lock);
-    bool drop = process->has_space && process->thread_gone && process->inspectors == 0;
+    bool drop = process->has_space && process->threads_gone && process->inspectors == 0;
     if (drop)
         process->has_space = false;
     kp_spin_unlock(process->object.lock);
@@ -96,7 +96,7 @@ static void process_log_end(const kp_process_t *process)
     }
 }
 
-/* Its thread is out of the machine, or never was in it, and it does not become a snapshot. */
+/* Its threads are out of the machine, or never were in it, and it does not become a snapshot. */
 static void process_close(kp_process_t *process)
 {
     process->is_closed = true;
@@ -126,21 +126,18 @@ static void process_finish(kp_process_t *process)
     kp_object_signal(&process->object, 0, KP_SIGNAL_TERMINATED);
 }
 
-void kp_process_thread_gone(kp_process_t *process, kp_thread_t *thread)
+void kp_process_threads_gone(kp_process_t *process)
 {
     kp_spin_lock(&processes_lock);
     kp_list_remove(&process->link);
     kp_spin_lock(process->object.lock);
-    process->thread = NULL;
-    process->thread_gone = true;
+    process->threads_gone = true;
     if (!process->snapshot && process->exit_reason == KP_EXIT_NONE)
         process->exit_reason = KP_EXIT_KILLED; /* the machine itself ended it */
     bool has_ended = process->exit_reason != KP_EXIT_NONE;
     kp_spin_unlock(process->object.lock);
     kp_spin_unlock(&processes_lock);
 
-    atomic_fetch_add(&process->cpu_time_ns, atomic_load(&thread->cpu_time_ns));
-    kp_object_release(&thread->object); /* process->thread's */
     if (has_ended)
         process_close(process);
     process_space_drop(process);
@@ -151,15 +148,16 @@ void kp_process_thread_gone(kp_process_t *process, kp_thread_t *thread)
 static void process_end_idle(kp_process_t *process)
 {
     kp_spin_lock(process->object.lock);
-    kp_thread_t *thread = process->thread;
-    process->thread = NULL;
-    process->thread_gone = true;
+    kp_thread_t *thread = process->threads[0];
+    process->threads[0] = NULL;
+    process->thread_count = process->thread_running = 0;
+    process->threads_gone = true;
     bool has_space = process->has_space;
     kp_spin_unlock(process->object.lock);
     process_close(process);
     if (thread) {
         kp_object_signal(&thread->object, 0, KP_SIGNAL_TERMINATED);
-        kp_object_release(&thread->object); /* process->thread's */
+        kp_object_release(&thread->object); /* process->threads' */
         kp_object_release(&thread->object); /* its own */
     }
     if (has_space)
@@ -207,6 +205,8 @@ static kp_status_t process_make_space(kp_process_t *process, kp_process_options_
                                          process->memory_maximum);
     }
     process->has_space = status == KP_OK;
+    process->has_threads =
+        snapshot ? snapshot->has_threads : process->image->info.flags & KP_IMAGE_THREADS;
     return status;
 }
 
@@ -218,6 +218,7 @@ kp_status_t kp_process_make(kp_process_options_t *options, kp_process_t **out)
     kp_object_init(&process->object, KP_TYPE_PROCESS, &process_ops);
     kp_list_init(&process->link);
     kp_list_init(&process->membership.link);
+    kp_turn_init(&process->turn);
     process->job = options->job;
     kp_object_acquire(&process->job->object);
     kp_name_copy(process->name, sizeof(process->name), options->name);
@@ -231,14 +232,15 @@ kp_status_t kp_process_make(kp_process_options_t *options, kp_process_t **out)
     if (status == KP_OK)
         status = process_make_space(process, options);
     if (status == KP_OK) {
-        process->thread = kp_thread_alloc(process->name, process);
-        status = process->thread ? KP_OK : KP_ERR_NO_MEMORY;
+        process->threads[0] = kp_thread_alloc(process->name, process);
+        status = process->threads[0] ? KP_OK : KP_ERR_NO_MEMORY;
     }
     if (status != KP_OK) {
         process_unmake(process);
         return status;
     }
-    kp_object_acquire(&process->thread->object);
+    kp_object_acquire(&process->threads[0]->object);
+    process->thread_count = process->thread_running = 1;
     process->startup = kp_capability_take(&options->startup);
     if (!kp_job_enter(process)) /* from here on whoever kills the job ends it */
         kp_process_end(process, KP_EXIT_KILLED, 0, 0);
@@ -288,7 +290,7 @@ kp_status_t kp_process_start(kp_process_t *process)
     } else {
         process->state = KP_PROCESS_RUNNING;
         process->is_telling = true;
-        thread = process->thread;
+        thread = process->threads[0];
         kp_object_acquire(&thread->object);
     }
     kp_spin_unlock(process->object.lock);
@@ -318,28 +320,29 @@ kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out)
 
 void kp_process_end(kp_process_t *process, uint32_t exit_reason, int32_t code, uint64_t address)
 {
-    kp_thread_t *thread = NULL;
-    bool is_idle = false;
+    const kp_thread_t *current = kp_machine_thread_current();
+    bool is_first = false, is_idle = false;
     kp_spin_lock(process->object.lock);
     if (process->exit_reason == KP_EXIT_NONE) {
+        is_first = true;
         process->exit_reason = exit_reason;
         process->exit_code = code;
         process->fault_address = address;
+        if ((exit_reason == KP_EXIT_TRAP || exit_reason == KP_EXIT_FAULT) && current &&
+            current->process == process) {
+            process->fault_instruction = current->fault_instruction;
+            memcpy(process->fault_function, current->fault_function,
+                   sizeof(process->fault_function));
+        }
         is_idle = process->state == KP_PROCESS_FROZEN || process->state == KP_PROCESS_NEW;
         if (is_idle)
             process->state = KP_PROCESS_ENDED;
-        thread = is_idle ? NULL : process->thread;
-        if (thread)
-            kp_object_acquire(&thread->object);
     }
     kp_spin_unlock(process->object.lock);
     if (is_idle)
         process_end_idle(process);
-    if (!thread)
-        return;
-    atomic_store_explicit(&thread->dying, true, memory_order_release);
-    kp_machine_thread_kill(thread);
-    kp_object_release(&thread->object);
+    else if (is_first)
+        kp_process_threads_kill(process);
 }
 
 /* Code of runtime/image that is on the way from a trap to the program's function. */
@@ -368,44 +371,12 @@ void kp_process_fault_place(kp_process_t *process, const uint64_t *places, size_
         kp_name_copy(function, sizeof(function), text);
         break;
     }
-    kp_spin_lock(process->object.lock);
-    if (process->exit_reason == KP_EXIT_NONE) {
-        process->fault_instruction = place;
-        memcpy(process->fault_function, function, sizeof(function));
-    }
-    kp_spin_unlock(process->object.lock);
+    kp_thread_t *thread = kp_machine_thread_current();
+    thread->fault_instruction = place;
+    memcpy(thread->fault_function, function, sizeof(function));
 }
 
 /* ---- Suspending ---- */
-
-/* Tells the machine what is wanted now; one at a time, so that what it was told last holds. */
-static void suspension_tell(kp_process_t *process)
-{
-    kp_spin_lock(process->object.lock);
-    while (process->is_telling) {
-        kp_spin_unlock(process->object.lock);
-        (void)kp_wait_many(NULL, 0, kp_machine_now() + 50000); /* times out: that is the sleep */
-        if (kp_thread_is_dying(kp_machine_thread_current()))
-            return; /* the other one tells what is wanted at its end */
-        kp_spin_lock(process->object.lock);
-    }
-    process->is_telling = true;
-    while (process->state == KP_PROCESS_RUNNING && process->thread &&
-           process->is_suspended != (process->suspended > 0)) {
-        bool suspend = process->is_suspended = process->suspended > 0;
-        kp_thread_t *thread = process->thread;
-        kp_object_acquire(&thread->object);
-        kp_spin_unlock(process->object.lock);
-        if (suspend)
-            kp_machine_thread_suspend(thread);
-        else
-            kp_machine_thread_resume(thread);
-        kp_object_release(&thread->object);
-        kp_spin_lock(process->object.lock);
-    }
-    process->is_telling = false;
-    kp_spin_unlock(process->object.lock);
-}
 
 static bool may_suspend(const kp_process_t *process)
 {
@@ -424,7 +395,7 @@ kp_status_t kp_process_suspend(kp_process_t *process)
         process->suspended++;
     kp_spin_unlock(process->object.lock);
     if (status == KP_OK)
-        suspension_tell(process);
+        kp_process_suspension_tell(process);
     return status;
 }
 
@@ -442,7 +413,7 @@ kp_status_t kp_process_resume(kp_process_t *process)
     kp_spin_unlock(process->object.lock);
     if (status != KP_OK)
         return status;
-    suspension_tell(process);
+    kp_process_suspension_tell(process);
     /* Nobody is there to try again. */
     if (must_start && kp_process_start(process) == KP_ERR_NO_MEMORY)
         kp_process_end(process, KP_EXIT_NO_START, 0, 0);
@@ -461,7 +432,6 @@ void kp_process_info(kp_process_t *process, kp_process_info_t *out)
     memcpy(out->name, process->name, sizeof(out->name));
     out->messages_sent = atomic_load(&process->messages_sent);
     out->calls = atomic_load(&process->calls);
-    out->cpu_time_ns = atomic_load(&process->cpu_time_ns);
 
     kp_spin_lock(process->object.lock);
     out->exit_reason = process->exit_reason;
@@ -471,9 +441,9 @@ void kp_process_info(kp_process_t *process, kp_process_info_t *out)
     memcpy(out->fault_function, process->fault_function, sizeof(out->fault_function));
     out->state = process->state;
     out->suspended = process->suspended;
-    if (process->thread)
-        out->cpu_time_ns += kp_machine_thread_cpu_time(process->thread);
-    bool inspect = process->has_space && !process->thread_gone && !process->snapshot;
+    out->threads = process->thread_count;
+    out->cpu_time_ns = atomic_load(&process->cpu_time_ns) + kp_process_threads_time(process);
+    bool inspect = process->has_space && !process->threads_gone && !process->snapshot;
     if (inspect)
         process->inspectors++;
     kp_spin_unlock(process->object.lock);

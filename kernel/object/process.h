@@ -1,4 +1,10 @@
-/* A process: address space, handle table, quota, one thread, and how it ended. */
+/* A process: address space, handle table, quota, threads, and how it ended.
+
+   Threads are in process->threads by slot, from before they begin until they have left the machine; slot
+   0 is the first's alone. Whatever happens to a process (end, suspension, policy) happens to each of
+   them, found under the lock one by one; a thread that comes meanwhile looks at what the process is
+   (process_threads.c). Calls of several threads run at once: what they share is guarded by
+   locks or taken in turns (`turn`), and what they read of their memory they read once. */
 #ifndef KP_KERNEL_PROCESS_H
 #define KP_KERNEL_PROCESS_H
 
@@ -8,7 +14,9 @@
 #include "kernel/object/object.h"
 #include "kernel/object/quota.h"
 #include "kernel/object/thread.h"
+#include "kernel/object/turn.h"
 #include "kernel/object/vmo.h"
+#include "runtime/image/image.h"
 
 typedef struct kp_snapshot kp_snapshot_t;         /* kernel/object/snapshot.h */
 typedef struct kp_code_mapping kp_code_mapping_t; /* kernel/object/code.h */
@@ -26,7 +34,8 @@ struct kp_process {
 
     _Atomic uint32_t memory_pages; /* linear memory now, 64 KiB pages; only ever grows */
     uint32_t memory_maximum;
-    kp_mapping_t *mappings; /* sorted by address; only the process's own thread touches it */
+    kp_turn_t turn; /* who changes linear memory: mappings, memory_pages, the machine's space */
+    kp_mapping_t *mappings; /* sorted by address; guarded by: turn */
 
     kp_code_mapping_t *code_mappings; /* guarded by: lock */
     uint32_t code_mapping_count;      /* those being made or undone too; guarded by: lock */
@@ -34,20 +43,24 @@ struct kp_process {
     kp_snapshot_t *origin;   /* a clone: whose pages it may show; until its space is gone */
     kp_snapshot_t *snapshot; /* what it was when it froze; guarded by: lock */
 
-    uint32_t state;             /* KP_PROCESS_*; guarded by: lock */
-    uint32_t suspended;         /* how many resumes it needs; guarded by: lock */
-    bool is_suspended;          /* the machine has been told; guarded by: lock */
-    bool is_telling;            /* somebody tells the machine; guarded by: lock */
-    kp_thread_t *thread;        /* holds a reference until the thread has ended; guarded by: lock */
+    uint32_t state;     /* KP_PROCESS_*; guarded by: lock */
+    uint32_t suspended; /* how many resumes it needs; guarded by: lock */
+    bool is_telling;    /* somebody tells the machine; guarded by: lock */
+    bool has_threads;   /* its program may make further ones; never changes */
+    /* By slot, each with a reference until it has ended; how many; and how many of those have not called
+       thread_exit. Guarded by: lock. */
+    kp_thread_t *threads[KP_PROCESS_THREADS_MAX];
+    uint32_t thread_count;
+    uint32_t thread_running;
     kp_capability_t startup;    /* startup channel until the program takes it; guarded by: lock */
     bool has_space;             /* guarded by: lock (statistics against destruction) */
     uint32_t exit_reason;       /* KP_EXIT_*; first writer wins; guarded by: lock */
     int32_t exit_code;          /* guarded by: lock */
     uint64_t fault_address;     /* guarded by: lock */
-    uint64_t fault_instruction; /* offset in the image; written before the end, by its thread */
-    char fault_function[KP_PROCESS_FUNCTION_MAX]; /* the same */
+    uint64_t fault_instruction; /* offset in the image; guarded by: lock */
+    char fault_function[KP_PROCESS_FUNCTION_MAX]; /* guarded by: lock */
     uint32_t inspectors; /* statistics calls in progress, which delay the space's destruction */
-    bool thread_gone;    /* guarded by: lock */
+    bool threads_gone;   /* the last has left the machine; guarded by: lock */
     bool wants_start;    /* started while suspended; guarded by: lock */
     bool is_closed;      /* its handles are closed; only its end looks */
 
@@ -87,11 +100,25 @@ kp_status_t kp_process_start(kp_process_t *process);
 kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out);
 
 /* Ends the process: the first reason given stays. Returns at once; KP_SIGNAL_TERMINATED tells when
-   its thread has left and everything it held is freed. */
+   its threads have left and everything it held is freed. */
 void kp_process_end(kp_process_t *process, uint32_t exit_reason, int32_t code, uint64_t address);
 
-/* Where in its image the process's thread is about to be ended by a fault or trap: for machines, before
-   kp_process_fault or process_trap's own end. places: offsets in the image, innermost first; the first
+/* ---- Further threads (process_threads.c) ---- */
+
+/* What each costs its job beside the object: pages of its stack and of what the kernel needs for it. */
+#define KP_THREAD_PAGES (KP_IMAGE_STACK_SIZE / KP_PAGE_SIZE + 8)
+
+/* Another thread of the process of the calling thread, at the image's entry with these words; *out gets a
+   reference. ERR_NOT_SUPPORTED: the image has none. ERR_QUOTA, ERR_NO_MEMORY; ERR_PROCESS_DEAD. */
+kp_status_t kp_process_thread_create(kp_process_t *process, uint64_t entry, uint64_t argument,
+                                     kp_thread_t **out);
+/* Ends the calling thread as soon as its call ends, and the process with its last. */
+void kp_process_thread_exit(void);
+/* Is it one of the process's that has not ended? */
+bool kp_process_has_thread(kp_process_t *process, const kp_thread_t *thread);
+
+/* Where in its image the calling thread, one of the process's, is about to be ended by a fault or trap:
+   for machines, before kp_process_fault or process_trap's own end. places: offsets in the image, innermost first; the first
    that lies in a function of the program's own counts, by name (which writes a NUL-terminated name, or
    "" when it does not know). */
 void kp_process_fault_place(kp_process_t *process, const uint64_t *places, size_t count,

@@ -38,7 +38,8 @@ kp_snapshot_t *kp_process_snapshot(kp_process_t *process)
 static bool may_freeze(kp_process_t *process)
 {
     kp_spin_lock(process->object.lock);
-    bool may = kp_capability_is_empty(&process->startup) && process->code_mapping_count == 0;
+    bool may = process->thread_count == 1 && process->threads[0] &&
+               kp_capability_is_empty(&process->startup) && process->code_mapping_count == 0;
     kp_spin_unlock(process->object.lock);
     for (const kp_mapping_t *mapping = process->mappings; mapping && may; mapping = mapping->next)
         may = !mapping->writable && kp_vmo_is_constant(mapping->vmo);
@@ -63,18 +64,15 @@ kp_status_t kp_process_freeze(kp_process_t *process)
     snapshot->mappings = process->mappings;
     snapshot->memory_pages = atomic_exchange(&process->memory_pages, 0);
     snapshot->memory_maximum = process->memory_maximum;
+    snapshot->has_threads = process->has_threads;
     snapshot->quota = kp_quota_acquire(process->quota);
     process->origin = NULL;
     process->mappings = NULL;
 
     kp_spin_lock(process->object.lock);
     process->snapshot = snapshot;
-    kp_thread_t *thread = process->thread;
-    kp_object_acquire(&thread->object);
     kp_spin_unlock(process->object.lock);
-    atomic_store_explicit(&thread->dying, true, memory_order_release);
-    kp_machine_thread_kill(thread);
-    kp_object_release(&thread->object);
+    kp_process_threads_kill(process);
     return KP_OK;
 }
 

@@ -14,11 +14,12 @@ struct kp_snapshot {
     kp_mapping_t *mappings; /* with their references and counts; of VMOs that never change */
     uint32_t memory_pages;  /* 64 KiB, charged to quota */
     uint32_t memory_maximum;
+    bool has_threads;  /* the program may make further ones */
     kp_quota_t *quota; /* the frozen process's; referenced */
 };
 
-/* process_freeze, on the process's thread: ERR_BAD_STATE: it holds handles or mappings that may change,
-   or has not taken its startup channel. ERR_NO_MEMORY. When it returns KP_OK, the thread never returns to
+/* process_freeze, on the process's first thread: ERR_BAD_STATE: it has others, holds handles or mappings
+   that may change, or has not taken its startup channel. ERR_NO_MEMORY. When it returns KP_OK, the thread never returns to
    its program; once it has gone, the process says KP_SIGNAL_FROZEN. */
 kp_status_t kp_process_freeze(kp_process_t *process);
 

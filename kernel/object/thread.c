@@ -28,11 +28,11 @@ kp_thread_t *kp_thread_alloc(const char *name, kp_process_t *process)
     kp_object_init(&thread->object, KP_TYPE_THREAD, &thread_ops);
     kp_name_copy(thread->name, sizeof(thread->name), name);
     thread->process = process;
-    if (process)
+    if (process) {
         kp_object_acquire(&process->object);
-    if (process && process->thread) /* a second one */
-        kp_handle_table_share(&process->handles);
-    kp_trace_thread(thread->object.koid, process ? process->object.koid : 0, thread->name);
+        thread->process_id = process->object.koid;
+    }
+    kp_trace_thread(thread->object.koid, thread->process_id, thread->name);
     return thread;
 }
 
@@ -70,9 +70,10 @@ bool kp_thread_is_dying(const kp_thread_t *thread)
 void kp_thread_ended(kp_thread_t *thread)
 {
     kp_process_t *process = thread->process;
+    bool was_last = process && kp_process_thread_leave(process, thread);
     kp_object_signal(&thread->object, 0, KP_SIGNAL_TERMINATED);
-    if (process)
-        kp_process_thread_gone(process, thread);
+    if (was_last)
+        kp_process_threads_gone(process);
     /* The thread last: it may be the one that runs here. */
     if (process)
         kp_object_release(&process->object);

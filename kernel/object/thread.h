@@ -1,5 +1,4 @@
-/* A thread of the core: the kernel half of a process's only thread (for now), or a kernel thread.
- */
+/* A thread of the core: the kernel half of a thread of a process, or a kernel thread. */
 #ifndef KP_KERNEL_THREAD_H
 #define KP_KERNEL_THREAD_H
 
@@ -9,13 +8,18 @@
 struct kp_thread {
     kp_object_t object;
     kp_machine_thread_t machine;
-    kp_process_t *process; /* holds a reference; NULL: a kernel thread */
+    kp_process_t *process; /* holds a reference until it has ended; NULL: a kernel thread */
+    uint64_t process_id;   /* its koid, for ever; 0: a kernel thread */
     char name[32];
     uint32_t slot; /* below KP_PROCESS_THREADS_MAX; no two living threads of a process share it */
+    bool is_suspended; /* the machine has been told; guarded by: the process's lock */
+    bool is_exiting;   /* it has called thread_exit; guarded by: the process's lock */
     atomic_bool dying;
     bool is_abandoning; /* objects, further ones wait in the list; only the thread itself looks */
     kp_object_t *to_abandon;
-    kp_priority_t priority;       /* guarded by its own lock */
+    kp_priority_t priority;     /* guarded by its own lock */
+    uint64_t fault_instruction; /* where it faulted or trapped: offset in the image; its own */
+    char fault_function[KP_PROCESS_FUNCTION_MAX]; /* the same */
     _Atomic uint64_t cpu_time_ns; /* the machine adds to it (x86_64: when it switches away; hosted:
                                      when it is asked, from the host's thread clock) */
 };
@@ -31,7 +35,8 @@ kp_thread_t *kp_thread_adopt(const char *name);
 
 /* kp_thread_ended (machine.h): thread context of any other or the ending thread, no locks held. It
    may free the thread, and when it was its process's last, ends the process: closes its handles
-   and calls kp_machine_space_destroy. The machine must not touch the thread afterwards. */
+   and calls kp_machine_space_destroy. The machine must not touch the thread afterwards. A thread that ends
+   unasked takes its process along (KP_EXIT_KILLED). */
 
 static inline kp_thread_t *kp_thread_from_object(kp_object_t *object)
 {

@@ -145,8 +145,13 @@ int64_t kp_call_vmo_map(kp_call_t *call)
     kp_status_t status = range_check(call, address, length);
     if (status != KP_OK)
         return status;
-    return kp_mapping_map(call->process, (uint32_t)address, vmo, offset, (uint32_t)length,
-                          flags & KP_VMO_MAP_WRITE);
+    status = kp_turn_take(&call->process->turn);
+    if (status != KP_OK)
+        return status;
+    status = kp_mapping_map(call->process, (uint32_t)address, vmo, offset, (uint32_t)length,
+                            flags & KP_VMO_MAP_WRITE);
+    kp_turn_give(&call->process->turn);
+    return status;
 }
 
 int64_t kp_call_vmo_unmap(kp_call_t *call)
@@ -155,16 +160,18 @@ int64_t kp_call_vmo_unmap(kp_call_t *call)
     kp_status_t status = range_check(call, address, length);
     if (status != KP_OK)
         return status;
-    return kp_mapping_unmap(call->process, (uint32_t)address, (uint32_t)length);
+    status = kp_turn_take(&call->process->turn);
+    if (status != KP_OK)
+        return status;
+    status = kp_mapping_unmap(call->process, (uint32_t)address, (uint32_t)length);
+    kp_turn_give(&call->process->turn);
+    return status;
 }
 
-int64_t kp_call_memory_grow(kp_call_t *call)
+/* It is the process's turn. */
+static int64_t grow(kp_process_t *process, uint64_t delta)
 {
-    kp_process_t *process = call->process;
-    uint64_t delta = call->arguments[0];
     uint32_t old = atomic_load(&process->memory_pages);
-    if (delta == 0)
-        return old;
     if (delta > process->memory_maximum - old)
         return KP_ERR_NO_MEMORY;
     uint64_t pages = delta * (KP_WASM_PAGE_SIZE / KP_PAGE_SIZE);
@@ -178,4 +185,17 @@ int64_t kp_call_memory_grow(kp_call_t *call)
     }
     atomic_store_explicit(&process->memory_pages, old + (uint32_t)delta, memory_order_release);
     return old;
+}
+
+int64_t kp_call_memory_grow(kp_call_t *call)
+{
+    kp_process_t *process = call->process;
+    if (call->arguments[0] == 0)
+        return atomic_load(&process->memory_pages);
+    int64_t result = kp_turn_take(&process->turn);
+    if (result != KP_OK)
+        return result;
+    result = grow(process, call->arguments[0]);
+    kp_turn_give(&process->turn);
+    return result;
 }

@@ -1,4 +1,4 @@
-/* The process itself and other processes, time, random bytes, the log. */
+/* The process itself, its threads, other processes, time, random bytes, the log. */
 #include "kernel/browser/coordinator.h"
 #include "kernel/init/boot.h"
 #include "kernel/syscall/call.h"
@@ -149,6 +149,44 @@ int64_t kp_call_process_kill(kp_call_t *call)
 {
     kp_process_end(kp_process_from_object(call->object), KP_EXIT_KILLED, 0, 0);
     return KP_OK;
+}
+
+/* ---- Threads ---- */
+
+static kp_capability_t thread_capability(kp_thread_t *thread)
+{
+    return kp_capability_create(&thread->object, kp_object_default_rights(KP_TYPE_THREAD));
+}
+
+int64_t kp_call_thread_create(kp_call_t *call)
+{
+    kp_handle_table_t *table = &call->process->handles;
+    kp_handle_t handle;
+    kp_status_t status = kp_handle_reserve(table, 1, &handle);
+    if (status != KP_OK)
+        return status;
+    kp_thread_t *thread;
+    status =
+        kp_process_thread_create(call->process, call->arguments[0], call->arguments[1], &thread);
+    if (status != KP_OK) {
+        kp_handle_unreserve(table, 1, &handle);
+        return status;
+    }
+    kp_handle_fill(table, handle, thread_capability(thread));
+    kp_object_release(&thread->object);
+    return handle;
+}
+
+int64_t kp_call_thread_exit(kp_call_t *call)
+{
+    (void)call;
+    kp_process_thread_exit();
+    return KP_OK;
+}
+
+int64_t kp_call_thread_self(kp_call_t *call)
+{
+    return kp_call_result_handle(call, thread_capability(kp_machine_thread_current()));
 }
 
 int64_t kp_call_tab_create(kp_call_t *call)

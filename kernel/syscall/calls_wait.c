@@ -144,7 +144,8 @@ static kp_status_t word_check(kp_call_t *call, uint64_t address, uint32_t size)
     return kp_user_check(call->process, address, size);
 }
 
-/* The thread that a handle names, or NULL for 0; one of the caller's own process. Referenced. */
+/* The thread that a handle names, or NULL for 0 and when it has ended; one of the caller's own process.
+   Referenced. */
 static kp_status_t owner_find(kp_call_t *call, uint64_t handle, kp_thread_t **owner)
 {
     *owner = NULL;
@@ -156,12 +157,13 @@ static kp_status_t owner_find(kp_call_t *call, uint64_t handle, kp_thread_t **ow
     if (status != KP_OK)
         return status;
     kp_thread_t *thread = kp_thread_from_object(object);
-    if (thread->process != call->process) {
+    if (thread->process_id != call->process->object.koid)
+        status = KP_ERR_INVALID_ARGUMENT;
+    else if (kp_process_has_thread(call->process, thread))
+        *owner = thread;
+    if (!*owner)
         kp_object_release(object);
-        return KP_ERR_INVALID_ARGUMENT;
-    }
-    *owner = thread;
-    return KP_OK;
+    return status;
 }
 
 static void owner_release(kp_thread_t *owner)

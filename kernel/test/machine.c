@@ -186,14 +186,20 @@ kp_thread_t *kp_machine_thread_current(void)
     return current;
 }
 
+/* Guards what happens to threads before they are started. Before threads' own mutexes. */
+static pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
+
 static void thread_prepare(kp_thread_t *thread)
 {
+    pthread_mutex_lock(&start_mutex);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&thread->machine.condition, &attributes);
     pthread_mutex_init(&thread->machine.mutex, NULL);
     pthread_condattr_destroy(&attributes);
+    thread->machine.started = true;
+    pthread_mutex_unlock(&start_mutex);
 }
 
 void kp_test_attach(const char *name)
@@ -283,19 +289,29 @@ uint64_t kp_machine_thread_cpu_time(kp_thread_t *thread)
 }
 
 /* Programs of the tests make their calls from threads of the test: only who asks could stop them. */
+static void suspended_set(kp_thread_t *thread, bool suspended)
+{
+    kp_machine_thread_t *machine = &thread->machine;
+    pthread_mutex_lock(&start_mutex);
+    bool started = machine->started;
+    if (started)
+        pthread_mutex_lock(&machine->mutex);
+    machine->suspended = suspended;
+    if (started) {
+        pthread_cond_broadcast(&machine->condition);
+        pthread_mutex_unlock(&machine->mutex);
+    }
+    pthread_mutex_unlock(&start_mutex);
+}
+
 void kp_machine_thread_suspend(kp_thread_t *thread)
 {
-    pthread_mutex_lock(&thread->machine.mutex);
-    thread->machine.suspended = true;
-    pthread_mutex_unlock(&thread->machine.mutex);
+    suspended_set(thread, true);
 }
 
 void kp_machine_thread_resume(kp_thread_t *thread)
 {
-    pthread_mutex_lock(&thread->machine.mutex);
-    thread->machine.suspended = false;
-    pthread_cond_broadcast(&thread->machine.condition);
-    pthread_mutex_unlock(&thread->machine.mutex);
+    suspended_set(thread, false);
 }
 
 static void *thread_main(void *argument)
@@ -334,6 +350,34 @@ void kp_test_join(void)
     pthread_mutex_unlock(&threads_mutex);
 }
 
+/* True: it was killed, and has ended now if it had not before. */
+static bool end_if_killed(kp_thread_t *thread)
+{
+    kp_machine_thread_t *machine = &thread->machine;
+    pthread_mutex_lock(&machine->mutex);
+    bool killed = machine->killed, ends = killed && !machine->ended && !machine->in_call;
+    machine->ended = machine->ended || ends;
+    pthread_mutex_unlock(&machine->mutex);
+    if (ends)
+        kp_thread_ended(thread);
+    return killed;
+}
+
+kp_status_t kp_machine_thread_start_further(kp_thread_t *thread, kp_process_t *process,
+                                            uint64_t entry, uint64_t argument)
+{
+    (void)process;
+    (void)entry;
+    (void)argument;
+    void *memory = kp_kalloc(1); /* what a stack would be: may fail */
+    if (!memory)
+        return KP_ERR_NO_MEMORY;
+    kp_kfree(memory);
+    thread_prepare(thread);
+    (void)end_if_killed(thread);
+    return KP_OK;
+}
+
 static void program_main(void *argument)
 {
     kp_process_t *process = argument;
@@ -345,7 +389,7 @@ static void program_main(void *argument)
 kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *process)
 {
     thread_prepare(thread);
-    if (!kp_test_program)
+    if (end_if_killed(thread) || !kp_test_program)
         return KP_OK;
     kp_object_acquire(&process->object);
     kp_status_t status = kp_thread_create("program", program_main, process, NULL);
@@ -357,44 +401,68 @@ kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *proc
 void kp_machine_thread_kill(kp_thread_t *thread)
 {
     kp_machine_thread_t *machine = &thread->machine;
+    pthread_mutex_lock(&start_mutex);
+    bool started = machine->started;
+    if (!started)
+        machine->killed = true; /* it ends when it is started */
+    pthread_mutex_unlock(&start_mutex);
+    if (!started)
+        return;
     pthread_mutex_lock(&machine->mutex);
-    bool ended = !machine->killed && !machine->in_call;
     machine->killed = true;
     pthread_cond_broadcast(&machine->condition);
     pthread_mutex_unlock(&machine->mutex);
-    if (ended)
-        kp_thread_ended(thread);
+    (void)end_if_killed(thread);
 }
 
-int64_t kp_test_call6(kp_process_t *process, uint32_t number, const uint64_t arguments[6])
+bool kp_test_call_enter(kp_thread_t *thread)
 {
-    kp_spin_lock(process->object.lock);
-    kp_thread_t *thread = process->thread;
-    if (thread)
-        kp_object_acquire(&thread->object);
-    kp_spin_unlock(process->object.lock);
-    if (!thread)
-        return KP_ERR_PROCESS_DEAD;
     kp_machine_thread_t *machine = &thread->machine;
     pthread_mutex_lock(&machine->mutex);
     while (machine->suspended && !machine->killed) /* it makes no call meanwhile */
         pthread_cond_wait(&machine->condition, &machine->mutex);
-    bool dead = machine->killed;
-    machine->in_call = !dead;
+    machine->in_call = !machine->killed;
+    bool may = machine->in_call;
     pthread_mutex_unlock(&machine->mutex);
-    int64_t result = KP_ERR_PROCESS_DEAD;
-    if (!dead) {
-        kp_thread_t *outer = current;
-        current = thread;
-        result = kp_syscall_dispatch(number, arguments);
-        current = outer;
-        pthread_mutex_lock(&machine->mutex);
-        machine->in_call = false;
-        dead = machine->killed;
-        pthread_mutex_unlock(&machine->mutex);
-        if (dead)
-            kp_thread_ended(thread);
+    return may;
+}
+
+void kp_test_call_leave(kp_thread_t *thread)
+{
+    pthread_mutex_lock(&thread->machine.mutex);
+    thread->machine.in_call = false;
+    pthread_mutex_unlock(&thread->machine.mutex);
+    (void)end_if_killed(thread);
+}
+
+int64_t kp_test_thread_call6(kp_thread_t *thread, uint32_t number, const uint64_t arguments[6])
+{
+    if (!kp_test_call_enter(thread))
+        return KP_ERR_PROCESS_DEAD;
+    kp_thread_t *outer = current;
+    current = thread;
+    int64_t result = kp_syscall_dispatch(number, arguments);
+    current = outer;
+    kp_test_call_leave(thread);
+    return result;
+}
+
+kp_thread_t *kp_test_thread(kp_process_t *process)
+{
+    for (uint32_t slot = 0; slot < KP_PROCESS_THREADS_MAX; slot++) {
+        kp_thread_t *thread = kp_process_thread_at(process, slot);
+        if (thread)
+            return thread;
     }
+    return NULL;
+}
+
+int64_t kp_test_call6(kp_process_t *process, uint32_t number, const uint64_t arguments[6])
+{
+    kp_thread_t *thread = kp_test_thread(process);
+    if (!thread)
+        return KP_ERR_PROCESS_DEAD;
+    int64_t result = kp_test_thread_call6(thread, number, arguments);
     kp_object_release(&thread->object);
     return result;
 }

@@ -37,11 +37,21 @@ void kp_test_process_alone(kp_process_t *process);
 /* Kills it, waits for its end, drops the reference. */
 void kp_test_process_end(kp_process_t *process);
 
-/* A system call of the process's thread, from the calling host thread. KP_ERR_PROCESS_DEAD when the
-   process has ended before. */
+/* A thread of the process, the one in the lowest slot, referenced; NULL: none lives. */
+kp_thread_t *kp_test_thread(kp_process_t *process);
+
+/* A system call of the process's first living thread, from the calling host thread. KP_ERR_PROCESS_DEAD
+   when the process has ended before. */
 int64_t kp_test_call6(kp_process_t *process, uint32_t number, const uint64_t arguments[6]);
 #define kp_test_call(process, name, ...) \
     kp_test_call6((process), KP_CALL_##name, (const uint64_t[6]){__VA_ARGS__})
+/* The same of this thread of a process, from one host thread at a time; the caller keeps it alive.
+   Programs may make further threads, which do nothing but these calls. */
+bool kp_test_call_enter(kp_thread_t *thread); /* false: it is dead; else leave must follow */
+void kp_test_call_leave(kp_thread_t *thread);
+int64_t kp_test_thread_call6(kp_thread_t *thread, uint32_t number, const uint64_t arguments[6]);
+#define kp_test_thread_call(thread, name, ...) \
+    kp_test_thread_call6((thread), KP_CALL_##name, (const uint64_t[6]){__VA_ARGS__})
 /* The same on the calling host thread's own kernel thread (kp_test_attach): as if it were another
    thread of the process, which the caller keeps alive. Killing the process does not reach it. */
 int64_t kp_test_call6_beside(kp_process_t *process, uint32_t number, const uint64_t arguments[6]);

@@ -33,6 +33,7 @@ $(eval $(call CORE_TEST,kernel_memory,kernel/syscall/test/test_memory.c))
 $(eval $(call CORE_TEST,kernel_vmo,kernel/syscall/test/test_vmo.c))
 $(eval $(call CORE_TEST,kernel_process,kernel/syscall/test/test_process.c))
 $(eval $(call CORE_TEST,kernel_threads,kernel/object/test/test_threads.c))
+$(eval $(call CORE_TEST,kernel_process_threads,kernel/object/test/test_process_threads.c))
 $(eval $(call CORE_TEST,kernel_init,kernel/init/test/test_init.c))
 TEST_SCRIPTS += kernel/test/threads-tsan
 CALLS_FUZZ_SRC := $(addprefix kernel/syscall/fuzz/,world.c generate.c)

@@ -126,7 +126,7 @@ void kp_test_service_drain(void)
 static kp_object_t *thread_object(void)
 {
     kp_spin_lock(victim->object.lock);
-    kp_thread_t *thread = victim->thread;
+    kp_thread_t *thread = victim->threads[0];
     kp_spin_unlock(victim->object.lock);
     return thread ? &thread->object : NULL;
 }

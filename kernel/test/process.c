@@ -54,6 +54,7 @@ kp_process_t *kp_test_process_in(kp_job_t *job, uint32_t initial_pages, uint32_t
     assert(image);
     image->info.initial_pages = initial_pages;
     image->info.maximum_pages = maximum_pages;
+    image->info.flags = KP_IMAGE_THREADS;
     kp_process_options_t options = {.name = "test", .image = image, .job = job};
     if (startup)
         options.startup = kp_capability_take(startup);

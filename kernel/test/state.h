@@ -20,6 +20,8 @@ typedef struct kp_machine_thread {
     bool killed;           /* guarded by: mutex */
     bool in_call;          /* guarded by: mutex */
     bool suspended;        /* guarded by: mutex */
+    bool started;          /* guarded by: the start's mutex (machine.c) */
+    bool ended;            /* kp_thread_ended was called, or is about to be; guarded by: mutex */
     void (*fn)(void *);
     void *argument;
 } kp_machine_thread_t;

@@ -382,6 +382,16 @@ kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *proc
     return status;
 }
 
+kp_status_t kp_machine_thread_start_further(kp_thread_t *thread, kp_process_t *process,
+                                            uint64_t entry, uint64_t argument)
+{
+    (void)thread;
+    (void)process;
+    (void)entry;
+    (void)argument;
+    return KP_ERR_NOT_SUPPORTED;
+}
+
 void kp_machine_thread_kill(kp_thread_t *thread)
 {
     kp_spin_lock(&child_lock);

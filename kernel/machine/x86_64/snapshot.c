@@ -108,9 +108,34 @@ void kp_machine_snapshot_usage(kp_machine_snapshot_t *snapshot, uint64_t *privat
     *shared_bytes = snapshot->shared_pages * KP_PAGE_SIZE;
 }
 
-void kp_x86_user_begin(kp_machine_space_t *space)
+/* A further thread, at the image's entry. */
+static _Noreturn void begin_further(const kp_machine_thread_t *thread)
 {
+    kp_machine_space_t *space = thread->space;
+    kp_spin_lock(&space->lock);
+    uint64_t pages = space->memory_bytes / KP_WASM_PAGE_SIZE;
+    kp_spin_unlock(&space->lock);
+    const kp_x86_frame_t frame = {
+        .rdi = KP_X86_USER_MEMORY,
+        .rsi = pages,
+        .rcx = 1,
+        .r8 = thread->words[0],
+        .r9 = thread->words[1],
+        .rip = space->base + space->image->entry,
+        .cs = KP_X86_USER_CODE,
+        .flags = KP_X86_FLAGS_USER_SET,
+        .rsp = KP_X86_USER_STACK_TOP - thread->stack_slot * KP_X86_USER_STACK_STRIDE,
+        .ss = KP_X86_USER_DATA,
+    };
+    kp_x86_user_resume(&frame);
+}
+
+void kp_x86_user_begin(const kp_machine_thread_t *thread)
+{
+    kp_machine_space_t *space = thread->space;
     const kp_machine_snapshot_t *snapshot = space->snapshot;
+    if (thread->stack_slot)
+        begin_further(thread);
     if (!snapshot)
         kp_x86_user_enter(space->base + space->image->entry, KP_X86_USER_STACK_TOP,
                           KP_X86_USER_MEMORY, space->memory_bytes / KP_WASM_PAGE_SIZE);

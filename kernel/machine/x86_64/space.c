@@ -160,8 +160,10 @@ static bool in_memory(const kp_machine_space_t *space, uint64_t page)
 kp_status_t kp_x86_commit_private(kp_machine_space_t *space, uint64_t page, bool write)
 {
     bool is_memory = in_memory(space, page);
-    bool in_stack =
-        page < KP_X86_USER_STACK_TOP && page >= KP_X86_USER_STACK_TOP - KP_IMAGE_STACK_SIZE;
+    uint64_t below_top;
+    uint32_t slot;
+    bool in_stack = kp_x86_user_stack_find(page, &slot, &below_top) &&
+                    below_top < KP_IMAGE_STACK_SIZE && (slot == 0 || space->stacks >> slot & 1);
     bool in_image = page >= space->base && page - space->base < space->image->span;
     if (!is_memory && !in_stack && !in_image)
         return KP_ERR_BAD_ADDRESS;
@@ -445,6 +447,33 @@ static void table_destroy(kp_machine_space_t *space, uint64_t *table, unsigned l
 void kp_x86_space_tables_destroy(kp_machine_space_t *space)
 {
     table_destroy(space, kp_x86_direct(space->root), 3);
+}
+
+void kp_x86_space_stack_begin(kp_machine_space_t *space, uint32_t slot)
+{
+    kp_spin_lock(&space->lock);
+    space->stacks |= (uint64_t)1 << slot;
+    kp_spin_unlock(&space->lock);
+}
+
+void kp_x86_space_stack_end(kp_machine_space_t *space, uint32_t slot)
+{
+    uint64_t end = KP_X86_USER_STACK_TOP - slot * KP_X86_USER_STACK_STRIDE;
+    uint64_t start = end - KP_IMAGE_STACK_SIZE;
+    uint32_t owned = 0;
+    kp_spin_lock(&space->lock);
+    space->stacks &= ~((uint64_t)1 << slot);
+    for (uint64_t at = start; at < end; at += KP_PAGE_SIZE) {
+        uint64_t *entry = kp_x86_paging_entry(space->root, at, false, NULL);
+        if (!entry) /* no table: nothing up to the next 2 MiB */
+            at |= TABLE_SPAN - KP_PAGE_SIZE;
+        else if (*entry & KP_X86_PTE_OWNED)
+            (void)kp_x86_entry_clear(space, entry, &owned);
+    }
+    if (owned)
+        kp_x86_smp_shootdown(space, start, end);
+    kp_spin_unlock(&space->lock);
+    kp_x86_owned_free(owned);
 }
 
 /* Out of both lists; the mapping's own locks are free. */

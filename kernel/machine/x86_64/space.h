@@ -13,6 +13,10 @@ kp_status_t kp_x86_space_fault(kp_machine_space_t *space, uint64_t address, bool
    present. */
 bool kp_x86_space_read(kp_machine_space_t *space, uint64_t address, void *to, size_t count);
 
+/* The stack of a further thread may be used from now on; its pages go, and it may not be used. */
+void kp_x86_space_stack_begin(kp_machine_space_t *space, uint32_t slot);
+void kp_x86_space_stack_end(kp_machine_space_t *space, uint32_t slot);
+
 /* snapshot.c: frees the user half of the tables with what they own, and the top. */
 void kp_x86_space_tables_destroy(kp_machine_space_t *space);
 /* A top table with the kernel's half; 0: no memory. */

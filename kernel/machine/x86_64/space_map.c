@@ -1,5 +1,5 @@
-/* Mapping VMOs into linear memory and taking them out: only the process's own thread, so that the list is
-   its own to walk. */
+/* Mapping VMOs into linear memory and taking them out: one thread of the process at a time, so that the
+   list is its own to walk. Other threads of the process run meanwhile. */
 #include "kernel/machine/x86_64/paging.h"
 #include "kernel/machine/x86_64/space_private.h"
 

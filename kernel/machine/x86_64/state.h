@@ -31,9 +31,11 @@ typedef struct kp_machine_thread {
     struct kp_process *process;
     void (*function)(void *);
     void *argument;
-    void *fpu;        /* saved SSE and AVX state of a user thread, 64-byte aligned */
-    void *fpu_memory; /* what to free for it */
-    uint32_t mxcsr;   /* kept over system calls, when other SSE state is not */
+    uint32_t stack_slot; /* a further thread of a process: its slot; 0: any other */
+    uint64_t words[2];   /* and what it begins with */
+    void *fpu;           /* saved SSE and AVX state of a user thread, 64-byte aligned */
+    void *fpu_memory;    /* what to free for it */
+    uint32_t mxcsr;      /* kept over system calls, when other SSE state is not */
     uint16_t x87_control;
     bool token;              /* unpark came; guarded by: the lock */
     bool timer_armed;        /* in its CPU's heap of deadlines; guarded by: the lock */
@@ -65,6 +67,7 @@ struct kp_machine_space {
     uint64_t fault_next;  /* address after the pages that the last fault brought; guarded by lock */
     uint32_t fault_run;   /* how many it brought; guarded by lock */
     uint64_t table_pages; /* guarded by lock */
+    uint64_t stacks; /* bit: slot of a further thread, whose stack may be used; guarded by lock */
     /* A clone: whose pages it shows until it writes (snapshot.c); constant. */
     struct kp_machine_snapshot *snapshot;
     _Atomic uint64_t faults;

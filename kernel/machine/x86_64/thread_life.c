@@ -1,6 +1,7 @@
 /* How threads compete, begin and end: policy and admission, the first switch, the reaper, the idle
    thread. */
 #include "kernel/machine/x86_64/paging.h"
+#include "kernel/machine/x86_64/space.h"
 #include "kernel/machine/x86_64/thread_private.h"
 #include "kernel/machine/x86_64/trap.h"
 
@@ -127,7 +128,7 @@ kp_status_t kp_machine_thread_start(kp_thread_t *thread, void (*fn)(void *), voi
     return start(&thread->machine, KP_SCHED_KERNEL);
 }
 
-kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *process)
+static kp_status_t start_user(kp_thread_t *thread, kp_process_t *process)
 {
     kp_machine_thread_t *machine = &thread->machine;
     machine->fpu_memory = kp_kalloc(kp_x86_features.fpu_size + FPU_ALIGN);
@@ -147,6 +148,25 @@ kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *proc
     return status;
 }
 
+kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *process)
+{
+    return start_user(thread, process);
+}
+
+kp_status_t kp_machine_thread_start_further(kp_thread_t *thread, kp_process_t *process,
+                                            uint64_t entry, uint64_t argument)
+{
+    KP_CHECK(thread->slot > 0 && thread->slot < KP_PROCESS_THREADS_MAX);
+    thread->machine.stack_slot = thread->slot;
+    thread->machine.words[0] = entry;
+    thread->machine.words[1] = argument;
+    kp_x86_space_stack_begin(&process->space, thread->slot);
+    kp_status_t status = start_user(thread, process);
+    if (status != KP_OK)
+        kp_x86_space_stack_end(&process->space, thread->slot);
+    return status;
+}
+
 void kp_x86_thread_begin(void)
 {
     kp_machine_thread_t *thread = kp_x86_current();
@@ -155,7 +175,7 @@ void kp_x86_thread_begin(void)
     if (thread->space) {
         kp_x86_interrupts_off();
         kp_x86_user_return(); /* it may have been killed or suspended already */
-        kp_x86_user_begin(thread->space);
+        kp_x86_user_begin(thread);
     }
     thread->function(thread->argument);
     kp_x86_thread_exit();
@@ -210,6 +230,8 @@ static void reap(void *argument)
             if (!left)
                 __asm__ volatile("pause");
         }
+        if (thread->stack_slot)
+            kp_x86_space_stack_end(thread->space, thread->stack_slot);
         kp_x86_stack_free(thread->stack_top);
         kp_kfree(thread->fpu_memory);
         thread->stack_top = 0;

@@ -190,13 +190,13 @@ static void user_page_fault(const kp_x86_frame_t *frame, uint64_t address)
              status != KP_OK);
     if (status == KP_OK)
         return;
-    uint64_t offset = address - KP_X86_USER_MEMORY;
-    uint64_t guard_end = KP_X86_USER_STACK_TOP - KP_IMAGE_STACK_SIZE;
+    uint64_t offset = address - KP_X86_USER_MEMORY, below_top;
+    uint32_t slot;
     if (status == KP_ERR_NO_MEMORY)
         user_fault(frame, KP_EXIT_FAULT, KP_ERR_NO_MEMORY, address);
     else if (offset < KP_IMAGE_MEMORY_RESERVE)
         user_fault(frame, KP_EXIT_TRAP, KP_TRAP_OUT_OF_BOUNDS, offset);
-    else if (address < guard_end && address >= guard_end - KP_IMAGE_STACK_GUARD)
+    else if (kp_x86_user_stack_find(address, &slot, &below_top) && below_top >= KP_IMAGE_STACK_SIZE)
         user_fault(frame, KP_EXIT_TRAP, KP_TRAP_STACK_OVERFLOW, address);
     else
         user_fault(frame, KP_EXIT_FAULT, KP_X86_VECTOR_PAGE_FAULT, address);

@@ -9,7 +9,8 @@
    also the base of GS while ring 3 runs, which ring 3 cannot change (FSGSBASE is off). All of it lies
    in the first 512 GiB, and the stack in the GiB where linear memory begins: so a small process has
    seven page tables. Between stack and linear memory 2 MiB are never mapped. */
-#define KP_X86_USER_STACK_TOP 0x0000001000600000ull
+#define KP_X86_USER_STACK_TOP 0x0000001000600000ull /* the first thread's; others' below */
+#define KP_X86_USER_STACK_STRIDE 0x800000ull
 #define KP_X86_USER_MEMORY 0x0000001000800000ull
 #define KP_X86_USER_IMAGE_MIN 0x0000002000000000ull
 /* Code made at run time: behind any image, still in the first 512 GiB (space_code.c). */
@@ -27,6 +28,16 @@ enum {
     KP_X86_VECTOR_SPURIOUS = 0xff,
     KP_X86_VECTOR_SYSCALL = 0x100, /* in frame->vector only */
 };
+
+/* Which stack an address belongs to, and whether it lies in its guard or below. */
+static inline bool kp_x86_user_stack_find(uint64_t address, uint32_t *slot, uint64_t *below_top)
+{
+    uint64_t below = KP_X86_USER_STACK_TOP - 1 - address;
+    *slot = (uint32_t)(below / KP_X86_USER_STACK_STRIDE);
+    *below_top = below % KP_X86_USER_STACK_STRIDE;
+    return below < KP_PROCESS_THREADS_MAX * KP_X86_USER_STACK_STRIDE &&
+           *below_top < KP_IMAGE_STACK_SIZE + KP_IMAGE_STACK_GUARD;
+}
 
 /* As entry.S leaves it on the kernel stack; that of a system call is at the stack's top
    (kp_machine_space_freeze takes all registers from there). */
@@ -49,7 +60,7 @@ _Noreturn void kp_x86_user_enter(uint64_t rip, uint64_t rsp, uint64_t rdi, uint6
 /* To ring 3 with all registers of the frame. */
 _Noreturn void kp_x86_user_resume(const kp_x86_frame_t *frame);
 /* snapshot.c: to the image's entry, or to where the space's snapshot was made. */
-_Noreturn void kp_x86_user_begin(kp_machine_space_t *space);
+_Noreturn void kp_x86_user_begin(const kp_machine_thread_t *thread);
 /* Flags that ring 3 may have its own values of, and those that are always set there. */
 #define KP_X86_FLAGS_USER 0xcd5ull
 #define KP_X86_FLAGS_USER_SET 0x202ull

@@ -136,7 +136,7 @@ KP_TEST(bad_arguments_are_refused)
     KP_REQUIRE(other);
     kp_handle_t stranger;
     KP_EXPECT_INT(kp_handle_add(&process->handles,
-                                kp_capability_create(&other->thread->object, KP_RIGHTS_ALL),
+                                kp_capability_create(&other->threads[0]->object, KP_RIGHTS_ALL),
                                 &stranger),
                   KP_OK);
     KP_EXPECT_INT(kp_test_call(process, futex_wait, 0, 0, 4, stranger, 0), KP_ERR_INVALID_ARGUMENT);
@@ -228,7 +228,7 @@ KP_TEST(death_ends_a_wait)
 KP_TEST(an_owner_runs_in_the_band_of_those_who_wait)
 {
     KP_REQUIRE(set_up());
-    kp_thread_t *owner = process->thread;
+    kp_thread_t *owner = process->threads[0];
     KP_EXPECT_INT(band_of(owner), KP_BAND_NORMAL);
     waiter_t low, high;
     start(&low, WORD, owner);
@@ -264,20 +264,20 @@ KP_TEST(a_band_is_lent_along_the_chain)
     KP_REQUIRE(set_up());
     enum { LENGTH = 8 };
     waiter_t waiters[LENGTH];
-    kp_thread_t *owner = process->thread;
+    kp_thread_t *owner = process->threads[0];
     for (unsigned i = 0; i < LENGTH; i++) {
         start(&waiters[i], WORD + 8 * i, owner);
         until_waiting(WORD + 8 * i, 1);
         owner = waiters[i].thread;
     }
     set_band(owner, KP_BAND_SYSTEM);
-    KP_EXPECT_INT(band_of(process->thread), KP_BAND_SYSTEM);
+    KP_EXPECT_INT(band_of(process->threads[0]), KP_BAND_SYSTEM);
     for (unsigned i = 0; i < LENGTH; i++)
         KP_EXPECT_INT(band_of(waiters[i].thread), KP_BAND_SYSTEM);
     /* The chain breaks in the middle. */
     KP_EXPECT_INT(kp_futex_wake(process, WORD + 8 * 4, 1, NULL), 1);
     KP_EXPECT_INT(finish(&waiters[4]), KP_OK);
-    KP_EXPECT_INT(band_of(process->thread), KP_BAND_NORMAL);
+    KP_EXPECT_INT(band_of(process->threads[0]), KP_BAND_NORMAL);
     KP_EXPECT_INT(band_of(waiters[3].thread), KP_BAND_BACKGROUND);
     KP_EXPECT_INT(band_of(waiters[5].thread), KP_BAND_SYSTEM);
     for (unsigned i = LENGTH; i-- > 0;) {
@@ -293,7 +293,7 @@ KP_TEST(circles_of_owners_do_no_harm)
 {
     KP_REQUIRE(set_up());
     waiter_t a, b, c;
-    start(&a, WORD, process->thread);
+    start(&a, WORD, process->threads[0]);
     until_waiting(WORD, 1);
     start(&b, WORD + 8, a.thread);
     until_waiting(WORD + 8, 1);
@@ -312,7 +312,7 @@ KP_TEST(circles_of_owners_do_no_harm)
     KP_EXPECT_INT(finish(&b), KP_OK);
     KP_EXPECT_INT(kp_futex_wake(process, WORD + 16, 1, NULL), 1);
     KP_EXPECT_INT(finish(&c), KP_OK);
-    KP_EXPECT_INT(band_of(process->thread), KP_BAND_NORMAL);
+    KP_EXPECT_INT(band_of(process->threads[0]), KP_BAND_NORMAL);
     tear_down();
 }
 
@@ -322,14 +322,14 @@ KP_TEST(requeue_lends_to_the_new_owner)
     waiter_t waiters[3], owner;
     start(&owner, 0x900, NULL);
     for (unsigned i = 0; i < 3; i++) {
-        start(&waiters[i], WORD, process->thread);
+        start(&waiters[i], WORD, process->threads[0]);
         until_waiting(WORD, i + 1);
         set_band(waiters[i].thread, KP_BAND_SYSTEM);
     }
-    KP_EXPECT_INT(band_of(process->thread), KP_BAND_SYSTEM);
+    KP_EXPECT_INT(band_of(process->threads[0]), KP_BAND_SYSTEM);
     uint32_t woken;
     KP_EXPECT_INT(kp_futex_requeue(process, WORD, 0, 0, OTHER, 10, owner.thread, &woken), KP_OK);
-    KP_EXPECT_INT(band_of(process->thread), KP_BAND_NORMAL);
+    KP_EXPECT_INT(band_of(process->threads[0]), KP_BAND_NORMAL);
     KP_EXPECT_INT(band_of(owner.thread), KP_BAND_SYSTEM);
     KP_EXPECT_INT(kp_futex_wake(process, OTHER, 2, owner.thread), 2);
     KP_EXPECT_INT(band_of(owner.thread), KP_BAND_SYSTEM);
@@ -348,11 +348,11 @@ KP_TEST(without_memory_a_wait_is_as_good)
     KP_REQUIRE(set_up());
     kp_test_fail_allocation(1);
     KP_EXPECT_INT(
-        kp_futex_wait(process, WORD, 0, 4, process->thread, kp_machine_now() + KP_NS_PER_MS),
+        kp_futex_wait(process, WORD, 0, 4, process->threads[0], kp_machine_now() + KP_NS_PER_MS),
         KP_ERR_TIMED_OUT);
     KP_EXPECT(kp_test_failed());
     kp_test_fail_allocation(0);
-    KP_EXPECT_INT(band_of(process->thread), KP_BAND_NORMAL);
+    KP_EXPECT_INT(band_of(process->threads[0]), KP_BAND_NORMAL);
     tear_down();
 }
 
@@ -378,7 +378,8 @@ static void lock_main(void *argument)
                                          ? KP_TIME_INFINITE
                                          : kp_machine_now() + rand_r(&worker->seed) % 50000;
                 (void)kp_futex_wait(process, WORD, 2, 4,
-                                    rand_r(&worker->seed) % 2 ? process->thread : NULL, deadline);
+                                    rand_r(&worker->seed) % 2 ? process->threads[0] : NULL,
+                                    deadline);
             }
         }
         counter++;
@@ -386,7 +387,7 @@ static void lock_main(void *argument)
             sched_yield();
         if (atomic_exchange(lock, 0) == 2)
             (void)kp_futex_wake(process, WORD, 1,
-                                rand_r(&worker->seed) % 2 ? process->thread : NULL);
+                                rand_r(&worker->seed) % 2 ? process->threads[0] : NULL);
     }
 }
 
@@ -396,7 +397,7 @@ static void disturb_main(void *argument)
     uint32_t woken;
     while (!atomic_load(&stop)) {
         uint32_t now = atomic_load(word_at(WORD));
-        (void)kp_futex_requeue(process, WORD, now, 0, OTHER, 2, process->thread, &woken);
+        (void)kp_futex_requeue(process, WORD, now, 0, OTHER, 2, process->threads[0], &woken);
         (void)kp_futex_wake(process, OTHER, 100, NULL);
         sched_yield();
     }
@@ -423,7 +424,7 @@ KP_TEST(a_lock_built_on_it_holds)
     (void)kp_wait_one(&disturber->object, KP_SIGNAL_TERMINATED, KP_TIME_INFINITE, NULL);
     kp_object_release(&disturber->object);
     KP_EXPECT_INT(counter, WORKERS * ROUNDS);
-    KP_EXPECT_INT(band_of(process->thread), KP_BAND_NORMAL);
+    KP_EXPECT_INT(band_of(process->threads[0]), KP_BAND_NORMAL);
     tear_down();
 }
 

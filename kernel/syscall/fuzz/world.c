@@ -43,28 +43,14 @@ static bool player_access(kp_world_player_t *player, uint64_t address, void *to,
     if (player->generate.is_crowd) /* nobody ends it */
         return (to ? kp_user_read(process, to, address, count)
                    : kp_user_write(process, address, from, count)) == KP_OK;
-    kp_spin_lock(process->object.lock);
-    kp_thread_t *thread = process->thread;
-    if (thread)
-        kp_object_acquire(&thread->object);
-    kp_spin_unlock(process->object.lock);
+    kp_thread_t *thread = kp_test_thread(process);
     if (!thread)
         return false;
-    kp_machine_thread_t *machine = &thread->machine;
-    pthread_mutex_lock(&machine->mutex);
-    bool dead = machine->killed;
-    machine->in_call = !dead;
-    pthread_mutex_unlock(&machine->mutex);
     kp_status_t status = KP_ERR_PROCESS_DEAD;
-    if (!dead) {
+    if (kp_test_call_enter(thread)) {
         status = to ? kp_user_read(process, to, address, count)
                     : kp_user_write(process, address, from, count);
-        pthread_mutex_lock(&machine->mutex);
-        machine->in_call = false;
-        dead = machine->killed;
-        pthread_mutex_unlock(&machine->mutex);
-        if (dead)
-            kp_thread_ended(thread);
+        kp_test_call_leave(thread);
     }
     kp_object_release(&thread->object);
     return status == KP_OK;

@@ -157,9 +157,9 @@ KP_TEST(suspension_nests)
     KP_EXPECT_INT(info_of(child).state, KP_PROCESS_RUNNING);
     KP_EXPECT_INT(kp_test_call(parent, process_suspend, child), KP_OK);
     kp_process_t *object = object_of(child);
-    KP_EXPECT(object->is_suspended);
+    KP_EXPECT(object->threads[0]->is_suspended);
     KP_EXPECT_INT(kp_test_call(parent, process_resume, child), KP_OK);
-    KP_EXPECT(!object->is_suspended);
+    KP_EXPECT(!object->threads[0]->is_suspended);
     KP_EXPECT_INT(kp_test_call(parent, process_kill, child), KP_OK);
     KP_EXPECT_INT(kp_test_call(parent, process_suspend, child), KP_ERR_BAD_STATE);
     kp_object_release(&object->object);

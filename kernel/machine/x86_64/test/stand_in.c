@@ -72,8 +72,8 @@ static void process_end(kp_process_t *process, uint32_t reason, int32_t code, ui
     process->exit_reason = reason;
     process->exit_code = code;
     process->fault_address = address;
-    atomic_store(&process->thread->dying, true);
-    kp_machine_thread_kill(process->thread);
+    atomic_store(&process->threads[0]->dying, true);
+    kp_machine_thread_kill(process->threads[0]);
 }
 
 void kp_process_fault(kp_process_t *process, uint32_t reason, int32_t code, uint64_t address)

@@ -41,7 +41,7 @@ bool kp_test_process_prepare(kp_test_process_t *test, kp_image_t *image, const u
     memset(test, 0, sizeof(*test));
     *image = image_at(entry);
     test->waiting = kp_machine_thread_current();
-    test->process.thread = &test->thread;
+    test->process.threads[0] = &test->thread;
     test->thread.process = &test->process;
     return kp_machine_space_create(&test->process.space, image, MEMORY_PAGES, 16) == KP_OK;
 }
