@@ -1,4 +1,4 @@
-/* Calls from the host, traps and their backtraces, exceptions in flight, interruption. */
+/* Calls from the host, traps and their backtraces, interruption. */
 #include "runtime/instance/internal.h"
 
 kp_status_t kp_wasm_call(kp_wasm_store_t *store, kp_wasm_funcinst_t *function,
@@ -12,6 +12,10 @@ kp_status_t kp_wasm_call(kp_wasm_store_t *store, kp_wasm_funcinst_t *function,
         uintptr_t here = (uintptr_t)__builtin_frame_address(0);
         uint64_t limit = here > store->options.stack_bytes ? here - store->options.stack_bytes : 0;
         store->stack_limit = limit;
+        store->stack_base = here;
+        store->exception_tried = false;
+        if (store->exceptions)
+            kp_wasm_stack_clear();
         __atomic_store_n(&store->head.stack_limit, limit, __ATOMIC_SEQ_CST);
         /* An interruption may have been asked for just before. */
         if (__atomic_load_n(&store->interrupt, __ATOMIC_SEQ_CST))
@@ -50,56 +54,6 @@ bool kp_wasm_store_interrupted(kp_wasm_store_t *store)
     __atomic_store_n(&store->interrupt, 0, __ATOMIC_SEQ_CST);
     return !store->options.interrupted ||
            store->options.interrupted(store->options.interrupted_context, store) != KP_OK;
-}
-
-/* ---- exceptions ---- */
-
-kp_wasm_exninst_t *kp_wasm_exception_new(kp_wasm_instance_t *instance, uint32_t index,
-                                         const kp_wasm_value_t *values)
-{
-    kp_wasm_store_t *store = instance->store;
-    const kp_wasm_taginst_t *tag = kp_wasm_instance_tag(instance, index);
-    size_t count = tag->signature->parameter_count;
-    size_t size = sizeof(kp_wasm_exninst_t) + count * sizeof(kp_wasm_value_t);
-    if (kp_wasm_store_charge(store, size) != KP_OK)
-        return NULL;
-    kp_wasm_allocator_t *allocator = &store->options.allocator;
-    kp_wasm_exninst_t *exception = allocator->resize(allocator->context, NULL, 0, size);
-    if (!exception) {
-        store->object_used -= size;
-        return NULL;
-    }
-    exception->tag = tag;
-    exception->allocated = size;
-    exception->escaped = false;
-    for (size_t i = 0; i < count; i++) {
-        kp_wasm_type_t type = tag->signature->types[i];
-        exception->values[i] = values[i];
-        /* Code fills only what a value needs of its place in the row. */
-        if (type == KP_WASM_TYPE_I32 || type == KP_WASM_TYPE_F32)
-            exception->values[i].u64 = values[i].u32;
-    }
-    exception->next = store->exceptions;
-    store->exceptions = exception;
-    return exception;
-}
-
-void kp_wasm_exception_free(kp_wasm_instance_t *instance, kp_wasm_exninst_t *exception)
-{
-    kp_wasm_store_t *store = instance->store;
-    /* One that was caught without making a reference is nearly always the newest. */
-    if (exception->escaped || store->exceptions != exception)
-        return;
-    store->exceptions = exception->next;
-    store->object_used -= exception->allocated;
-    store->options.allocator.resize(store->options.allocator.context, exception,
-                                    exception->allocated, 0);
-}
-
-kp_status_t kp_wasm_store_throw(kp_wasm_store_t *store, kp_wasm_exninst_t *exception)
-{
-    store->pending = exception;
-    return KP_ERR_EXCEPTION;
 }
 
 /* ---- text ---- */

@@ -115,8 +115,10 @@ typedef struct kp_wasm_taginst {
 typedef struct kp_wasm_exninst {
     const kp_wasm_taginst_t *tag;
     struct kp_wasm_exninst *next; /* of the store's */
-    size_t allocated;
-    bool escaped; /* a reference to it was made: it lives until the store ends */
+    uint32_t allocated;
+    uint32_t held; /* kp_wasm_exception_hold */
+    bool escaped;  /* a reference to it was made: it lives until it is collected */
+    bool marked;   /* by the collection under way */
     kp_wasm_value_t values[];
 } kp_wasm_exninst_t;
 
@@ -313,6 +315,10 @@ uint64_t kp_wasm_atomic_wait64(kp_wasm_instance_t *instance, uint32_t memory, ui
 kp_wasm_exninst_t *kp_wasm_exception_new(kp_wasm_instance_t *instance, uint32_t tag,
                                          const kp_wasm_value_t *values);
 void kp_wasm_exception_free(kp_wasm_instance_t *instance, kp_wasm_exninst_t *exception);
+/* An exnref that the host keeps (from a host function's arguments, a result, store->pending) is valid until
+   WebAssembly of its store runs again or its host function returns, unless it is held. Holds are counted. */
+void kp_wasm_exception_hold(kp_wasm_exninst_t *exception);
+void kp_wasm_exception_release(kp_wasm_exninst_t *exception);
 
 #if UINTPTR_MAX == UINT64_MAX /* only there is compiled code */
 #define KP_WASM_AT(type, field, at) _Static_assert(offsetof(type, field) == (at), #type "." #field)

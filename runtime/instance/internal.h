@@ -26,6 +26,9 @@ kp_status_t kp_wasm_store_allocate(kp_wasm_store_t *store, size_t size, void **m
 /* Charges `size` bytes of objects. */
 kp_status_t kp_wasm_store_charge(kp_wasm_store_t *store, size_t size);
 
+/* Clears some of the stack below, for what earlier calls left there to keep no exception alive. */
+void kp_wasm_stack_clear(void);
+
 /* The size of a memory that other threads may be growing. */
 static inline uint64_t kp_wasm_memory_bytes(const kp_wasm_meminst_t *memory)
 {

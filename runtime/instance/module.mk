@@ -1,6 +1,16 @@
 # The store: see README.md. Users add $(RUNTIME_INSTANCE_SRC) and runtime/wasm's sources; link with -pthread.
 RUNTIME_INSTANCE_SRC := $(addprefix runtime/instance/,store.c memory.c table.c instance.c call.c code.c \
-    x86_64.c x86_64_border.S linux.c)
+    exception.c x86_64.c x86_64_border.S linux.c)
 
 # The same in a native program of KPIO (runtime/native).
 RUNTIME_INSTANCE_KPIO_SRC := $(filter-out %/linux.c,$(RUNTIME_INSTANCE_SRC)) runtime/instance/kpio.c
+
+UNIT_TESTS += wasm_exceptions
+wasm_exceptions_TEST_SRC = runtime/instance/test/exceptions.c \
+    $(sort $(INTERPRETED_TIER_SRC) $(COMPILED_TIER_SRC))
+wasm_exceptions_TEST_LDFLAGS := -pthread
+
+UNIT_TESTS += wasm_tail_calls
+wasm_tail_calls_TEST_SRC = runtime/instance/test/tail_calls.c \
+    $(sort $(INTERPRETED_TIER_SRC) $(COMPILED_TIER_SRC))
+wasm_tail_calls_TEST_LDFLAGS := -pthread

@@ -64,6 +64,14 @@ struct kp_wasm_store {
     kp_wasm_instance_t *instances;
     kp_wasm_tableinst_t *tables;
     kp_wasm_exninst_t *exceptions;
+    uint64_t exception_bytes, exception_count;
+    uint64_t exception_fresh; /* bytes of those made since the last collection */
+    uint64_t exception_room;  /* of those to be made before the next; 0: none has been */
+    bool exception_tried;     /* this outermost call has collected for want of memory */
+    uint64_t stack_base;      /* of the native stack, at the outermost call */
+    /* The interpreter's stack: references stand from slots to *slots_top; NULL without one. */
+    const void *slots;
+    uint8_t *const *slots_top;
     struct kp_wasm_block *blocks;
     struct kp_wasm_memory_hold *memories;
     kp_wasm_functype_t *types; /* by number */

@@ -83,6 +83,8 @@ static kp_status_t stack_create(kp_wasm_store_t *store)
     stack->top = stack->slots = (uint8_t *)stack->frames_end;
     stack->slots_end = (uint8_t *)stack + size;
     store->interpreter = stack;
+    store->slots = stack->slots;
+    store->slots_top = &stack->top;
     return KP_OK;
 }
 
@@ -112,6 +114,7 @@ static void detach(kp_wasm_instance_t *instance)
         return;
     store->object_used -= stack->size;
     store->interpreter = NULL;
+    store->slots_top = NULL;
     store->options.allocator.resize(store->options.allocator.context, stack, stack->size, 0);
 }
 
@@ -195,7 +198,13 @@ kp_wasm_exninst_t *kp_interpret_exception_new(kp_wasm_instance_t *instance, uint
     kp_wasm_value_t values[type->parameter_count ? type->parameter_count : 1];
     for (uint32_t i = 0; i < type->parameter_count; i++)
         slots = slot_read(slots, type->types[i], &values[i]);
-    return kp_wasm_exception_new(instance, tag, values);
+    /* A collection looks at the slots below the top. */
+    kp_interpret_stack_t *stack = instance->store->interpreter;
+    uint8_t *top = stack->top;
+    stack->top += slots - top;
+    kp_wasm_exninst_t *exception = kp_wasm_exception_new(instance, tag, values);
+    stack->top = top;
+    return exception;
 }
 
 void kp_interpret_exception_land(kp_wasm_instance_t *instance, kp_wasm_exninst_t *exception,
