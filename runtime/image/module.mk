@@ -50,6 +50,13 @@ $(IMAGE_FLAGS): kp-image-flags
 IMAGE_OBJ = $(addprefix $(BUILD)/image/obj/,$(addsuffix .o,$(basename $(1))))
 PROGRAM_OBJ = $(addprefix $(BUILD)/wasm/obj/,$(addsuffix .o,$(basename $(PROGRAM_SRC))))
 
+# What every program links. An archive: a file of which a program needs nothing is left out with its
+# constructors.
+PROGRAM_LIBRARY := $(BUILD)/wasm/program.a
+$(PROGRAM_LIBRARY): $$(PROGRAM_OBJ)
+	$(Q)rm -f $@
+	$(Q)$(WASM_AR) rcs $@ $^
+
 $(BUILD)/wasm/obj/%.o: %.c | $$(WASM_READY)
 	$(call say,WASMCC,$<)
 	@mkdir -p $(@D)
@@ -111,7 +118,7 @@ $(BUILD)/wasm/obj/$(1)/third/%.o: /%.c $$(if $$($(1)_LIBS),$$(DEPS_STAMP)) | $$(
 	$$(Q)$$(CCACHE) $$(WASM_CC) $$(PROGRAM_CFLAGS) -w $$($(1)_LIB_CFLAGS) $$($(1)_CFLAGS) -c $$< \
 	    -o $$@
 
-$(BUILD)/wasm/$(1).wasm: $$(call KP_PROGRAM_OBJ,$(1)) $$$$(PROGRAM_OBJ) $$($(1)_LIB_FILES)
+$(BUILD)/wasm/$(1).wasm: $$(call KP_PROGRAM_OBJ,$(1)) $(PROGRAM_LIBRARY) $$($(1)_LIB_FILES)
 	$$(call say,WASMLD,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$$(WASM_CC) $$(PROGRAM_LDFLAGS) -Wl,--max-memory=$$(shell echo $$$$(($$(or \

@@ -8,7 +8,8 @@ PROGRAM_SRC += \
     runtime/program/startup.c \
     runtime/program/vmo.c \
     runtime/program/wasi.c \
-    runtime/program/wasi_absent.c
+    runtime/program/wasi_path.c \
+    runtime/program/wasi_read.c
 
 UNIT_TESTS += program_ring
 program_ring_TEST_SRC := runtime/program/test/test_ring.c runtime/program/ring.c

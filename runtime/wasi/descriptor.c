@@ -25,11 +25,11 @@ kp_wasi_errno_t kp_wasi_directory(kp_wasi_t *wasi, uint32_t number, uint64_t rig
 
 static kp_wasi_errno_t table_grow(kp_wasi_t *wasi)
 {
-    if (wasi->descriptor_count >= wasi->descriptors_max)
+    if (wasi->descriptor_count >= wasi->options.descriptors_max)
         return KP_WASI_MFILE;
     uint32_t count = wasi->descriptor_count ? wasi->descriptor_count * 2 : 8;
-    if (count > wasi->descriptors_max)
-        count = wasi->descriptors_max;
+    if (count > wasi->options.descriptors_max)
+        count = wasi->options.descriptors_max;
     kp_wasi_descriptor_t *grown = realloc(wasi->descriptors, count * sizeof(*grown));
     if (!grown)
         return KP_WASI_NOMEM;

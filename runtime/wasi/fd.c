@@ -165,7 +165,7 @@ kp_wasi_errno_t kp_wasi_fn_fd_allocate(kp_wasi_context_t *c)
 kp_wasi_errno_t kp_wasi_fn_fd_filestat_get(kp_wasi_context_t *c)
 {
     kp_wasi_file_t *file;
-    kp_wasi_filestat_t stat = {0};
+    kp_wasi_filestat_t stat = {.links = 1};
     kp_wasi_errno_t error = file_of(c, RIGHT(FD_FILESTAT_GET), &file);
     uint8_t *at = kp_wasi_at(c, kp_wasi_u32(c, 1), KP_WASI_SIZE_FILESTAT);
     if (error)

@@ -82,9 +82,9 @@ typedef struct kp_wasi_file_ops {
                                      size_t capacity, size_t *count);
     kp_wasi_errno_t (*path_symlink)(kp_wasi_file_t *file, kp_wasi_path_t target,
                                     kp_wasi_path_t path);
-    /* Both directories are of this kind (the same ops). */
-    kp_wasi_errno_t (*path_link)(kp_wasi_file_t *file, kp_wasi_path_t path, bool follow,
-                                 kp_wasi_file_t *to, kp_wasi_path_t to_path);
+    /* Both directories are of this kind (the same ops); a symbolic link in the last place is linked itself. */
+    kp_wasi_errno_t (*path_link)(kp_wasi_file_t *file, kp_wasi_path_t path, kp_wasi_file_t *to,
+                                 kp_wasi_path_t to_path);
     kp_wasi_errno_t (*path_rename)(kp_wasi_file_t *file, kp_wasi_path_t path, kp_wasi_file_t *to,
                                    kp_wasi_path_t to_path);
 
@@ -114,7 +114,8 @@ typedef struct kp_wasi_host {
     kp_wasi_errno_t (*clock_time)(void *context, uint32_t clock, uint64_t *ns);
     kp_wasi_errno_t (*clock_resolution)(void *context, uint32_t clock, uint64_t *ns);
     kp_wasi_errno_t (*random)(void *context, uint8_t *bytes, size_t count);
-    /* Waits until an item is ready or wait_ns have passed (UINT64_MAX: for ever). */
+    /* Waits until an item is ready or wait_ns have passed (UINT64_MAX: for ever). No item is of a regular file or a
+       directory: those are ready always, and not asked about. */
     kp_wasi_errno_t (*poll)(void *context, kp_wasi_poll_t *items, size_t count, uint64_t wait_ns);
     void (*yield)(void *context);
 } kp_wasi_host_t;

@@ -14,17 +14,10 @@ typedef struct kp_wasi_descriptor {
     char *preopen; /* name of a preopened directory, or NULL; owned */
 } kp_wasi_descriptor_t;
 
-typedef struct kp_wasi_texts {
-    char *bytes; /* each with its NUL, one after the other; owned */
-    size_t size, count;
-} kp_wasi_texts_t;
-
 struct kp_wasi {
-    kp_wasi_texts_t arguments, environment;
-    const kp_wasi_host_t *host;
+    kp_wasi_options_t options;
     kp_wasi_descriptor_t *descriptors;
     uint32_t descriptor_count; /* entries of the array */
-    uint32_t descriptors_max;
     bool exited;
     uint32_t exit_code;
 };
@@ -37,9 +30,8 @@ typedef struct kp_wasi_context {
 } kp_wasi_context_t;
 
 typedef kp_wasi_errno_t (*kp_wasi_fn)(kp_wasi_context_t *c);
-#define WASI_FUNCTION(name, parameters) kp_wasi_errno_t kp_wasi_fn_##name(kp_wasi_context_t *c);
+#define WASI_FUNCTION(name, ...) kp_wasi_errno_t kp_wasi_fn_##name(kp_wasi_context_t *c);
 #include "runtime/wasi/functions.def"
-#undef WASI_FUNCTION
 
 static inline uint32_t kp_wasi_u32(const kp_wasi_context_t *c, unsigned index)
 {
@@ -48,7 +40,8 @@ static inline uint32_t kp_wasi_u32(const kp_wasi_context_t *c, unsigned index)
 
 /* ---- memory ---- */
 
-/* The bytes [address, address + count) of the program, or NULL. count 0 is always fine. */
+/* The bytes [address, address + count) of the program, or NULL. count 0 is always fine. The base may be 0 (a program
+   that is built ahead of time calls from within its own memory), so this is no arithmetic on a pointer. */
 static inline uint8_t *kp_wasi_at(const kp_wasi_context_t *c, uint64_t address, uint64_t count)
 {
     static uint8_t nothing[1];
@@ -56,7 +49,7 @@ static inline uint8_t *kp_wasi_at(const kp_wasi_context_t *c, uint64_t address, 
         return nothing;
     if (address > c->memory.size || count > c->memory.size - address)
         return NULL;
-    return c->memory.base + address;
+    return (uint8_t *)((uintptr_t)c->memory.base + (uintptr_t)address);
 }
 
 static inline void kp_wasi_put16(uint8_t *at, uint16_t value)

@@ -386,26 +386,13 @@ kp_wasi_file_t *kp_wasi_linux_file(int fd, bool owned)
 
 /* ---- giving ---- */
 
-#define RIGHT(name) KP_WASI_RIGHT(KP_WASI_RIGHT_##name)
-#define STREAM_RIGHTS                                                                 \
-    (RIGHT(FD_FDSTAT_SET_FLAGS) | RIGHT(FD_FILESTAT_GET) | RIGHT(POLL_FD_READWRITE) | \
-     RIGHT(FD_SEEK) | RIGHT(FD_TELL) | RIGHT(FD_SYNC) | RIGHT(FD_DATASYNC))
-#define READ_ONLY_RIGHTS                                                                      \
-    (RIGHT(FD_READ) | RIGHT(FD_SEEK) | RIGHT(FD_TELL) | RIGHT(FD_ADVISE) | RIGHT(PATH_OPEN) | \
-     RIGHT(FD_READDIR) | RIGHT(PATH_READLINK) | RIGHT(PATH_FILESTAT_GET) |                    \
-     RIGHT(FD_FILESTAT_GET) | RIGHT(POLL_FD_READWRITE))
-
 kp_status_t kp_wasi_linux_streams(kp_wasi_t *wasi)
 {
     kp_status_t status = KP_OK;
     for (int fd = 0; fd < 3 && status == KP_OK; fd++) {
         kp_wasi_file_t *file = kp_wasi_linux_file(fd, false);
-        uint64_t rights = STREAM_RIGHTS | (fd == 0 ? RIGHT(FD_READ) : RIGHT(FD_WRITE));
-        /* wasi-libc takes a character device that may seek for none of a person's: so /dev/null. */
-        if (file && !file->ops->seek &&
-            (file->type != KP_WASI_FILETYPE_CHARACTER_DEVICE || isatty(fd)))
-            rights &= ~(RIGHT(FD_SEEK) | RIGHT(FD_TELL));
-        status = file ? kp_wasi_give(wasi, file, rights, 0, NULL, NULL) : KP_ERR_NO_MEMORY;
+        bool is_terminal = isatty(fd);
+        status = file ? kp_wasi_give_stream(wasi, file, fd == 0, is_terminal) : KP_ERR_NO_MEMORY;
     }
     return status;
 }
@@ -428,9 +415,7 @@ kp_status_t kp_wasi_linux_directory(kp_wasi_t *wasi, const char *path, const cha
         file->ops->close(file);
         return KP_ERR_NOT_SUPPORTED;
     }
-    uint64_t rights = read_only ? READ_ONLY_RIGHTS : KP_WASI_RIGHTS_ALL;
-    uint64_t base = rights & ~(RIGHT(FD_READ) | RIGHT(FD_WRITE) | RIGHT(FD_SEEK) | RIGHT(FD_TELL));
-    return kp_wasi_give(wasi, file, base, rights, name, NULL);
+    return kp_wasi_give_directory(wasi, file, name, read_only);
 }
 
 /* ---- clocks, entropy, waiting ---- */

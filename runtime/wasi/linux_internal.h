@@ -40,7 +40,7 @@ kp_wasi_errno_t kp_wasi_linux_path_readlink(kp_wasi_file_t *file, kp_wasi_path_t
                                             size_t capacity, size_t *count);
 kp_wasi_errno_t kp_wasi_linux_path_symlink(kp_wasi_file_t *file, kp_wasi_path_t target,
                                            kp_wasi_path_t path);
-kp_wasi_errno_t kp_wasi_linux_path_link(kp_wasi_file_t *file, kp_wasi_path_t path, bool follow,
+kp_wasi_errno_t kp_wasi_linux_path_link(kp_wasi_file_t *file, kp_wasi_path_t path,
                                         kp_wasi_file_t *to, kp_wasi_path_t to_path);
 kp_wasi_errno_t kp_wasi_linux_path_rename(kp_wasi_file_t *file, kp_wasi_path_t path,
                                           kp_wasi_file_t *to, kp_wasi_path_t to_path);

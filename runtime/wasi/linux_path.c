@@ -195,12 +195,10 @@ kp_wasi_errno_t kp_wasi_linux_path_symlink(kp_wasi_file_t *file, kp_wasi_path_t 
     return error ? error : place_close(&place, symlinkat(target.text, place.directory, place.name));
 }
 
-kp_wasi_errno_t kp_wasi_linux_path_link(kp_wasi_file_t *file, kp_wasi_path_t path, bool follow,
+kp_wasi_errno_t kp_wasi_linux_path_link(kp_wasi_file_t *file, kp_wasi_path_t path,
                                         kp_wasi_file_t *to, kp_wasi_path_t to_path)
 {
     place_t from_place, to_place;
-    if (follow) /* the link's target would be found outside of the wall */
-        return KP_WASI_INVAL;
     kp_wasi_errno_t error = place_open(file, path, &from_place);
     if (error)
         return error;

@@ -219,8 +219,7 @@ kp_wasi_errno_t kp_wasi_fn_path_symlink(kp_wasi_context_t *c)
 kp_wasi_errno_t kp_wasi_fn_path_link(kp_wasi_context_t *c)
 {
     place_t from, to;
-    bool follow;
-    if (!is_lookup(kp_wasi_u32(c, 1), &follow))
+    if (kp_wasi_u32(c, 1) != 0) /* the file behind a symbolic link: nobody needs it */
         return KP_WASI_INVAL;
     kp_wasi_errno_t error = place_read(c, 0, 2, RIGHT(PATH_LINK_SOURCE), &from);
     if (!error)
@@ -230,7 +229,7 @@ kp_wasi_errno_t kp_wasi_fn_path_link(kp_wasi_context_t *c)
     if (ops_of(&from) != ops_of(&to))
         return KP_WASI_XDEV;
     return ops_of(&from)->path_link ? ops_of(&from)->path_link(from.directory->file, from.path,
-                                                               follow, to.directory->file, to.path)
+                                                               to.directory->file, to.path)
                                     : KP_WASI_ROFS;
 }
 

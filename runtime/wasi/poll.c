@@ -11,7 +11,9 @@ typedef struct subscription {
     uint8_t type;
     kp_wasi_errno_t error; /* known at once */
     uint64_t wait_ns;      /* clocks: from now */
-    size_t poll;           /* descriptors: index among the polls */
+    bool is_ready;         /* a file: at once, with so many bytes left */
+    uint64_t left;
+    size_t poll; /* other descriptors: index among the polls */
 } subscription_t;
 
 static kp_wasi_errno_t clock_read(const kp_wasi_t *wasi, const uint8_t *at, uint64_t *wait_ns)
@@ -24,12 +26,24 @@ static kp_wasi_errno_t clock_read(const kp_wasi_t *wasi, const uint8_t *at, uint
         return clock >= KP_WASI_CLOCKS || flags & ~KP_WASI_SUBCLOCK_ABSTIME ? KP_WASI_INVAL
                                                                             : KP_WASI_NOTSUP;
     if (flags & KP_WASI_SUBCLOCK_ABSTIME) {
-        kp_wasi_errno_t error = wasi->host->clock_time(wasi->host->context, clock, &now);
+        kp_wasi_errno_t error =
+            wasi->options.host->clock_time(wasi->options.host->context, clock, &now);
         if (error)
             return error;
         *wait_ns = timeout > now ? timeout - now : 0;
     }
     return KP_WASI_SUCCESS;
+}
+
+/* Files and directories are ready always. The bytes that are left of a file, when it has a position. */
+static uint64_t file_left(kp_wasi_file_t *file)
+{
+    kp_wasi_filestat_t stat;
+    uint64_t position;
+    if (!file->ops->seek || !file->ops->stat ||
+        file->ops->seek(file, 0, KP_WASI_WHENCE_CUR, &position) || file->ops->stat(file, &stat))
+        return 0;
+    return stat.size > position ? stat.size - position : 0;
 }
 
 static void subscription_read(kp_wasi_t *wasi, const uint8_t *at, subscription_t *subscription,
@@ -45,9 +59,16 @@ static void subscription_read(kp_wasi_t *wasi, const uint8_t *at, subscription_t
     subscription->error = kp_wasi_descriptor(wasi, kp_wasi_get32(at + 16), right, &descriptor);
     if (subscription->error)
         return;
+    kp_wasi_file_t *file = descriptor->file;
+    if (file->type == KP_WASI_FILETYPE_REGULAR_FILE || file->type == KP_WASI_FILETYPE_DIRECTORY) {
+        subscription->is_ready = true;
+        if (subscription->type == KP_WASI_EVENT_FD_READ)
+            subscription->left = file_left(file);
+        return;
+    }
     subscription->poll = *poll_count;
-    polls[(*poll_count)++] = (kp_wasi_poll_t){
-        .file = descriptor->file, .write = subscription->type == KP_WASI_EVENT_FD_WRITE};
+    polls[(*poll_count)++] =
+        (kp_wasi_poll_t){.file = file, .write = subscription->type == KP_WASI_EVENT_FD_WRITE};
 }
 
 static void event_write(uint8_t *at, const subscription_t *subscription, kp_wasi_errno_t error,
@@ -57,6 +78,7 @@ static void event_write(uint8_t *at, const subscription_t *subscription, kp_wasi
     kp_wasi_put64(at, subscription->user_data);
     kp_wasi_put16(at + 8, error);
     at[10] = subscription->type;
+    kp_wasi_put64(at + 16, subscription->left);
     if (poll) {
         kp_wasi_put64(at + 16, poll->available);
         kp_wasi_put16(at + 24, poll->hangup ? KP_WASI_EVENT_FD_HANGUP : 0);
@@ -72,7 +94,7 @@ static uint32_t events_write(uint8_t *out, const subscription_t *subscriptions, 
         const subscription_t *s = &subscriptions[i];
         const kp_wasi_poll_t *poll = NULL;
         kp_wasi_errno_t error = s->error;
-        bool due = error != 0;
+        bool due = error != 0 || s->is_ready;
         if (!due && s->type == KP_WASI_EVENT_CLOCK) {
             due = !any_ready && s->wait_ns <= wait;
         } else if (!due) {
@@ -90,17 +112,16 @@ static kp_wasi_errno_t poll_perform(kp_wasi_context_t *c, const uint8_t *in, uin
                                     uint32_t count, subscription_t *subscriptions,
                                     kp_wasi_poll_t *polls)
 {
-    const kp_wasi_host_t *host = c->wasi->host;
+    const kp_wasi_host_t *host = c->wasi->options.host;
     uint64_t wait = UINT64_MAX;
     size_t poll_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint8_t type = in[(size_t)i * KP_WASI_SIZE_SUBSCRIPTION + 8];
-        if (type > KP_WASI_EVENT_FD_WRITE)
-            return KP_WASI_INVAL;
         subscription_t *s = &subscriptions[i];
         subscription_read(c->wasi, in + (size_t)i * KP_WASI_SIZE_SUBSCRIPTION, s, polls,
                           &poll_count);
-        if (s->error)
+        if (s->type > KP_WASI_EVENT_FD_WRITE)
+            return KP_WASI_INVAL;
+        if (s->error || s->is_ready)
             wait = 0;
         else if (s->type == KP_WASI_EVENT_CLOCK && s->wait_ns < wait)
             wait = s->wait_ns;
@@ -111,6 +132,8 @@ static kp_wasi_errno_t poll_perform(kp_wasi_context_t *c, const uint8_t *in, uin
     bool any_ready = false;
     for (size_t i = 0; i < poll_count; i++)
         any_ready |= polls[i].ready || polls[i].error;
+    for (uint32_t i = 0; i < count; i++)
+        any_ready |= subscriptions[i].is_ready;
     uint32_t written = events_write(out, subscriptions, count, polls, wait, any_ready);
     return kp_wasi_write32(c, kp_wasi_u32(c, 3), written);
 }

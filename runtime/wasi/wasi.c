@@ -4,50 +4,36 @@
 
 #include "runtime/wasi/internal.h"
 
+#define TYPES_0() ""
+#define TYPES_1(a) #a
+#define TYPES_2(a, ...) #a TYPES_1(__VA_ARGS__)
+#define TYPES_3(a, ...) #a TYPES_2(__VA_ARGS__)
+#define TYPES_4(a, ...) #a TYPES_3(__VA_ARGS__)
+#define TYPES_5(a, ...) #a TYPES_4(__VA_ARGS__)
+#define TYPES_6(a, ...) #a TYPES_5(__VA_ARGS__)
+#define TYPES_7(a, ...) #a TYPES_6(__VA_ARGS__)
+#define TYPES_8(a, ...) #a TYPES_7(__VA_ARGS__)
+#define TYPES_9(a, ...) #a TYPES_8(__VA_ARGS__)
 const kp_wasi_signature_t kp_wasi_signatures[KP_WASI_FUNCTIONS] = {
-#define WASI_FUNCTION(name, parameters) {#name, parameters},
+#define WASI_FUNCTION(name, count, ...) {#name, TYPES_##count(__VA_ARGS__)},
 #include "runtime/wasi/functions.def"
-#undef WASI_FUNCTION
 };
 
 static const kp_wasi_fn functions[KP_WASI_FUNCTIONS] = {
-#define WASI_FUNCTION(name, parameters) kp_wasi_fn_##name,
+#define WASI_FUNCTION(name, ...) kp_wasi_fn_##name,
 #include "runtime/wasi/functions.def"
-#undef WASI_FUNCTION
 };
 
 /* ---- creation ---- */
-
-static bool texts_copy(kp_wasi_texts_t *texts, const char *const *from, size_t count)
-{
-    size_t size = 0;
-    for (size_t i = 0; i < count; i++)
-        size += strlen(from[i]) + 1;
-    texts->bytes = malloc(size ? size : 1);
-    if (!texts->bytes)
-        return false;
-    texts->size = 0;
-    texts->count = count;
-    for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(from[i]) + 1;
-        memcpy(texts->bytes + texts->size, from[i], length);
-        texts->size += length;
-    }
-    return true;
-}
 
 kp_status_t kp_wasi_create(const kp_wasi_options_t *options, kp_wasi_t **out)
 {
     kp_wasi_t *wasi = calloc(1, sizeof(*wasi));
     if (!wasi)
         return KP_ERR_NO_MEMORY;
-    wasi->host = options->host;
-    wasi->descriptors_max = options->descriptors_max ? options->descriptors_max : 1024;
-    if (!texts_copy(&wasi->arguments, options->arguments, options->argument_count) ||
-        !texts_copy(&wasi->environment, options->environment, options->environment_count)) {
-        kp_wasi_destroy(wasi);
-        return KP_ERR_NO_MEMORY;
-    }
+    wasi->options = *options;
+    if (wasi->options.descriptors_max == 0)
+        wasi->options.descriptors_max = 1024;
     *out = wasi;
     return KP_OK;
 }
@@ -59,8 +45,6 @@ void kp_wasi_destroy(kp_wasi_t *wasi)
     for (uint32_t i = 0; i < wasi->descriptor_count; i++)
         kp_wasi_descriptor_close(wasi, &wasi->descriptors[i]);
     free(wasi->descriptors);
-    free(wasi->arguments.bytes);
-    free(wasi->environment.bytes);
     free(wasi);
 }
 
@@ -88,6 +72,34 @@ kp_status_t kp_wasi_give(kp_wasi_t *wasi, kp_wasi_file_t *file, uint64_t rights_
     if (descriptor)
         *descriptor = number;
     return KP_OK;
+}
+
+#define RIGHT(name) KP_WASI_RIGHT(KP_WASI_RIGHT_##name)
+#define POSITION_RIGHTS (RIGHT(FD_SEEK) | RIGHT(FD_TELL))
+#define STREAM_RIGHTS                                                                 \
+    (RIGHT(FD_FDSTAT_SET_FLAGS) | RIGHT(FD_FILESTAT_GET) | RIGHT(POLL_FD_READWRITE) | \
+     RIGHT(FD_SYNC) | RIGHT(FD_DATASYNC))
+#define READ_ONLY_RIGHTS                                                                          \
+    (RIGHT(FD_READ) | POSITION_RIGHTS | RIGHT(FD_ADVISE) | RIGHT(PATH_OPEN) | RIGHT(FD_READDIR) | \
+     RIGHT(PATH_READLINK) | RIGHT(PATH_FILESTAT_GET) | RIGHT(FD_FILESTAT_GET) |                   \
+     RIGHT(POLL_FD_READWRITE))
+
+kp_status_t kp_wasi_give_stream(kp_wasi_t *wasi, kp_wasi_file_t *file, bool is_input,
+                                bool is_terminal)
+{
+    uint64_t rights = STREAM_RIGHTS | (is_input ? RIGHT(FD_READ) : RIGHT(FD_WRITE));
+    /* wasi-libc takes a character device that may seek for none of a person's. */
+    if (file->ops->seek || (file->type == KP_WASI_FILETYPE_CHARACTER_DEVICE && !is_terminal))
+        rights |= POSITION_RIGHTS;
+    return kp_wasi_give(wasi, file, rights, 0, NULL, NULL);
+}
+
+kp_status_t kp_wasi_give_directory(kp_wasi_t *wasi, kp_wasi_file_t *file, const char *name,
+                                   bool read_only)
+{
+    uint64_t rights = read_only ? READ_ONLY_RIGHTS : KP_WASI_RIGHTS_ALL;
+    uint64_t base = rights & ~(RIGHT(FD_READ) | RIGHT(FD_WRITE) | POSITION_RIGHTS);
+    return kp_wasi_give(wasi, file, base, rights, name, NULL);
 }
 
 bool kp_wasi_has_exited(const kp_wasi_t *wasi, uint32_t *code)
@@ -182,46 +194,59 @@ void kp_wasi_filestat_write(uint8_t *at, const kp_wasi_filestat_t *stat)
 
 /* ---- arguments, environment ---- */
 
-static kp_wasi_errno_t texts_sizes(const kp_wasi_context_t *c, const kp_wasi_texts_t *texts)
+static uint64_t texts_size(const char *const *texts, size_t count)
 {
-    kp_wasi_errno_t error = kp_wasi_write32(c, kp_wasi_u32(c, 0), texts->count);
-    return error ? error : kp_wasi_write32(c, kp_wasi_u32(c, 1), texts->size);
+    uint64_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += strlen(texts[i]) + 1;
+    return size;
 }
 
-static kp_wasi_errno_t texts_get(const kp_wasi_context_t *c, const kp_wasi_texts_t *texts)
+static kp_wasi_errno_t texts_sizes(const kp_wasi_context_t *c, const char *const *texts,
+                                   size_t count)
+{
+    kp_wasi_errno_t error = kp_wasi_write32(c, kp_wasi_u32(c, 0), count);
+    return error ? error : kp_wasi_write32(c, kp_wasi_u32(c, 1), texts_size(texts, count));
+}
+
+static kp_wasi_errno_t texts_get(const kp_wasi_context_t *c, const char *const *texts, size_t count)
 {
     uint32_t buffer = kp_wasi_u32(c, 1);
-    uint8_t *pointers = kp_wasi_at(c, kp_wasi_u32(c, 0), (uint64_t)texts->count * 4);
-    uint8_t *to = kp_wasi_at(c, buffer, texts->size);
+    uint8_t *pointers = kp_wasi_at(c, kp_wasi_u32(c, 0), (uint64_t)count * 4);
+    uint8_t *to = kp_wasi_at(c, buffer, texts_size(texts, count));
     if (!pointers || !to)
         return KP_WASI_FAULT;
-    memcpy(to, texts->bytes, texts->size);
-    size_t at = 0;
-    for (size_t i = 0; i < texts->count; i++) {
-        kp_wasi_put32(pointers + i * 4, buffer + (uint32_t)at);
-        at += strlen(texts->bytes + at) + 1;
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen(texts[i]) + 1;
+        memcpy(to, texts[i], size);
+        kp_wasi_put32(pointers + i * 4, buffer);
+        to += size;
+        buffer += (uint32_t)size;
     }
     return KP_WASI_SUCCESS;
 }
 
+#define ARGUMENTS c->wasi->options.arguments, c->wasi->options.argument_count
+#define ENVIRONMENT c->wasi->options.environment, c->wasi->options.environment_count
+
 kp_wasi_errno_t kp_wasi_fn_args_sizes_get(kp_wasi_context_t *c)
 {
-    return texts_sizes(c, &c->wasi->arguments);
+    return texts_sizes(c, ARGUMENTS);
 }
 
 kp_wasi_errno_t kp_wasi_fn_args_get(kp_wasi_context_t *c)
 {
-    return texts_get(c, &c->wasi->arguments);
+    return texts_get(c, ARGUMENTS);
 }
 
 kp_wasi_errno_t kp_wasi_fn_environ_sizes_get(kp_wasi_context_t *c)
 {
-    return texts_sizes(c, &c->wasi->environment);
+    return texts_sizes(c, ENVIRONMENT);
 }
 
 kp_wasi_errno_t kp_wasi_fn_environ_get(kp_wasi_context_t *c)
 {
-    return texts_get(c, &c->wasi->environment);
+    return texts_get(c, ENVIRONMENT);
 }
 
 /* ---- clocks, entropy, the end ---- */
@@ -231,8 +256,8 @@ kp_wasi_errno_t kp_wasi_fn_clock_res_get(kp_wasi_context_t *c)
     uint64_t ns;
     if (kp_wasi_u32(c, 0) >= KP_WASI_CLOCKS)
         return KP_WASI_INVAL;
-    kp_wasi_errno_t error =
-        c->wasi->host->clock_resolution(c->wasi->host->context, kp_wasi_u32(c, 0), &ns);
+    kp_wasi_errno_t error = c->wasi->options.host->clock_resolution(c->wasi->options.host->context,
+                                                                    kp_wasi_u32(c, 0), &ns);
     return error ? error : kp_wasi_write64(c, kp_wasi_u32(c, 1), ns);
 }
 
@@ -242,7 +267,7 @@ kp_wasi_errno_t kp_wasi_fn_clock_time_get(kp_wasi_context_t *c)
     if (kp_wasi_u32(c, 0) >= KP_WASI_CLOCKS)
         return KP_WASI_INVAL;
     kp_wasi_errno_t error =
-        c->wasi->host->clock_time(c->wasi->host->context, kp_wasi_u32(c, 0), &ns);
+        c->wasi->options.host->clock_time(c->wasi->options.host->context, kp_wasi_u32(c, 0), &ns);
     return error ? error : kp_wasi_write64(c, kp_wasi_u32(c, 2), ns);
 }
 
@@ -252,12 +277,13 @@ kp_wasi_errno_t kp_wasi_fn_random_get(kp_wasi_context_t *c)
     uint8_t *to = kp_wasi_at(c, kp_wasi_u32(c, 0), count);
     if (!to)
         return KP_WASI_FAULT;
-    return count ? c->wasi->host->random(c->wasi->host->context, to, count) : KP_WASI_SUCCESS;
+    return count ? c->wasi->options.host->random(c->wasi->options.host->context, to, count)
+                 : KP_WASI_SUCCESS;
 }
 
 kp_wasi_errno_t kp_wasi_fn_sched_yield(kp_wasi_context_t *c)
 {
-    c->wasi->host->yield(c->wasi->host->context);
+    c->wasi->options.host->yield(c->wasi->options.host->context);
     return KP_WASI_SUCCESS;
 }
 

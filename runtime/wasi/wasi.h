@@ -1,5 +1,5 @@
 /* WASI preview 1: one implementation for all ways to run a program. It sees a program's memory as bytes with a
-   size, and the world through a host (host.h): Linux files under opened directories (linux.h), or KPIO's services.
+   size, and the world through a host (host.h): Linux files under opened directories (linux.h), or KPIO's calls (kpio.h).
 
    A program can reach what its descriptors name and nothing else: directories are given one by one, paths never
    leave them (also not by "..", absolute names or symbolic links), and rights only shrink.
@@ -23,9 +23,8 @@ typedef struct kp_wasi_memory {
 } kp_wasi_memory_t;
 
 typedef enum kp_wasi_function {
-#define WASI_FUNCTION(name, parameters) KP_WASI_##name,
+#define WASI_FUNCTION(name, ...) KP_WASI_##name,
 #include "runtime/wasi/functions.def"
-#undef WASI_FUNCTION
     KP_WASI_FUNCTIONS
 } kp_wasi_function_t;
 
@@ -38,7 +37,7 @@ extern const kp_wasi_signature_t kp_wasi_signatures[KP_WASI_FUNCTIONS];
 typedef struct kp_wasi kp_wasi_t;
 
 typedef struct kp_wasi_options {
-    /* Copied. Each text without NUL; environment entries are "NAME=value". */
+    /* Borrowed: they stay as long as the program can ask for them. Environment entries are "NAME=value". */
     const char *const *arguments;
     size_t argument_count;
     const char *const *environment;
@@ -57,6 +56,13 @@ void kp_wasi_destroy(kp_wasi_t *wasi);
    ERR_QUOTA. */
 kp_status_t kp_wasi_give(kp_wasi_t *wasi, kp_wasi_file_t *file, uint64_t rights_base,
                          uint64_t rights_inheriting, const char *name, uint32_t *descriptor);
+
+/* The same for a standard stream (the program may only read, or only write; is_terminal: a person is behind it), and
+   for a directory that is preopened as `name`, to read only or for all. */
+kp_status_t kp_wasi_give_stream(kp_wasi_t *wasi, kp_wasi_file_t *file, bool is_input,
+                                bool is_terminal);
+kp_status_t kp_wasi_give_directory(kp_wasi_t *wasi, kp_wasi_file_t *file, const char *name,
+                                   bool read_only);
 
 /* Calls a function with its arguments (i32 zero-extended). The result is the errno; a function that ends the
    program has set kp_wasi_has_exited. */
