@@ -17,7 +17,7 @@ struct kp_wasm_code {
     uint32_t tables[]; /* offsets, clause_first, clauses */
 };
 
-uint32_t kp_wasm_cpu_features(void)
+static uint32_t features_read(void)
 {
     uint32_t features = 0;
 #if defined(__x86_64__)
@@ -39,6 +39,18 @@ uint32_t kp_wasm_cpu_features(void)
         features |= KP_WASM_CPU_LZCNT;
 #endif
     return features;
+}
+
+uint32_t kp_wasm_cpu_features(void)
+{
+    /* Under a hypervisor each question costs microseconds. */
+    static uint32_t known; /* atomic; bit 31: it is */
+    uint32_t features = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (!features) {
+        features = features_read() | 1u << 31;
+        __atomic_store_n(&known, features, __ATOMIC_RELAXED);
+    }
+    return features & ~(1u << 31);
 }
 
 static bool offsets_valid(const uint32_t *offsets, uint32_t count, uint32_t low, uint32_t high)

@@ -41,6 +41,11 @@ bool kp_wasm_utf8_valid(const uint8_t *bytes, size_t size)
 {
     size_t i = 0;
     while (i < size) {
+        /* Nearly all names are ASCII. */
+        if (size - i >= 8 && !(kp_wasm_load_u64(bytes + i) & 0x8080808080808080)) {
+            i += 8;
+            continue;
+        }
         uint8_t first = bytes[i++];
         if (first < 0x80)
             continue;

@@ -111,6 +111,11 @@ static int read_file(const char *path, uint8_t **bytes, size_t *size)
     /* Read, not mapped: the bytes must not change while the module lives. */
     *size = (size_t)stat.st_size;
     *bytes = malloc(*size ? *size : 1);
+    /* All pages at once; when this fails they come one by one. */
+    uintptr_t first = ((uintptr_t)*bytes + 4095) & ~(uintptr_t)4095;
+    if (*bytes && *size >= 65536)
+        (void)madvise((void *)first, ((uintptr_t)*bytes + *size - first) & ~(uintptr_t)4095,
+                      MADV_POPULATE_WRITE);
     size_t at = 0;
     while (*bytes && at < *size) {
         ssize_t count = read(fd, *bytes + at, *size - at);

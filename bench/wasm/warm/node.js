@@ -1,0 +1,23 @@
+// The same program in node: compiled and instantiated anew, as node keeps no code of WebAssembly.
+const fs = require('fs');
+let memory;
+const wasi = {
+    clock_time_get: (clock, precision, at) => {
+        new DataView(memory.buffer).setBigUint64(at, process.hrtime.bigint(), true);
+        return 0;
+    },
+    fd_write: (fd, parts, count, written) => {
+        const view = new DataView(memory.buffer);
+        const at = view.getUint32(parts, true), size = view.getUint32(parts + 4, true);
+        fs.writeSync(1, Buffer.from(memory.buffer, at, size));
+        view.setUint32(written, size, true);
+        return 0;
+    },
+};
+const module_ = new WebAssembly.Module(fs.readFileSync(process.argv[2]));
+const imports = {};
+for (const {module, name} of WebAssembly.Module.imports(module_))
+    (imports[module] ??= {})[name] = wasi[name] ?? (() => 52);
+const instance = new WebAssembly.Instance(module_, imports);
+memory = instance.exports.memory;
+instance.exports._start();
