@@ -21,7 +21,18 @@ $(BUILD)/bench/wasm/tab.wasm: $(BUILD)/wasm/tab.wasm
 	@mkdir -p $(@D)
 	$(Q)$$(deps/build wasm-tools tool)/bin/wasm-opt --all-features --translate-to-exnref $< -o $@
 
+# A megabyte of code that is started and not called; warm/run measures how soon.
+WARM_LIBS := harfbuzz brotli zlib libunibreak
+$(BUILD)/bench/wasm/warm.wasm: bench/wasm/warm/start.c | $$(WASM_READY)
+	$(call say,WASM,$<)
+	@mkdir -p $(@D)
+	$(Q)clang-19 --target=wasm32-wasi -O2 -std=c17 -Wall -Wextra -Werror -mexec-model=reactor -nostartfiles \
+	    -Wl,--no-entry -Wl,--export=_start -Wl,--strip-debug -Wl,-z,stack-size=65536 $< -Wl,--whole-archive \
+	    -Wl,--no-gc-sections $$(for lib in $(WARM_LIBS); do echo $$(deps/build $$lib wasm)/*.a; done) -Wl,--no-whole-archive -o $@
+HOST_TOOLS += warm_measure
+warm_measure_HOST_SRC := bench/wasm/warm/measure.c
+
 .PHONY: bench-wasm
-bench-wasm: $(BUILD)/kpio $(BUILD)/bench/wasm/tab.wasm $(BUILD)/tools/bench_wasm $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.wasm) \
+bench-wasm: $(BUILD)/bench/wasm/warm.wasm $(BUILD)/tools/warm_measure $(BUILD)/kpio $(BUILD)/bench/wasm/tab.wasm $(BUILD)/tools/bench_wasm $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.wasm) \
     $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.native)
 	$(Q)bench/wasm/run $(RUNS)

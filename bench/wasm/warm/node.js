@@ -17,7 +17,7 @@ const wasi = {
 const module_ = new WebAssembly.Module(fs.readFileSync(process.argv[2]));
 const imports = {};
 for (const {module, name} of WebAssembly.Module.imports(module_))
-    (imports[module] ??= {})[name] = wasi[name] ?? (() => 52);
+    (imports[module] ??= {})[name] = wasi[name] ?? (() => 8);
 const instance = new WebAssembly.Instance(module_, imports);
 memory = instance.exports.memory;
 instance.exports._start();
