@@ -125,6 +125,7 @@ enum {
     KP_TRAP_STACK_OVERFLOW = 7,
     KP_TRAP_UNCAUGHT_EXCEPTION = 8,
     KP_TRAP_ABORT = 9,
+    KP_TRAP_LIMIT = 10, /* fuel or memory that whoever runs the code allowed it */
 };
 
 /* What a process does now, as process_info says it. */

@@ -4,6 +4,7 @@
 #include "kernel/init/command_line.h"
 #include "kernel/init/fault.h"
 #include "kernel/init/files.h"
+#include "kernel/init/program.h"
 #include "kernel/init/supervisor.h"
 #include "kernel/init/trace.h"
 #include "kernel/ipc/services.h"
@@ -59,7 +60,7 @@ static const boot_entry_t table[] = {
      .is_shell = true},
 };
 
-static kp_program_t programs[KP_ARRAY_COUNT(table)];
+static kp_program_t programs[KP_ARRAY_COUNT(table) + 1]; /* and the user's */
 static atomic_uint services_missing; /* bit i: table[i] has not registered its service yet */
 
 kp_status_t kp_boot_job(uint32_t mebibytes, uint32_t band, kp_job_t **job)
@@ -273,6 +274,7 @@ kp_status_t kp_kernel_start(const kp_boot_t *boot)
                            .ends_system = table[i].is_shell,
                            .on_demand = table[i].on_demand ? table[i].serves : NULL};
     }
+    count += kp_boot_program(command_line, &programs[count]);
     atomic_store(&services_missing, missing);
     /* Who has no shell wants one tab, and at once. */
     if (!kp_command_line_is(command_line, "shell", "off") &&

@@ -47,6 +47,12 @@ static void program_launch(watched_t *entry)
     }
     kp_log("boot", KP_LOG_ERROR, "cannot start %s: %s", entry->program->name,
            kp_status_text(status));
+    if (entry->program->ended) {
+        const kp_process_info_t info = {.exit_reason = KP_EXIT_NO_START};
+        entry->restart_at = KP_TIME_INFINITE;
+        kp_supervisor_stop(entry->program->ended(&info));
+        return;
+    }
     if (status == KP_ERR_NO_MEMORY) /* may pass */
         entry->restart_at = entry->started + kp_restart_delay(++entry->failures + 1);
     else
@@ -62,6 +68,10 @@ static void program_ended(watched_t *entry)
     kp_object_release(&entry->process->object);
     entry->process = NULL;
     entry->restart_at = KP_TIME_INFINITE;
+    if (entry->program->ended) {
+        kp_supervisor_stop(entry->program->ended(&info));
+        return;
+    }
     if (entry->program->ends_system && info.exit_reason == KP_EXIT_NORMAL) {
         kp_supervisor_stop(info.exit_code);
         return;

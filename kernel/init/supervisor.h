@@ -14,6 +14,8 @@ typedef struct kp_program {
     bool ends_system; /* its normal exit (process_exit) stops the kernel with its code */
     /* A service: the program is first started when somebody asks for it. NULL: at once. */
     const char *on_demand;
+    /* Not NULL: it runs once, and its end, or that it cannot start, stops the kernel with this code. */
+    int (*ended)(const kp_process_info_t *info);
 } kp_program_t;
 
 /* When to start again after the failures-th death in a row (1: the first): nanoseconds. A program

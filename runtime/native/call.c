@@ -14,18 +14,18 @@ int64_t kp_call(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t
     return kp_image_call(number, arguments);
 }
 
-uint64_t kp_native_copy_make(kp_native_copies_t *copies, const void *pointer, size_t size, bool in,
+uint64_t kp_native_copy_make(kp_native_copies_t *copies, uintptr_t pointer, size_t size, bool in,
                              bool out)
 {
     void *copy = malloc(size);
     if (!copy)
         return UINT64_MAX;
     if (in)
-        memcpy(copy, pointer, size);
+        memcpy(copy, (const void *)pointer, size);
     else
         memset(copy, 0, size);
     copies->items[copies->count++] =
-        (kp_native_copy_t){(void *)(uintptr_t)pointer, copy, size, out};
+        (kp_native_copy_t){(void *)pointer, copy, size, out};
     return (uint64_t)((uint8_t *)copy - kp_native_memory);
 }
 

@@ -57,7 +57,7 @@ typedef struct kp_native_copies {
 } kp_native_copies_t;
 
 /* The offset of a copy; UINT64_MAX, which every call refuses, when there is no memory for one. */
-uint64_t kp_native_copy_make(kp_native_copies_t *copies, const void *pointer, size_t size, bool in,
+uint64_t kp_native_copy_make(kp_native_copies_t *copies, uintptr_t pointer, size_t size, bool in,
                              bool out);
 /* Writes results back and frees. */
 void kp_native_copies_end(kp_native_copies_t *copies);
@@ -69,7 +69,7 @@ static inline uint64_t kp_native_pass(kp_native_copies_t *copies, const void *po
         return 0;
     if (kp_native_is_memory(pointer))
         return (uint64_t)((const uint8_t *)pointer - kp_native_memory);
-    return kp_native_copy_make(copies, pointer, size, in, out);
+    return kp_native_copy_make(copies, (uintptr_t)pointer, size, in, out);
 }
 
 /* ---- address space above the heap ---- Sizes are rounded up to 64 KiB. */

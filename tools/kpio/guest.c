@@ -17,6 +17,7 @@
 #include "tools/kpio/kpio.h"
 #include "tools/kpio/png.h"
 #include "tools/kpio/ppm.h"
+#include "tools/kpio/program.h"
 #include "tools/kpio/qmp.h"
 
 enum {
@@ -40,8 +41,9 @@ typedef struct running {
     bool seen[MARKS_MAX];
     char line[1024]; /* of the log, so far */
     size_t line_used;
-    char last_line[1024]; /* the last whole line that says something */
-    char panic[1024];     /* the kernel's panic line, if it came */
+    char last_line[1024];    /* the last whole line that says something */
+    char panic[1024];        /* the kernel's panic line, if it came */
+    kp_user_output_t output; /* of guest->program */
 } running_t;
 
 static volatile sig_atomic_t interrupted;
@@ -221,6 +223,8 @@ static bool log_read(running_t *running)
         return true;
     if (count <= 0)
         return false;
+    if (running->guest->program)
+        kp_user_output_add(&running->output, bytes, (size_t)count);
     for (ssize_t at = 0; running->serial_fd >= 0 && at < count;) {
         ssize_t written = write(running->serial_fd, bytes + at, (size_t)(count - at));
         if (written <= 0 && errno != EINTR) {
@@ -321,6 +325,8 @@ static int exit_judge(const running_t *running, int status)
 {
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     int inside = code > 0 && code % 2 == 1 ? code / 2 : code;
+    if (running->output.code >= 0)
+        return kp_user_program_exit(running->guest->program, running->output.code);
     if (inside == 0 && !running->panic[0] && !running->guest->screenshot)
         return KP_KPIO_OK;
     if (running->panic[0])
@@ -344,6 +350,11 @@ static int watch(running_t *running)
         if (interrupted)
             return KP_KPIO_FAILED;
         if (left <= 0) {
+            if (running->guest->program) {
+                kp_user_output_end(&running->output);
+                kp_kpio_say("%s: time limit", running->guest->program);
+                return KP_KPIO_TIMEOUT;
+            }
             if (!running->guest->screenshot) /* asked for: run that long */
                 return KP_KPIO_OK;
             kp_kpio_say("time limit: the guest did not paint its page in %u s; its last line: %s",
@@ -354,6 +365,7 @@ static int watch(running_t *running)
             if (!kp_child_wait(running->child, kp_child_now() + 5000, &status))
                 return KP_KPIO_FAILED;
             running->child = -1;
+            kp_user_output_end(&running->output);
             return exit_judge(running, status);
         }
         if (running->guest->screenshot && running->marks_seen == running->mark_count)
@@ -381,6 +393,8 @@ int kp_guest_run(const kp_guest_t *guest)
     if (!running)
         return code;
     running->guest = guest;
+    running->output.code = -1;
+    running->output.log = guest->verbose ? STDERR_FILENO : -1;
     running->deadline =
         guest->timeout ? kp_child_now() + (int64_t)guest->timeout * 1000 : INT64_MAX / 2;
     running->serial_fd = serial_open(guest->serial);

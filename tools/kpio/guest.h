@@ -25,6 +25,8 @@ typedef struct kp_guest {
     const char *port_forward; /* "HOST:GUEST"; NULL: none */
     uint32_t timeout;         /* seconds; 0: none */
     bool verbose;
+    const char
+        *program; /* what runs instead of the browser: its output alone is shown; NULL: none */
 } kp_guest_t;
 
 /* Runs the guest to its end, or to the screenshot. Returns an exit code (kpio.h); failures are

@@ -30,6 +30,15 @@ static bool store(const kp_option_t *option, const char *value)
         *(const char **)option->target = value;
         return true;
     }
+    if (option->kind == KP_OPTION_LIST) {
+        kp_option_list_t *list = option->target;
+        if (list->count < KP_OPTION_LIST_MAX) {
+            list->items[list->count++] = value;
+            return true;
+        }
+        kp_kpio_say("%s may be given %d times", option->name, KP_OPTION_LIST_MAX);
+        return false;
+    }
     if (option->kind == KP_OPTION_NUMBER) {
         if (parse_number(value, end, option, option->target))
             return true;

@@ -10,8 +10,15 @@ enum {
     KP_OPTION_FLAG,   /* target: bool */
     KP_OPTION_TEXT,   /* target: const char *, borrowed from the arguments */
     KP_OPTION_NUMBER, /* target: uint32_t, minimum..maximum */
+    KP_OPTION_LIST,   /* target: kp_option_list_t; may be given many times */
     KP_OPTION_SIZE,   /* target: uint32_t[2], "WIDTHxHEIGHT", both minimum..maximum */
 };
+
+enum { KP_OPTION_LIST_MAX = 32 };
+typedef struct kp_option_list {
+    const char *items[KP_OPTION_LIST_MAX]; /* borrowed from the arguments */
+    size_t count;
+} kp_option_list_t;
 
 typedef struct kp_option {
     const char *name; /* "--size" */

@@ -10,6 +10,7 @@
 #include "tools/kpio/guest.h"
 #include "tools/kpio/kpio.h"
 #include "tools/kpio/options.h"
+#include "tools/kpio/program.h"
 #include "tools/kpio/target.h"
 
 static const char missing_qemu[] =
@@ -103,12 +104,39 @@ static bool file_there(const char *path, const char *what)
     return false;
 }
 
+/* --program: an archive of its own; then hosted here, or as the guest's. */
+static int run_program(kp_user_program_t *program, kp_guest_t *guest, const char *machine,
+                       const char *append)
+{
+    static char archive[KP_KPIO_PATH_MAX], line[1024], own[256];
+    bool hosted = strcmp(machine, "hosted") == 0;
+    if (!file_there(program->path, "program") || !file_there(guest->bundle, "boot archive"))
+        return KP_KPIO_MISSING;
+    int code = kp_user_program_archive(program, guest->bundle, archive, sizeof archive);
+    if (code != KP_KPIO_OK)
+        return code;
+    if (hosted) {
+        code = kp_user_program_hosted(program, archive, guest->timeout, guest->verbose);
+    } else {
+        kp_user_program_line(program, own, sizeof own);
+        snprintf(line, sizeof line, "%s net=off%s%s", own, append ? " " : "", append ? append : "");
+        guest->command_line = line;
+        guest->bundle = archive;
+        guest->program = program->path;
+        code = kp_guest_run(guest);
+    }
+    unlink(archive);
+    return code;
+}
+
 int kp_kpio_run(int count, char **arguments)
 {
     static kp_guest_t guest = {.memory = 256, .processors = 1, .size = {1280, 800}};
     static char kernel[KP_KPIO_PATH_MAX], bundle[KP_KPIO_PATH_MAX], qemu[KP_KPIO_PATH_MAX];
     static char command_line[2048], url[8192];
     kp_file_server_t server = {.child = -1};
+    static kp_user_program_t program;
+    const char *machine = "qemu";
     const char *accel = "auto", *append = NULL, *root = NULL, *qemu_name = "qemu-system-x86_64";
     uint32_t timeout = 0;
     bool headless = false;
@@ -145,13 +173,31 @@ int kp_kpio_run(int count, char **arguments)
         {"--bundle", 0, KP_OPTION_TEXT, "FILE", "(x86_64/kpio.bundle beside kpio)", &guest.bundle,
          0, 0},
         {"--qemu", 0, KP_OPTION_TEXT, "PROGRAM", "(qemu-system-x86_64)", &qemu_name, 0, 0},
-        {"--verbose", 'v', KP_OPTION_FLAG, NULL, "says which accelerator was chosen and why",
+        {"--program", 0, KP_OPTION_TEXT, "FILE.wasm",
+         "runs this WASI program in KPIO instead of the browser; its arguments stand after --",
+         &program.path, 0, 0},
+        {"--machine", 0, KP_OPTION_TEXT, "qemu|hosted", "of --program (qemu)", &machine, 0, 0},
+        {"--env", 0, KP_OPTION_LIST, "NAME=VALUE", "for the program; may be given many times",
+         &program.environment, 0, 0},
+        {"--file", 0, KP_OPTION_LIST, "[NAME=]PATH",
+         "the program finds it as /program/NAME, to read; may be given many times", &program.files,
+         0, 0},
+        {"--fuel", 0, KP_OPTION_TEXT, "N", "function calls and loop turns of the program",
+         &program.fuel, 0, 0},
+        {"--max-memory", 0, KP_OPTION_TEXT, "BYTES", "of the program's linear memory (64M, 1G)",
+         &program.memory_maximum, 0, 0},
+        {"--tier", 0, KP_OPTION_TEXT, "compile|interpret",
+         "of the program (compiled where there is a compiler)", &program.tier, 0, 0},
+        {"--verbose", 'v', KP_OPTION_FLAG, NULL,
+         "says which accelerator was chosen and why; with --program, the system's log",
          &guest.verbose, 0, 0},
     };
-    const kp_option_set_t set = {"kpio run [URL] [OPTION]...",
-                                 "Boots the KPIO system in QEMU and opens the URL in it. Exit code "
-                                 "0: the guest ended or\nthe picture was taken; 1: it failed.",
-                                 options, sizeof options / sizeof options[0]};
+    const kp_option_set_t set = {
+        "kpio run [URL | --program FILE.wasm] [OPTION]... [-- ARGUMENT...]",
+        "Boots the KPIO system in QEMU and opens the URL in it. Exit code "
+        "0: the guest ended or\nthe picture was taken; 1: it failed. "
+        "With --program: the program's own code, 4 fuel used up,\n5 a trap.",
+        options, sizeof options / sizeof options[0]};
     bool help;
     int positional = kp_options_parse(&set, count, arguments, &help);
     if (help) {
@@ -160,9 +206,18 @@ int kp_kpio_run(int count, char **arguments)
     }
     if (positional < 0)
         return KP_KPIO_USAGE;
-    if (positional > 1) {
-        kp_kpio_say("usage: %s", set.usage);
+    bool hosted = strcmp(machine, "hosted") == 0;
+    if ((positional > 1 && !program.path) || (!hosted && strcmp(machine, "qemu") != 0) ||
+        (hosted && !program.path)) {
+        kp_kpio_say("usage: %s; --machine hosted goes with --program", set.usage);
         return KP_KPIO_USAGE;
+    }
+    if (program.path) {
+        program.arguments = arguments;
+        program.argument_count = (size_t)positional;
+        positional = 0;
+        headless = true;
+        guest.memory = guest.memory == 256 ? 512 : guest.memory;
     }
     if (strcmp(accel, "auto") != 0 && strcmp(accel, "kvm") != 0 && strcmp(accel, "tcg") != 0) {
         kp_kpio_say("--accel takes auto, kvm or tcg, not \"%s\"", accel);
@@ -172,8 +227,12 @@ int kp_kpio_run(int count, char **arguments)
         return KP_KPIO_USAGE;
     if (!guest.kernel && kp_kpio_beside("x86_64/kpio.elf", kernel, sizeof kernel))
         guest.kernel = kernel;
-    if (!guest.bundle && kp_kpio_beside("x86_64/kpio.bundle", bundle, sizeof bundle))
+    if (!guest.bundle &&
+        kp_kpio_beside(hosted ? "kpio.bundle" : "x86_64/kpio.bundle", bundle, sizeof bundle))
         guest.bundle = bundle;
+    guest.timeout = timeout;
+    if (hosted && guest.bundle)
+        return run_program(&program, &guest, machine, append);
     if (!guest.kernel || !guest.bundle || !file_there(guest.kernel, "kernel") ||
         !file_there(guest.bundle, "boot archive"))
         return KP_KPIO_MISSING;
@@ -190,7 +249,7 @@ int kp_kpio_run(int count, char **arguments)
        with gtk, sdl, curses and dbus); SeaBIOS does not, and costs 50 ms. */
     if (strcmp(guest.display, "none") != 0)
         guest.firmware = NULL;
-    if (!guest.serial && strcmp(guest.display, "none") == 0 && !guest.screenshot)
+    if (!guest.serial && strcmp(guest.display, "none") == 0 && !guest.screenshot && !program.path)
         guest.serial = "-";
     guest.accel = accel;
     if (strcmp(accel, "auto") == 0) {
@@ -202,6 +261,8 @@ int kp_kpio_run(int count, char **arguments)
                         choice.name, choice.tcg_ms, choice.kvm_ms, choice.cached ? "; cached" : "");
     }
     guest.timeout = timeout ? timeout : guest.screenshot ? 60 : 0;
+    if (program.path)
+        return run_program(&program, &guest, machine, append);
     if ((positional && !page_url(arguments[0], root, &server, url, sizeof url)) ||
         !command_line_make(url, append, command_line, sizeof command_line)) {
         kp_file_server_stop(&server);

@@ -1,0 +1,122 @@
+/* A module from its file: mapped, decoded, then validated for the interpreter or compiled by the service. */
+#include "runtime/runner/runner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/program/kp.h"
+#include "runtime/program/startup.h"
+
+/* A compiler that does not answer is as good as none; the longest module takes seconds under emulation. */
+#define PATIENCE (120 * (kp_time_t)1000000000)
+
+static kp_status_t say(const kp_runner_options_t *options, kp_status_t status,
+                       const kp_wasm_error_t *error)
+{
+    char text[512];
+    if (error->kind != KP_WASM_ERROR_NONE) {
+        kp_wasm_error_print(error, text, sizeof text);
+        printf("%s: %s\n", options->arguments[0], text);
+    } else {
+        printf("%s: %s\n", options->arguments[0], kp_status_text(status));
+    }
+    return status;
+}
+
+/* The handle of the module's file, and its size. */
+static kp_handle_t file_take(const char *module, uint64_t *size)
+{
+    char wanted[256];
+    snprintf(wanted, sizeof wanted, "file:%s", module);
+    const char *name;
+    for (size_t i = 0; (name = kp_startup_name(i)) != NULL; i++)
+        if (strcmp(name, wanted) == 0 && kp_startup_file_size(i, size) == KP_OK)
+            return kp_startup_take(wanted);
+    return KP_HANDLE_NONE;
+}
+
+static kp_status_t map(kp_handle_t file, uint64_t size, kp_runner_code_t *code)
+{
+    if (size > UINT32_MAX - KP_PAGE_SIZE)
+        return KP_ERR_TOO_LARGE;
+    size_t length = (size + KP_PAGE_SIZE - 1) & ~(uint64_t)(KP_PAGE_SIZE - 1);
+    code->size = size;
+    code->bytes = aligned_alloc(KP_PAGE_SIZE, length ? length : KP_PAGE_SIZE);
+    if (!code->bytes)
+        return KP_ERR_NO_MEMORY;
+    return length ? kp_vmo_map(file, 0, code->bytes, length, 0) : KP_OK;
+}
+
+/* ERR_NOT_FOUND and ERR_PEER_CLOSED: there is no compiler. Other errors are of the module, and said. */
+static kp_status_t compile(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
+                           kp_handle_t file, kp_runner_code_t *code)
+{
+    kp_compiler_reply_t reply;
+    kp_handle_t service = kp_startup_take("svc:compiler");
+    if (service == KP_HANDLE_NONE)
+        return KP_ERR_NOT_FOUND;
+    kp_status_t status = kp_compiler_connect(&code->compiler, service);
+    if (status != KP_OK)
+        return KP_ERR_NOT_FOUND;
+    uint32_t flags = options->metered ? KP_WASM_COMPILE_FUEL : 0, cpu = kp_wasm_cpu_features();
+    kp_time_t deadline = kp_now() + PATIENCE;
+    status = kp_compiler_compile_vmo(&code->compiler, file, (uint32_t)code->size, flags, cpu,
+                                     deadline, &code->artefact, &reply);
+    if (status == KP_ERR_PEER_CLOSED) /* it died and lives again */
+        status = kp_compiler_compile_vmo(&code->compiler, file, (uint32_t)code->size, flags, cpu,
+                                         deadline, &code->artefact, &reply);
+    if (status == KP_ERR_PEER_CLOSED)
+        return status;
+    if (status == KP_OK) {
+        const uint8_t *artefact = (const uint8_t *)code->artefact.address;
+        status = kp_wasm_code_adopt(artefact, code->artefact.size, artefact + KP_WASM_CODE_PAGE,
+                                    code->module, allocator, &code->compiled);
+    }
+    if (status != KP_OK)
+        printf("%s: %s\n", options->arguments[0],
+               reply.text_size ? reply.text : kp_status_text(status));
+    return status;
+}
+
+static kp_status_t prepare(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
+                           kp_handle_t file, kp_runner_code_t *code)
+{
+    kp_wasm_error_t error = {0};
+    const kp_wasm_options_t decoding = kp_wasm_options_init(allocator);
+    kp_status_t status =
+        kp_wasm_module_decode(code->bytes, code->size, &decoding, &code->module, &error);
+    if (status != KP_OK)
+        return say(options, status, &error);
+    if (options->tier != KP_RUNNER_TIER_INTERPRET) {
+        status = compile(options, allocator, file, code);
+        bool absent = status == KP_ERR_NOT_FOUND || status == KP_ERR_PEER_CLOSED;
+        if (absent && options->tier == KP_RUNNER_TIER_COMPILE)
+            printf("%s: there is no compiler\n", options->arguments[0]);
+        if (!absent || options->tier == KP_RUNNER_TIER_COMPILE)
+            return status;
+    }
+    status = kp_wasm_module_validate(code->module, &error);
+    if (status == KP_OK)
+        status = kp_wasm_interpreted_create(code->module, allocator, &code->interpreted);
+    return status == KP_OK ? KP_OK : say(options, status, &error);
+}
+
+kp_status_t kp_runner_load(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
+                           kp_runner_code_t *code)
+{
+    uint64_t size = 0;
+    *code = (kp_runner_code_t){.bytes = NULL};
+    kp_handle_t file = file_take(options->module, &size);
+    if (file == KP_HANDLE_NONE) {
+        printf("wasm-runner: there is no file %s\n", options->module);
+        return KP_ERR_NOT_FOUND;
+    }
+    kp_status_t status = map(file, size, code);
+    if (status == KP_OK)
+        status = prepare(options, allocator, file, code);
+    else
+        say(options, status, &(kp_wasm_error_t){0});
+    (void)kp_handle_close(file); /* the mapping holds the VMO */
+    return status;
+}

@@ -1,0 +1,130 @@
+#include "runtime/runner/runner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/embed/wasi_link.h"
+#include "runtime/program/kp.h"
+
+enum {
+    STACK_BYTES = 6 << 20, /* of 8 MiB; host functions and start-up have the rest */
+    DEPTH_MAXIMUM = 50000,
+};
+
+static uint32_t trap_of(kp_wasm_trap_code_t code)
+{
+    static const uint8_t traps[KP_WASM_TRAP_COUNT] = {
+        [KP_WASM_TRAP_UNREACHABLE] = KP_TRAP_UNREACHABLE,
+        [KP_WASM_TRAP_MEMORY_BOUNDS] = KP_TRAP_OUT_OF_BOUNDS,
+        [KP_WASM_TRAP_TABLE_BOUNDS] = KP_TRAP_OUT_OF_BOUNDS,
+        [KP_WASM_TRAP_DIVIDE_BY_ZERO] = KP_TRAP_DIVIDE_BY_ZERO,
+        [KP_WASM_TRAP_INTEGER_OVERFLOW] = KP_TRAP_INTEGER_OVERFLOW,
+        [KP_WASM_TRAP_INVALID_CONVERSION] = KP_TRAP_INVALID_CONVERSION,
+        [KP_WASM_TRAP_UNDEFINED_ELEMENT] = KP_TRAP_CALL_INDIRECT,
+        [KP_WASM_TRAP_UNINITIALIZED_ELEMENT] = KP_TRAP_CALL_INDIRECT,
+        [KP_WASM_TRAP_INDIRECT_CALL_TYPE] = KP_TRAP_CALL_INDIRECT,
+        [KP_WASM_TRAP_STACK_EXHAUSTED] = KP_TRAP_STACK_OVERFLOW,
+        [KP_WASM_TRAP_UNALIGNED_ATOMIC] = KP_TRAP_OUT_OF_BOUNDS,
+        [KP_WASM_TRAP_UNCAUGHT_EXCEPTION] = KP_TRAP_UNCAUGHT_EXCEPTION,
+        [KP_WASM_TRAP_FUEL] = KP_TRAP_LIMIT,
+        [KP_WASM_TRAP_OUT_OF_MEMORY] = KP_TRAP_LIMIT,
+    };
+    return traps[code] ? traps[code] : KP_TRAP_ABORT;
+}
+
+/* Ends the process as the call ended. */
+_Noreturn static void finish(const kp_runner_options_t *options, const kp_wasm_store_t *store,
+                             kp_wasi_t *wasi, kp_status_t status)
+{
+    uint32_t code, trap = KP_TRAP_NONE;
+    bool exited = kp_wasi_has_exited(wasi, &code);
+    const char *name = options->arguments[0];
+    kp_wasi_destroy(wasi); /* what its streams hold back comes out */
+    if (exited)
+        exit((int)code);
+    if (status == KP_OK)
+        exit(0);
+    if (status == KP_ERR_TRAP) {
+        static char text[8192];
+        kp_wasm_trap_print(&store->trap, text, sizeof text);
+        printf("%s: trap: %s\n", name, text);
+        trap = trap_of(store->trap.code);
+    } else if (status == KP_ERR_EXCEPTION) {
+        printf("%s: uncaught exception\n", name);
+        trap = KP_TRAP_UNCAUGHT_EXCEPTION;
+    } else {
+        printf("%s: %s\n", name, kp_status_text(status));
+        exit(KP_RUNNER_FAILED);
+    }
+    fflush(stdout);
+    kp_process_trap(trap, 0);
+}
+
+/* The module's imports: WASI's functions, and nothing else is there. */
+static kp_wasm_extern_t *resolve(const kp_runner_options_t *options, kp_wasm_store_t *store,
+                                 const kp_wasm_module_t *module, kp_wasi_t *wasi)
+{
+    kp_wasm_extern_t *imports = calloc(module->import_count + 1u, sizeof *imports);
+    for (uint32_t i = 0; imports && i < module->import_count; i++) {
+        const kp_wasm_import_t *import = &module->imports[i];
+        const char *from = (const char *)kp_wasm_module_at(module, import->module);
+        const char *name = (const char *)kp_wasm_module_at(module, import->name);
+        imports[i].kind = KP_WASM_EXTERNAL_FUNCTION;
+        kp_status_t status = KP_OK;
+        if (import->kind == KP_WASM_EXTERNAL_FUNCTION &&
+            kp_wasm_wasi_is_module(from, import->module.size))
+            status =
+                kp_wasm_wasi_function(store, wasi, name, import->name.size, &imports[i].function);
+        if (status != KP_OK || !imports[i].function) {
+            printf("%s: import \"%.*s\" \"%.*s\": %s\n", options->arguments[0],
+                   (int)import->module.size, from, (int)import->name.size, name,
+                   status == KP_OK ? "nobody has it" : kp_status_text(status));
+            free(imports);
+            return NULL;
+        }
+    }
+    return imports;
+}
+
+void kp_runner_run(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
+                   const kp_runner_code_t *code, kp_wasi_t *wasi)
+{
+    kp_wasm_store_options_t limits = kp_wasm_store_options_init(allocator);
+    kp_wasm_store_t *store;
+    kp_wasm_instance_t *instance;
+    kp_wasm_extern_t found;
+    uint32_t bad = UINT32_MAX;
+    limits.memory_maximum = options->memory_maximum;
+    limits.stack_bytes = STACK_BYTES;
+    limits.depth_maximum = DEPTH_MAXIMUM;
+    limits.guard_pages = false;
+    if (options->metered)
+        limits.fuel = options->fuel;
+    kp_status_t status = kp_wasm_store_create(&limits, &store);
+    if (status != KP_OK) {
+        printf("%s: %s\n", options->arguments[0], kp_status_text(status));
+        exit(KP_RUNNER_FAILED);
+    }
+    kp_wasm_extern_t *imports = resolve(options, store, code->module, wasi);
+    if (!imports)
+        exit(KP_RUNNER_FAILED);
+    status = kp_wasm_instance_create(
+        store, code->module, code->compiled ? &kp_wasm_compiled_tier : &kp_wasm_interpreted_tier,
+        code->compiled ? (void *)code->compiled : (void *)code->interpreted, imports,
+        code->module->import_count, true, &instance, &bad);
+    if (bad != UINT32_MAX) {
+        printf("%s: import %u has another type\n", options->arguments[0], bad);
+        exit(KP_RUNNER_FAILED);
+    }
+    if (status != KP_OK)
+        finish(options, store, wasi, status);
+    if (!kp_wasm_instance_find(instance, "_start", 6, &found) ||
+        found.kind != KP_WASM_EXTERNAL_FUNCTION || found.function->signature->parameter_count ||
+        found.function->signature->result_count) {
+        printf("%s: no function \"_start\" is exported\n", options->arguments[0]);
+        exit(KP_RUNNER_FAILED);
+    }
+    kp_wasm_value_t none[1] = {{.u64 = 0}};
+    finish(options, store, wasi, kp_wasm_call(store, found.function, none));
+}

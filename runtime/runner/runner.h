@@ -1,0 +1,70 @@
+/* The program wasm-runner: runs one user's WebAssembly program (WASI preview 1) in a process of its own.
+
+   Startup message (abi/startup.h):
+     arguments  wasm-runner [--tier interpret|compile] [--fuel N] [--max-memory BYTES] [--env NAME=VALUE]...
+                [--] MODULE [ARGUMENT]...   MODULE names the file: `program/x.wasm` is the handle
+                "file:program/x.wasm"; the program gets it as its argument 0, without directories
+     environment   the program's, too
+     handles    file:MODULE; stdin, stdout, stderr (each may be missing); svc:compiler: without it programs
+                are interpreted; other files: the program finds them below "/"
+   Nothing else reaches the program: no other handle is ever looked at on its behalf.
+
+   How it ends: with the program's exit code (process_exit); by the trap's KP_TRAP_* with the backtrace on
+   the standard error; KP_TRAP_LIMIT when the fuel is used up; code 1 when the module is bad, lacks an import or
+   memory is short, code 2 when the arguments are wrong, each with one line that says why. */
+#ifndef KP_RUNTIME_RUNNER_RUNNER_H
+#define KP_RUNTIME_RUNNER_RUNNER_H
+
+#include "runtime/compile/code.h"
+#include "runtime/interpret/interpret.h"
+#include "runtime/wasi/wasi.h"
+#include "services/compiler/client.h"
+
+enum {
+    KP_RUNNER_FAILED = 1,
+    KP_RUNNER_USAGE = 2,
+    KP_RUNNER_ENVIRONMENT_MAX = 256,
+};
+
+typedef enum kp_runner_tier {
+    KP_RUNNER_TIER_ANY, /* compiled where a compiler answers */
+    KP_RUNNER_TIER_INTERPRET,
+    KP_RUNNER_TIER_COMPILE,
+} kp_runner_tier_t;
+
+typedef struct kp_runner_options {
+    kp_runner_tier_t tier;
+    bool metered;
+    int64_t fuel;
+    uint64_t memory_maximum; /* bytes */
+    const char *module;      /* the file's name */
+    const char *const *environment;
+    size_t environment_count;
+    const char **arguments; /* of the program; 0: its name */
+    size_t argument_count;
+} kp_runner_options_t;
+
+/* False: wrong, and said so. `own` is room for the environment of the options and of the startup message. */
+bool kp_runner_parse(int argc, char **argv, kp_runner_options_t *options,
+                     const char *own[KP_RUNNER_ENVIRONMENT_MAX]);
+
+/* A module in memory and what runs it. */
+typedef struct kp_runner_code {
+    uint8_t *bytes; /* the file, mapped */
+    size_t size;
+    kp_wasm_module_t *module;
+    kp_wasm_interpreted_t *interpreted; /* one of the two */
+    kp_wasm_code_t *compiled;
+    kp_compiler_t compiler;
+    kp_compiler_code_t artefact;
+} kp_runner_code_t;
+
+/* Finds, decodes, and validates or compiles it. KP_OK, else it was said why. */
+kp_status_t kp_runner_load(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
+                           kp_runner_code_t *code);
+
+/* Instantiates and calls _start. Ends the process. */
+_Noreturn void kp_runner_run(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
+                             const kp_runner_code_t *code, kp_wasi_t *wasi);
+
+#endif

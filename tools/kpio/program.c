@@ -1,0 +1,386 @@
+#include "tools/kpio/program.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi/bundle.h"
+#include "kernel/init/program.h"
+#include "kernel/init/supervisor.h"
+#include "kernel/kernel.h"
+#include "kernel/machine/hosted/hosted.h"
+#include "tools/kpio/file.h"
+#include "tools/kpio/kpio.h"
+
+enum {
+    FILES_MAX = 64, /* a startup message has room for as many handles */
+    FILE_BYTES_MAX = 256 << 20,
+    ARGUMENT_BYTES_MAX = 16000,
+    RUNNER_MEBIBYTES = 512, /* of the job, beside the program's own memory: runtime and tables */
+};
+
+/* ---- the archive ---- */
+
+typedef struct part {
+    kp_bundle_entry_t entry;
+    const uint8_t *bytes;
+    uint8_t *owned; /* to be freed */
+} part_t;
+
+typedef struct archive {
+    part_t parts[FILES_MAX];
+    size_t count;
+} archive_t;
+
+static bool add(archive_t *archive, const char *name, const uint8_t *bytes, size_t size,
+                uint8_t *owned)
+{
+    if (archive->count == FILES_MAX || strlen(name) >= KP_BUNDLE_NAME_MAX) {
+        free(owned);
+        return false;
+    }
+    part_t *part = &archive->parts[archive->count++];
+    *part = (part_t){.bytes = bytes, .owned = owned};
+    snprintf(part->entry.name, sizeof part->entry.name, "%s", name);
+    part->entry.size = size;
+    return true;
+}
+
+/* The runner and the compiler, out of the system's archive. */
+static bool add_system(archive_t *archive, const uint8_t *bytes, size_t size)
+{
+    static const char *const wanted[] = {"programs/compiler.kpi",
+                                         "programs/" KP_BOOT_PROGRAM ".kpi", "symbols/compiler.sym",
+                                         "symbols/" KP_BOOT_PROGRAM ".sym"};
+    kp_bundle_header_t header;
+    bool found = false;
+    if (size < sizeof header)
+        return false;
+    memcpy(&header, bytes, sizeof header);
+    if (header.magic != KP_BUNDLE_MAGIC ||
+        header.entry_count > (size - sizeof header) / sizeof(kp_bundle_entry_t))
+        return false;
+    for (uint32_t i = 0; i < header.entry_count; i++) {
+        kp_bundle_entry_t entry;
+        memcpy(&entry, bytes + sizeof header + i * sizeof entry, sizeof entry);
+        entry.name[sizeof entry.name - 1] = '\0';
+        if (entry.offset > size || entry.size > size - entry.offset)
+            return false;
+        for (size_t k = 0; k < sizeof wanted / sizeof wanted[0]; k++)
+            if (strcmp(entry.name, wanted[k]) == 0 &&
+                !add(archive, entry.name, bytes + entry.offset, entry.size, NULL))
+                return false;
+        found = found || strcmp(entry.name, wanted[1]) == 0;
+    }
+    return found;
+}
+
+static bool add_file(archive_t *archive, const char *name, const char *path)
+{
+    uint8_t *bytes;
+    size_t size;
+    kp_status_t status = kp_file_read(path, FILE_BYTES_MAX, &bytes, &size);
+    if (status != KP_OK) {
+        kp_kpio_say("%s: %s", path, kp_status_text(status));
+        return false;
+    }
+    if (add(archive, name, bytes, size, bytes))
+        return true;
+    kp_kpio_say("%s: too many files, or too long a name", name);
+    return false;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool append(char *text, size_t *used, const char *word)
+{
+    size_t length = strlen(word) + 1;
+    if (length > ARGUMENT_BYTES_MAX - *used) {
+        kp_kpio_say("the program's arguments and environment are longer than %d bytes",
+                    ARGUMENT_BYTES_MAX);
+        return false;
+    }
+    memcpy(text + *used, word, length);
+    *used += length;
+    return true;
+}
+
+/* Of "64M", "2G", "65536"; false: not a number of bytes. */
+static bool read_bytes(const char *text, uint64_t *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    if (text[0] < '0' || text[0] > '9' || errno || end[shift != 0] || *value > UINT64_MAX >> shift)
+        return false;
+    *value <<= shift;
+    return true;
+}
+
+/* wasm-runner's arguments (runtime/runner/runner.h). */
+static bool add_arguments(archive_t *archive, const kp_user_program_t *program, const char *module)
+{
+    char *text = malloc(ARGUMENT_BYTES_MAX), number[32];
+    size_t used = 0;
+    uint64_t bytes;
+    bool good = text != NULL;
+    if (good && program->tier)
+        good = append(text, &used, "--tier") && append(text, &used, program->tier);
+    if (good && program->fuel)
+        good = append(text, &used, "--fuel") && append(text, &used, program->fuel);
+    if (good && program->memory_maximum) {
+        good = read_bytes(program->memory_maximum, &bytes);
+        if (!good)
+            kp_kpio_say("--max-memory takes bytes (64M, 1G), not \"%s\"", program->memory_maximum);
+        snprintf(number, sizeof number, "%llu", (unsigned long long)bytes);
+        good = good && append(text, &used, "--max-memory") && append(text, &used, number);
+    }
+    for (size_t i = 0; good && i < program->environment.count; i++)
+        good = append(text, &used, "--env") && append(text, &used, program->environment.items[i]);
+    good = good && append(text, &used, "--") && append(text, &used, module);
+    for (size_t i = 0; good && i < program->argument_count; i++)
+        good = append(text, &used, program->arguments[i]);
+    if (good)
+        return add(archive, "program/arguments", (uint8_t *)text, used, (uint8_t *)text);
+    free(text);
+    return false;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(((const part_t *)a)->entry.name, ((const part_t *)b)->entry.name);
+}
+
+static uint64_t whole_pages(uint64_t size)
+{
+    return (size + KP_PAGE_SIZE - 1) / KP_PAGE_SIZE * KP_PAGE_SIZE;
+}
+
+static bool write_archive(archive_t *archive, FILE *out)
+{
+    static const char zeroes[KP_PAGE_SIZE];
+    kp_bundle_header_t header = {.magic = KP_BUNDLE_MAGIC, .entry_count = (uint32_t)archive->count};
+    uint64_t table = sizeof header + archive->count * sizeof(kp_bundle_entry_t);
+    uint64_t at = whole_pages(table);
+    qsort(archive->parts, archive->count, sizeof archive->parts[0], compare);
+    for (size_t i = 0; i < archive->count; i++) {
+        archive->parts[i].entry.offset = at;
+        at += whole_pages(archive->parts[i].entry.size);
+    }
+    header.total_size = at;
+    bool good = fwrite(&header, sizeof header, 1, out) == 1;
+    for (size_t i = 0; good && i < archive->count; i++)
+        good = fwrite(&archive->parts[i].entry, sizeof(kp_bundle_entry_t), 1, out) == 1;
+    good = good && fwrite(zeroes, 1, whole_pages(table) - table, out) == whole_pages(table) - table;
+    for (size_t i = 0; good && i < archive->count; i++) {
+        uint64_t size = archive->parts[i].entry.size, rest = whole_pages(size) - size;
+        good = fwrite(archive->parts[i].bytes, 1, size, out) == size &&
+               fwrite(zeroes, 1, rest, out) == rest;
+    }
+    return good;
+}
+
+/* The module and the files: /program/NAME. */
+static bool add_files(archive_t *archive, const kp_user_program_t *program)
+{
+    char name[KP_BUNDLE_NAME_MAX * 2];
+    bool good = true;
+    snprintf(name, sizeof name, "program/%s", base_name(program->path));
+    good = add_arguments(archive, program, name) && add_file(archive, name, program->path);
+    for (size_t i = 0; good && i < program->files.count; i++) {
+        const char *item = program->files.items[i], *equals = strchr(item, '=');
+        const char *path = equals ? equals + 1 : item;
+        const char *shown = equals ? item : base_name(item);
+        snprintf(name, sizeof name, "program/%.*s",
+                 (int)(equals ? (size_t)(equals - item) : strlen(shown)), shown);
+        good = add_file(archive, name, path);
+    }
+    return good;
+}
+
+int kp_user_program_archive(const kp_user_program_t *program, const char *bundle, char *path,
+                            size_t size)
+{
+    archive_t *archive = calloc(1, sizeof *archive);
+    uint8_t *system = NULL;
+    size_t system_size = 0;
+    int code = KP_KPIO_FAILED, file = -1;
+    kp_status_t status =
+        archive ? kp_file_read(bundle, (size_t)1 << 30, &system, &system_size) : KP_ERR_NO_MEMORY;
+    if (status != KP_OK || !add_system(archive, system, system_size)) {
+        kp_kpio_say("%s: %s", bundle,
+                    status == KP_OK ? "no boot archive with " KP_BOOT_PROGRAM
+                                    : kp_status_text(status));
+        code = KP_KPIO_MISSING;
+    } else if (!add_files(archive, program)) {
+        code = KP_KPIO_MISSING;
+    } else {
+        snprintf(path, size, "%s/kpio-program-XXXXXX",
+                 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+        file = mkstemp(path);
+        FILE *out = file >= 0 ? fdopen(file, "wb") : NULL;
+        bool good = out && write_archive(archive, out);
+        if (out && fclose(out) != 0)
+            good = false;
+        if (good) {
+            code = KP_KPIO_OK;
+        } else {
+            kp_kpio_say("%s: cannot write: %s", path, strerror(errno));
+            if (file >= 0)
+                unlink(path);
+        }
+    }
+    for (size_t i = 0; archive && i < archive->count; i++)
+        free(archive->parts[i].owned);
+    free(archive);
+    free(system);
+    return code;
+}
+
+void kp_user_program_line(const kp_user_program_t *program, char *line, size_t size)
+{
+    uint64_t bytes;
+    int used = snprintf(line, size, "program=run shell=off display=off http=off");
+    if (program->memory_maximum && read_bytes(program->memory_maximum, &bytes))
+        snprintf(line + used, size - (size_t)used, " program-memory=%u",
+                 RUNNER_MEBIBYTES + (unsigned)(bytes >> 20 > 1 << 20 ? 1 << 20 : bytes >> 20));
+}
+
+/* ---- its end ---- */
+
+int kp_user_program_exit(const char *name, int code)
+{
+    if (code < KP_PROGRAM_TRAPPED)
+        return code;
+    if (code == KP_PROGRAM_TRAPPED + KP_TRAP_LIMIT)
+        return KP_KPIO_TIMEOUT;
+    if (code < KP_PROGRAM_ENDED)
+        return KP_KPIO_CRASHED;
+    static const char *const reasons[] = {
+        [KP_EXIT_FAULT] = "its process faulted",
+        [KP_EXIT_KILLED] = "its process was killed",
+        [KP_EXIT_NO_START] = "its process could not be started: memory is short",
+    };
+    int reason = code - KP_PROGRAM_ENDED;
+    bool known = reason >= KP_EXIT_FAULT && reason <= KP_EXIT_NO_START;
+    kp_kpio_say("%s: %s", name, known ? reasons[reason] : "it ended in an unknown way");
+    return KP_KPIO_CRASHED;
+}
+
+typedef struct hosted {
+    uint32_t timeout;
+    bool timed_out;
+} hosted_t;
+
+static int join(void *context)
+{
+    hosted_t *hosted = context;
+    kp_time_t deadline =
+        hosted->timeout ? kp_machine_now() + hosted->timeout * KP_NS_PER_S : KP_TIME_INFINITE;
+    if (kp_kernel_join(deadline) == KP_OK)
+        return kp_supervisor_exit_code();
+    hosted->timed_out = true;
+    return 0;
+}
+
+int kp_user_program_hosted(const kp_user_program_t *program, const char *archive, uint32_t timeout,
+                           bool verbose)
+{
+    char line[256];
+    hosted_t context = {.timeout = timeout};
+    int result = 0;
+    kp_user_program_line(program, line, sizeof line);
+    const kp_hosted_options_t options = {
+        .bundle_path = archive,
+        .command_line = line,
+        .net = KP_HOSTED_NET_OFF,
+        .display = KP_HOSTED_DISPLAY_NONE,
+        .log_level = verbose ? KP_LOG_DEBUG : -1,
+    };
+    kp_status_t status = kp_hosted_run(&options, join, &context, &result);
+    if (status != KP_OK) {
+        kp_kpio_say("%s: the system does not start: %s", program->path, kp_status_text(status));
+        return KP_KPIO_MISSING;
+    }
+    if (context.timed_out) {
+        kp_kpio_say("%s: time limit", program->path);
+        return KP_KPIO_TIMEOUT;
+    }
+    return kp_user_program_exit(program->path, result);
+}
+
+/* ---- a guest's output ---- */
+
+static void write_all(int file, const char *bytes, size_t count)
+{
+    while (file >= 0 && count > 0) {
+        ssize_t written = write(file, bytes, count);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return;
+        bytes += written;
+        count -= (size_t)written;
+    }
+}
+
+/* Where the kernel's stamp "[    0.012345] " begins in the line; its end when there is none. */
+static const char *stamp_find(const char *line)
+{
+    for (const char *at = line; (at = strchr(at, '[')) != NULL; at++) {
+        size_t spaces = strspn(at + 1, " "), digits = strspn(at + 1 + spaces, "0123456789");
+        const char *point = at + 1 + spaces + digits;
+        if (spaces + digits >= 5 && digits > 0 && *point == '.' &&
+            strspn(point + 1, "0123456789") == 6 && point[7] == ']' && point[8] == ' ')
+            return at;
+    }
+    return line + strlen(line);
+}
+
+static void line_end(kp_user_output_t *output, bool newline)
+{
+    static const char end[] = "program ended with ";
+    output->line[output->used] = '\0';
+    const char *stamp = stamp_find(output->line);
+    size_t own = (size_t)(stamp - output->line);
+    if (stamp == output->line + strlen(output->line)) { /* the program's alone, NULs and all */
+        if (newline)
+            output->line[output->used++] = '\n';
+        write_all(STDOUT_FILENO, output->line, output->used);
+    } else {
+        write_all(STDOUT_FILENO, output->line, own);
+        write_all(output->log, stamp, strlen(stamp));
+        write_all(output->log, "\n", 1);
+        const char *found = strstr(stamp, end);
+        if (found && strstr(stamp, "] boot: "))
+            output->code = atoi(found + strlen(end));
+    }
+    output->used = 0;
+}
+
+void kp_user_output_add(kp_user_output_t *output, const char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i] == '\n') {
+            line_end(output, true);
+            continue;
+        }
+        /* Room for a newline and the NUL. */
+        if (output->used + 2 == sizeof output->line)
+            line_end(output, false);
+        output->line[output->used++] = bytes[i];
+    }
+}
+
+void kp_user_output_end(kp_user_output_t *output)
+{
+    if (output->used > 0)
+        line_end(output, false);
+}

@@ -1,0 +1,47 @@
+/* kpio run --program: a user's WebAssembly program in KPIO instead of the browser, in QEMU or hosted.
+   The kernel finds it in a boot archive of its own (kernel/init/program.h), made here. Host code. */
+#ifndef KP_TOOLS_KPIO_PROGRAM_H
+#define KP_TOOLS_KPIO_PROGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tools/kpio/options.h"
+
+typedef struct kp_user_program {
+    const char *path;             /* of the module */
+    const char *tier, *fuel;      /* texts of the options; NULL: not given */
+    const char *memory_maximum;   /* "64M" */
+    kp_option_list_t environment; /* NAME=VALUE */
+    kp_option_list_t files;       /* NAME=PATH: the program's /program/NAME */
+    char **arguments;             /* of the program, without its name */
+    size_t argument_count;
+} kp_user_program_t;
+
+/* Writes the archive, with the runner and the compiler of the archive `bundle`, to a new temporary file whose name
+   is put in path; the caller unlinks it. Returns an exit code (kpio.h); failures are said. */
+int kp_user_program_archive(const kp_user_program_t *program, const char *bundle, char *path,
+                            size_t size);
+/* The kernel's command line for it. */
+void kp_user_program_line(const kp_user_program_t *program, char *line, size_t size);
+/* Runs it hosted to its end. Returns an exit code; failures are said. */
+int kp_user_program_hosted(const kp_user_program_t *program, const char *archive, uint32_t timeout,
+                           bool verbose);
+
+/* kpio's exit code for how the kernel says it ended (kernel/init/program.h). */
+int kp_user_program_exit(const char *name, int code);
+
+/* Takes the guest's serial output apart: whole lines of the program go to standard output, the kernel's log
+   lines to `log` (-1: nowhere). */
+typedef struct kp_user_output {
+    char line[4096];
+    size_t used;
+    int log;
+    int code; /* of the program's end; -1: not yet */
+} kp_user_output_t;
+void kp_user_output_add(kp_user_output_t *output, const char *bytes, size_t count);
+/* What is left when the guest has ended. */
+void kp_user_output_end(kp_user_output_t *output);
+
+#endif
