@@ -4,6 +4,4 @@ wasm-runner_SRC = $(addprefix runtime/runner/,main.c options.c load.c run.c) run
     $(RUNTIME_WASM_SRC) $(WASI_KPIO_SRC)
 wasm-runner_STACK := 8
 wasm-runner_HEAP := 160
-ifneq ($(wildcard runtime/wasi/kpio.c),)
 NATIVE_PROGRAMS += wasm-runner
-endif
