@@ -5,3 +5,11 @@ wasm-runner_SRC = $(addprefix runtime/runner/,main.c options.c load.c run.c) run
 wasm-runner_STACK := 8
 wasm-runner_HEAP := 160
 NATIVE_PROGRAMS += wasm-runner
+
+# A program of a user: plain WASI, not KPIO's own libc glue.
+$(BUILD)/test/runner.wasm: runtime/runner/test/program.c | $$(WASM_READY)
+	$(call say,WASMCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(WASM_CC) $(WASM_CFLAGS) -std=gnu17 -O1 -Wno-unused-command-line-argument $(WASM_LDFLAGS) $< -o $@
+test: $(BUILD)/test/runner.wasm
+TEST_SCRIPTS += runtime/runner/test/runner.sh

@@ -1,0 +1,99 @@
+#!/bin/bash
+# Users' programs on KPIO by `kpio run --program`, on both machines and in every tier that is there.
+set -u
+cd "$(dirname "$0")/../../.." || exit 2
+build=${BUILD:-build}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+program=$build/test/runner.wasm
+has_compiler() { grep -aq 'programs/compiler\.kpi' "$1"; }
+
+run() { # CODE ARGUMENT...: output in $work/out
+    local code=$1
+    shift
+    "$build/kpio" run --machine "$machine" $accel --tier "$tier" --timeout 120 "$@" >"$work/out" 2>"$work/err"
+    local got=$?
+    [ $got = "$code" ] || { echo "code $got, expected $code" >>"$work/err" && return 1; }
+}
+check() { # NAME GOOD(0 or not)
+    if [ "$2" = 0 ]; then
+        echo "ok runner-$machine-$tier-$1"
+    else
+        echo "not ok runner-$machine-$tier-$1"
+        failed=1
+        tail -n 20 "$work/out" "$work/err" | sed 's/^/# /'
+    fi
+}
+says() { grep -aqF -- "$1" "$work/out" || { echo "not there: $1" >>"$work/err" && return 1; }; }
+trap_of() { # NAME TEXT FUNCTION ARGUMENT...: a trap with a backtrace that names the function
+    local name=$1 text=$2 function=$3
+    shift 3
+    run 5 --program "$program" -- "$@" && says "runner.wasm: trap: $text" && says "at $function (function"
+    check "$name" $?
+}
+
+# A module as large as any, and ones that are none.
+make_inputs() {
+    python3 - "$work" <<'PYTHON'
+import sys
+def leb(n):
+    out = b""
+    while True:
+        out += bytes([n & 127 | (128 if n > 127 else 0)])
+        n >>= 7
+        if not n:
+            return out
+def section(number, body):
+    return bytes([number]) + leb(len(body)) + body
+def module(functions, body):
+    code = leb(len(body)) + body
+    return (b"\0asm\1\0\0\0" + section(1, b"\1\x60\0\0") + section(3, leb(functions) + b"\0" * functions) +
+            section(7, b"\1\6_start\0\0") + section(10, leb(functions) + code * functions))
+# 3 MB of code: 30,000 functions of 100 bytes; i32.const 1, drop
+open(sys.argv[1] + "/huge.wasm", "wb").write(module(30000, b"\0" + b"\x41\1\x1a" * 33 + b"\x0b"))
+open(sys.argv[1] + "/cut.wasm", "wb").write(module(30, b"\0\x0b")[:-3])
+open(sys.argv[1] + "/invalid.wasm", "wb").write(module(1, b"\0\x1a\x0b"))
+open(sys.argv[1] + "/import.wasm", "wb").write(
+    b"\0asm\1\0\0\0" + section(1, b"\1\x60\0\0") + section(2, b"\1\3env\4nope\0\0"))
+PYTHON
+}
+
+all() {
+    run 42 --env NAME=value --env OTHER=b=c --program "$program" -- arguments 'two words' '' --flag &&
+        says '0=runner.wasm' && says '2=two words' && says '4=--flag' && says 'NAME=value OTHER=b=c' &&
+        says 'errors too'
+    check arguments $?
+    trap_of divide 'integer divide by zero' _start divide
+    trap_of bounds 'out of bounds memory access' _start bounds
+    trap_of stack 'call stack exhausted' recurse recurse
+    trap_of abort 'unreachable' abort abort
+    run 4 --fuel 1000000 --program "$program" -- loop && says 'all fuel consumed'
+    check fuel $?
+    run 7 --max-memory 64M --program "$program" -- memory && says 'memory ended'
+    check memory $?
+    run 0 --file runtime/test/greeting.txt --program "$program" -- files && says 'file: greet' &&
+        says 'temporary: kept'
+    check files $?
+    run 0 --program "$program" -- clock
+    check clock $?
+    run 0 --program "$work/huge.wasm"
+    check huge $?
+    run 1 --program "$work/cut.wasm" && says 'cut.wasm: ' && run 1 --program "$work/invalid.wasm" &&
+        says 'invalid.wasm: ' && run 1 --program "$work/import.wasm" && says '"env" "nope"'
+    check bad-modules $?
+}
+
+make_inputs
+for machine in hosted qemu; do
+    accel= bundle=$build/kpio.bundle
+    if [ $machine = qemu ]; then
+        command -v qemu-system-x86_64 >/dev/null || { echo "skip runner-qemu: QEMU is not installed" && continue; }
+        accel='--accel tcg' bundle=$build/x86_64/kpio.bundle
+    fi
+    for tier in interpret compile; do
+        [ $tier = interpret ] || has_compiler "$bundle" || continue
+        all
+    done
+done
+exit $failed
