@@ -55,7 +55,7 @@ typedef struct kp_runner_code {
     kp_wasm_module_t *module;
     kp_wasm_interpreted_t *interpreted; /* one of the two */
     kp_wasm_code_t *compiled;
-    kp_compiler_t compiler;
+    kp_compiler_client_t compiler;
     kp_compiler_code_t artefact;
 } kp_runner_code_t;
 
