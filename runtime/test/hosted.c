@@ -153,6 +153,11 @@ KP_TEST(startup_file)
     expect_exit(RUN("test", true, "file"), 0);
 }
 
+KP_TEST(wasi)
+{
+    expect_exit(RUN("wasi", true, "unused"), 0);
+}
+
 KP_TEST(event_loop)
 {
     expect_exit(RUN("test", false, "loop"), 0);

@@ -13,6 +13,7 @@ RUNTIME_TEST_FILES := programs/test.kpi=$(BUILD)/image/hosted/runtime_test.kpi \
     programs/evil.kpi=$(BUILD)/image/evil/runtime_test.kpi \
     programs/memory.kpi=$(BUILD)/image/hosted/memory_test.kpi \
     programs/waiting.kpi=$(BUILD)/image/hosted/waiting_test.kpi \
+    programs/wasi.kpi=$(BUILD)/image/hosted/wasi_test.kpi \
     data/greeting.txt=runtime/test/greeting.txt
 $(RUNTIME_TEST_BUNDLE): $(BUILD)/tools/bundle $(lastword $(MAKEFILE_LIST)) \
     $(foreach file,$(RUNTIME_TEST_FILES),$(lastword $(subst =, ,$(file))))

@@ -8,4 +8,23 @@ PROGRAM_SRC += $(WASI_KPIO_SRC) # called from runtime/program/wasi.c
 # In every program and never where time goes: small.
 $(BUILD)/wasm/obj/runtime/wasi/%.o $(BUILD)/wasm/obj/runtime/program/wasi%.o: PROGRAM_CFLAGS += -Oz
 UNIT_TESTS += wasi
-wasi_TEST_SRC = runtime/wasi/test/test_wasi.c $(WASI_LINUX_SRC)
+wasi_TEST_SRC = runtime/wasi/test/test_linux.c $(WASI_LINUX_SRC)
+
+UNIT_TESTS += wasi_kpio
+wasi_kpio_TEST_SRC = runtime/wasi/test/test_kpio.c runtime/wasi/test/fake_kernel.c $(WASI_KPIO_SRC) \
+    runtime/program/startup.c
+wasi_kpio_TEST_LDFLAGS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
+# The same cases in a program of KPIO: hosted by runtime/test/hosted.c, in QEMU by kpio.sh.
+OTHER_PROGRAMS += wasi_test
+wasi_test_SRC := runtime/wasi/test/program.c
+wasi_test_MEMORY := 64
+wasi_test_SPLIT := 2
+WASI_TEST_BUNDLE := $(BUILD)/test/wasi.bundle
+$(WASI_TEST_BUNDLE): $(BUILD)/tools/bundle $(BUILD)/image/x86_64/wasi_test.kpi runtime/test/greeting.txt
+	$(call say,BUNDLE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/tools/bundle $@ programs/shell.kpi=$(BUILD)/image/x86_64/wasi_test.kpi \
+	    symbols/wasi.sym=$(BUILD)/image/x86_64/wasi_test.sym ui/greeting.txt=runtime/test/greeting.txt
+test: $(WASI_TEST_BUNDLE)
+TEST_SCRIPTS += runtime/wasi/test/kpio.sh
