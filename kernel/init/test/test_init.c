@@ -429,8 +429,8 @@ static void idle_program(kp_process_t *process)
     found_t found;
     startup_read(process, &found);
     kp_handle_t control = found_handle(&found, "control");
-    if (control)
-        kp_test_call(process, object_wait_one, control, KP_SIGNAL_PEER_CLOSED, KP_TIME_INFINITE, 0);
+    kp_test_call(process, channel_write, control, 0, 3, 0, 0);
+    kp_test_call(process, object_wait_one, control, KP_SIGNAL_PEER_CLOSED, KP_TIME_INFINITE, 0);
     kp_test_call(process, process_exit, 0);
 }
 
@@ -457,6 +457,9 @@ KP_TEST(roles_of_tabs_are_policies_of_their_jobs)
     for (int i = 0; i < 3; i++) {
         KP_REQUIRE(kp_coordinator_tab_create(&channels[i], &tabs[i]) == KP_OK);
         KP_EXPECT(policy_is(&tabs[i], KP_BAND_NORMAL, 100, 0));
+        kp_message_t *message; /* it has started */
+        KP_REQUIRE(kp_channel_receive(channels[i], KP_TIME_INFINITE, &message) == KP_OK);
+        kp_message_destroy(message);
     }
     KP_EXPECT_INT(set_role(&tabs[2], KP_TAB_ROLE_CHROME), KP_OK);
     KP_EXPECT_INT(set_role(&tabs[0], KP_TAB_ROLE_FRONT), KP_OK);

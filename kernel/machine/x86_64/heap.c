@@ -38,21 +38,21 @@ static unsigned class_of(size_t size)
 
 static void partial_push(uint32_t page, unsigned index)
 {
-    kp_x86_page_t *info = &kp_x86_page_table[page];
+    kp_x86_page_t *info = kp_x86_page_info(page);
     info->previous = 0;
     info->next = classes[index].partial;
     if (info->next)
-        kp_x86_page_table[info->next].previous = page;
+        kp_x86_page_info(info->next)->previous = page;
     classes[index].partial = page;
 }
 
 static void partial_remove(uint32_t page, unsigned index)
 {
-    const kp_x86_page_t *info = &kp_x86_page_table[page];
+    const kp_x86_page_t *info = kp_x86_page_info(page);
     if (info->next)
-        kp_x86_page_table[info->next].previous = info->previous;
+        kp_x86_page_info(info->next)->previous = info->previous;
     if (info->previous)
-        kp_x86_page_table[info->previous].next = info->next;
+        kp_x86_page_info(info->previous)->next = info->next;
     else
         classes[index].partial = info->next;
 }
@@ -70,7 +70,7 @@ static bool slab_create(unsigned index)
     if (!memory)
         return false;
     uint32_t page = (uint32_t)kp_x86_page_number(memory);
-    kp_x86_page_t *info = &kp_x86_page_table[page];
+    kp_x86_page_t *info = kp_x86_page_info(page);
     unsigned count = KP_PAGE_SIZE / class_sizes[index];
     for (unsigned i = 0; i < count; i++)
         *object_link(page, index, i) = (uint16_t)(i + 1 < count ? i + 2 : 0);
@@ -88,7 +88,7 @@ static void *slab_take(unsigned index)
     if (!classes[index].partial && !slab_create(index))
         return NULL;
     uint32_t page = classes[index].partial;
-    kp_x86_page_t *info = &kp_x86_page_table[page];
+    kp_x86_page_t *info = kp_x86_page_info(page);
     uint16_t *link = object_link(page, index, info->free_object - 1u);
     info->free_object = *link;
     info->objects_used++;
@@ -101,7 +101,7 @@ static void *slab_take(unsigned index)
 static void *slab_give(void *memory, unsigned index)
 {
     uint32_t page = (uint32_t)kp_x86_page_number(memory);
-    kp_x86_page_t *info = &kp_x86_page_table[page];
+    kp_x86_page_t *info = kp_x86_page_info(page);
     KP_CHECK(info->objects_used > 0);
     *(uint16_t *)memory = info->free_object;
     if (!info->free_object)
@@ -189,7 +189,7 @@ static void *allocate(size_t *wanted)
         size = KP_ROUND_UP(size, (size_t)KP_PAGE_SIZE);
         memory = kp_x86_pages_allocate(size / KP_PAGE_SIZE);
         if (memory) {
-            kp_x86_page_t *info = &kp_x86_page_table[kp_x86_page_number(memory)];
+            kp_x86_page_t *info = kp_x86_page_info(kp_x86_page_number(memory));
             info->state = KP_X86_PAGE_RUN;
             info->next = (uint32_t)(size / KP_PAGE_SIZE);
         }
@@ -214,7 +214,7 @@ void kp_kfree(void *memory)
     if (!memory)
         return;
     uint32_t page = (uint32_t)kp_x86_page_number(memory);
-    kp_x86_page_t *info = &kp_x86_page_table[page];
+    kp_x86_page_t *info = kp_x86_page_info(page);
     if (info->state == KP_X86_PAGE_SLAB) {
         small_free(memory, info->size_class);
         return;

@@ -1,6 +1,7 @@
 /* Physical pages: a buddy allocator whose books are made as it goes. RAM starts as "fresh" regions
    that are neither touched nor recorded; when the free lists are empty, the next 8 MiB are taken
-   from them. So start-up costs the same for any amount of RAM, and every call is O(1) in it.
+   from them, and now and then some free pages for their books. So start-up costs the same for any amount of
+   RAM, books cost a 256th of what is used of it, and every call is O(1).
 
    Single pages come from and go to a magazine of the CPU, so that CPUs meet at the allocator's lock
    only once in MAGAZINE_MOVE calls. Lock order: a magazine's, then the allocator's. */
@@ -11,7 +12,10 @@
 #include "kernel/machine/x86_64/vmo.h"
 
 enum {
-    CHUNK = 1u << KP_X86_ORDER_MAX, /* pages */
+    CHUNK = KP_X86_CHUNK_PAGES,
+    /* Books are made for so many chunks at a time, in pages of one of them: the others stay whole. */
+    BOOKS_CHUNKS = 4,
+    BOOKS_ORDER = 5,
     MAGAZINE = 32,
     MAGAZINE_MOVE = 16,
 };
@@ -22,7 +26,10 @@ typedef struct magazine {
     uint32_t pages[MAGAZINE];
 } __attribute__((aligned(64))) magazine_t;
 
-kp_x86_page_t *kp_x86_page_table;
+_Static_assert(BOOKS_CHUNKS *CHUNK * sizeof(kp_x86_page_t) == KP_PAGE_SIZE << BOOKS_ORDER,
+               "the books of some chunks");
+
+kp_x86_page_t **kp_x86_page_books;
 
 extern const char kp_x86_image_start[], kp_x86_image_end[];
 
@@ -31,30 +38,29 @@ static uint32_t
     free_lists[KP_X86_ORDER_MAX + 1]; /* first page's number; 0: empty; guarded by: lock */
 static kp_x86_region_t fresh[KP_X86_REGIONS_MAX]; /* in pages; guarded by: lock */
 static uint32_t fresh_count;
-static uint8_t *chunk_known; /* per 8 MiB: its books are made; guarded by: lock */
 static uint64_t pages_total, pages_free, pages_end;
 static _Atomic uint64_t fail_at; /* counted down under: lock */
 static magazine_t magazines[KP_X86_CPUS_MAX];
 
 static void list_push(uint32_t page, unsigned order)
 {
-    kp_x86_page_t *info = &kp_x86_page_table[page];
+    kp_x86_page_t *info = kp_x86_page_info(page);
     info->state = KP_X86_PAGE_FREE;
     info->order = (uint8_t)order;
     info->previous = 0;
     info->next = free_lists[order];
     if (info->next)
-        kp_x86_page_table[info->next].previous = page;
+        kp_x86_page_info(info->next)->previous = page;
     free_lists[order] = page;
 }
 
 static void list_remove(uint32_t page, unsigned order)
 {
-    kp_x86_page_t *info = &kp_x86_page_table[page];
+    kp_x86_page_t *info = kp_x86_page_info(page);
     if (info->next)
-        kp_x86_page_table[info->next].previous = info->previous;
+        kp_x86_page_info(info->next)->previous = info->previous;
     if (info->previous)
-        kp_x86_page_table[info->previous].next = info->next;
+        kp_x86_page_info(info->previous)->next = info->next;
     else
         free_lists[order] = info->next;
     info->state = KP_X86_PAGE_USED;
@@ -67,11 +73,11 @@ static void block_free(uint32_t page, unsigned order)
     pages_free += 1u << order;
     for (; order < KP_X86_ORDER_MAX; order++) {
         uint32_t buddy = page ^ (1u << order);
-        const kp_x86_page_t *info = &kp_x86_page_table[buddy];
+        const kp_x86_page_t *info = kp_x86_page_info(buddy);
         if (info->state != KP_X86_PAGE_FREE || info->order != order)
             break;
         list_remove(buddy, order);
-        kp_x86_page_table[page].state = KP_X86_PAGE_USED;
+        kp_x86_page_info(page)->state = KP_X86_PAGE_USED;
         page &= ~(1u << order);
     }
     list_push(page, order);
@@ -90,22 +96,68 @@ static void run_free(uint32_t page, uint32_t count)
     }
 }
 
+/* From the free lists; 0: none. lock is held. */
+static uint32_t block_take(unsigned order)
+{
+    for (unsigned have = order; have <= KP_X86_ORDER_MAX; have++) {
+        uint32_t page = free_lists[have];
+        if (!page)
+            continue;
+        list_remove(page, have);
+        while (have > order) {
+            have--;
+            list_push(page + (1u << have), have);
+        }
+        kp_x86_page_info(page)->order = (uint8_t)order;
+        pages_free -= 1u << order;
+        return page;
+    }
+    return 0;
+}
+
+/* Makes the books of the chunk and its neighbours in 1 << BOOKS_ORDER pages. lock is held. */
+static void books_make(uint64_t chunk, uint64_t page)
+{
+    kp_x86_page_t *books = kp_x86_direct(page * KP_PAGE_SIZE);
+    memset(books, 0, KP_PAGE_SIZE << BOOKS_ORDER); /* all used */
+    chunk -= chunk % BOOKS_CHUNKS;
+    for (unsigned i = 0; i < BOOKS_CHUNKS; i++)
+        kp_x86_page_books[chunk + i] = books + (uint64_t)i * CHUNK;
+}
+
+/* Those of the chunk that comes next, of the pages that are free now. lock is held. */
+static void books_make_ahead(void)
+{
+    for (uint32_t i = 0; i < fresh_count; i++) {
+        if (fresh[i].start >= fresh[i].end)
+            continue;
+        uint64_t chunk = fresh[i].start / CHUNK;
+        uint32_t page = kp_x86_page_books[chunk] ? 0 : block_take(BOOKS_ORDER);
+        if (page)
+            books_make(chunk, page);
+        return;
+    }
+}
+
 static bool refill(void)
 {
     for (uint32_t i = 0; i < fresh_count; i++) {
         kp_x86_region_t *region = &fresh[i];
         if (region->start >= region->end)
             continue;
-        uint64_t chunk = region->start / CHUNK;
-        uint64_t end = KP_MIN((chunk + 1) * CHUNK, region->end);
-        if (!chunk_known[chunk]) {
-            memset(&kp_x86_page_table[chunk * CHUNK], 0, CHUNK * sizeof(kp_x86_page_t));
-            chunk_known[chunk] = 1;
+        uint64_t chunk = region->start / CHUNK, end = KP_MIN((chunk + 1) * CHUNK, region->end);
+        if (!kp_x86_page_books[chunk]) { /* the first, or there was no run of free pages */
+            if (end - region->start <= 1u << BOOKS_ORDER)
+                continue;
+            books_make(chunk, region->start);
+            region->start += 1u << BOOKS_ORDER;
+            pages_free -= 1u << BOOKS_ORDER;
         }
         uint32_t start = (uint32_t)region->start;
         region->start = end;
         pages_free -= end - start; /* fresh pages were counted as free already */
         run_free(start, (uint32_t)end - start);
+        books_make_ahead();
         return true;
     }
     return false;
@@ -114,23 +166,11 @@ static bool refill(void)
 /* lock is held. 0: none. */
 static uint32_t block_allocate(unsigned order)
 {
-    for (;;) {
-        for (unsigned have = order; have <= KP_X86_ORDER_MAX; have++) {
-            uint32_t page = free_lists[have];
-            if (!page)
-                continue;
-            list_remove(page, have);
-            while (have > order) {
-                have--;
-                list_push(page + (1u << have), have);
-            }
-            kp_x86_page_table[page].order = (uint8_t)order;
-            pages_free -= 1u << order;
-            return page;
-        }
-        if (!refill())
-            return 0;
-    }
+    uint32_t page;
+    do {
+        page = block_take(order);
+    } while (!page && refill());
+    return page;
 }
 
 void kp_x86_pages_init(const kp_x86_boot_t *boot)
@@ -144,17 +184,16 @@ void kp_x86_pages_init(const kp_x86_boot_t *boot)
         pages_total += (region->end - region->start) / KP_PAGE_SIZE;
         pages_end = KP_MAX(pages_end, region->end / KP_PAGE_SIZE);
     }
-    /* The books: one entry per page of the address range, from the first region below 4 GiB (what
-       the boot tables reach) that has the room. Not touched yet. */
-    uint64_t chunks = KP_ROUND_UP(pages_end, CHUNK) / CHUNK;
-    uint64_t need = KP_ROUND_UP(chunks * CHUNK * sizeof(kp_x86_page_t) + chunks, KP_PAGE_SIZE);
-    need /= KP_PAGE_SIZE;
+    /* Where the books of each chunk are: in the first region below 4 GiB (what the boot tables reach)
+       that has the room. */
+    uint64_t chunks = KP_ROUND_UP(pages_end, BOOKS_CHUNKS * CHUNK) / CHUNK;
+    uint64_t size = chunks * sizeof(*kp_x86_page_books);
+    uint64_t need = KP_ROUND_UP(size, KP_PAGE_SIZE) / KP_PAGE_SIZE;
     for (uint32_t i = 0; i < fresh_count; i++) {
         if (fresh[i].end - fresh[i].start < need || fresh[i].start + need > (1u << 20))
             continue;
-        kp_x86_page_table = kp_x86_direct(fresh[i].start * KP_PAGE_SIZE);
-        chunk_known = (uint8_t *)(kp_x86_page_table + chunks * CHUNK);
-        memset(chunk_known, 0, chunks);
+        kp_x86_page_books = kp_x86_direct(fresh[i].start * KP_PAGE_SIZE);
+        memset(kp_x86_page_books, 0, size);
         fresh[i].start += need;
         pages_free = pages_total - need;
         return;
@@ -201,7 +240,7 @@ static void magazine_refill(magazine_t *magazine)
 {
     kp_spin_lock(&lock);
     for (uint32_t page; magazine->count < MAGAZINE_MOVE && (page = block_allocate(0)) != 0;) {
-        kp_x86_page_table[page].state = KP_X86_PAGE_CACHED;
+        kp_x86_page_info(page)->state = KP_X86_PAGE_CACHED;
         magazine->pages[magazine->count++] = page;
     }
     kp_spin_unlock(&lock);
@@ -247,7 +286,7 @@ void kp_x86_pages_free(void *pages, size_t count)
     uint32_t page = (uint32_t)kp_x86_page_number(pages);
     KP_CHECK(page < pages_end && (uint64_t)pages % KP_PAGE_SIZE == 0);
     kp_spin_lock(&lock);
-    KP_CHECK(kp_x86_page_table[page].state == KP_X86_PAGE_USED);
+    KP_CHECK(kp_x86_page_info(page)->state == KP_X86_PAGE_USED);
     run_free(page, (uint32_t)count);
     kp_spin_unlock(&lock);
 }
@@ -270,8 +309,8 @@ void *kp_x86_page_allocate(void)
     }
     if (!page)
         return NULL;
-    kp_x86_page_table[page].state = KP_X86_PAGE_USED;
-    kp_x86_page_table[page].order = 0;
+    kp_x86_page_info(page)->state = KP_X86_PAGE_USED;
+    kp_x86_page_info(page)->order = 0;
     return kp_x86_direct((uint64_t)page * KP_PAGE_SIZE);
 }
 
@@ -283,8 +322,8 @@ void kp_x86_page_free(void *memory)
     KP_CHECK(page < pages_end && (uint64_t)memory % KP_PAGE_SIZE == 0);
     magazine_t *magazine = own_magazine();
     kp_spin_lock(&magazine->lock);
-    KP_CHECK(kp_x86_page_table[page].state == KP_X86_PAGE_USED);
-    kp_x86_page_table[page].state = KP_X86_PAGE_CACHED;
+    KP_CHECK(kp_x86_page_info(page)->state == KP_X86_PAGE_USED);
+    kp_x86_page_info(page)->state = KP_X86_PAGE_CACHED;
     if (magazine->count == MAGAZINE) {
         kp_spin_lock(&lock);
         while (magazine->count > MAGAZINE - MAGAZINE_MOVE)

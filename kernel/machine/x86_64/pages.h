@@ -24,10 +24,17 @@ typedef struct kp_x86_page {
     uint8_t size_class;
     uint8_t reserved;
 } kp_x86_page_t;
-_Static_assert(sizeof(kp_x86_page_t) == 16, "a 256th of RAM");
+_Static_assert(sizeof(kp_x86_page_t) == 16, "a 256th of the RAM in use");
 
-/* By page number. An entry exists once its page was handed out. */
-extern kp_x86_page_t *kp_x86_page_table;
+/* The books of each 8 MiB, made when its pages are needed; NULL before. */
+enum { KP_X86_CHUNK_PAGES = 1u << KP_X86_ORDER_MAX };
+extern kp_x86_page_t **kp_x86_page_books;
+
+/* Of a page that was handed out, by its number, and of its neighbours in the same 8 MiB. */
+static inline kp_x86_page_t *kp_x86_page_info(uint64_t page)
+{
+    return &kp_x86_page_books[page / KP_X86_CHUNK_PAGES][page % KP_X86_CHUNK_PAGES];
+}
 
 static inline uint64_t kp_x86_page_number(const void *direct)
 {

@@ -53,7 +53,7 @@ bool kp_x86_entry_clear(kp_machine_space_t *space, uint64_t *entry, uint32_t *ow
         return false;
     if (old & KP_X86_PTE_OWNED) {
         uint32_t page = (uint32_t)((old & KP_X86_PTE_ADDRESS) / KP_PAGE_SIZE);
-        kp_x86_page_table[page].next = *owned;
+        kp_x86_page_info(page)->next = *owned;
         *owned = page;
         space->private_pages--;
     } else {
@@ -65,7 +65,7 @@ bool kp_x86_entry_clear(kp_machine_space_t *space, uint64_t *entry, uint32_t *ow
 void kp_x86_owned_free(uint32_t page)
 {
     while (page) {
-        uint32_t next = kp_x86_page_table[page].next;
+        uint32_t next = kp_x86_page_info(page)->next;
         kp_x86_page_free(kp_x86_direct((uint64_t)page * KP_PAGE_SIZE));
         page = next;
     }

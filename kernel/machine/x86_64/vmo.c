@@ -20,7 +20,7 @@ uint64_t kp_x86_vmo_pages(void)
 
 static uint32_t *shares_of(const void *page)
 {
-    return &kp_x86_page_table[kp_x86_page_number(page)].next;
+    return &kp_x86_page_info(kp_x86_page_number(page))->next;
 }
 
 static void *page_new(bool zeroed)
