@@ -1,6 +1,7 @@
 /* The kernel's side of the zygote: asks for processes, hears when they are forked or dead. */
 #include "kernel/machine/hosted/child.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -46,11 +47,15 @@ void kp_hosted_child_release(kp_hosted_child_t *child)
     kp_kfree(child);
 }
 
-/* Wakes the thread that serves the process, whatever it waits for in the page. */
-static void wake_server(kp_hosted_child_t *child)
+/* Wakes the threads that serve the process, whatever they wait for in their pages. A slot that is taken
+   later sees is_dead or is_killed by itself. */
+static void wake_servers(kp_hosted_child_t *child)
 {
-    atomic_store(&child->page->state, KP_PAGE_ENDED);
-    kp_raw_syscall(SYS_futex, (long)&child->page->state, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
+    for (uint32_t slot = 0; slot < atomic_load(&child->slots); slot++) {
+        kp_call_page_t *page = kp_area_page(child->area, slot);
+        atomic_store(&page->state, KP_PAGE_ENDED);
+        kp_raw_syscall(SYS_futex, (long)&page->state, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
+    }
 }
 
 /* By pid file, so that a number used again is never hit; old Linux (before 5.3) has only the
@@ -70,14 +75,14 @@ void kp_hosted_child_kill(kp_hosted_child_t *child)
     if (!atomic_load(&child->is_dead))
         send_signal_locked(child, SIGKILL);
     kp_spin_unlock(&child->lock);
-    wake_server(child);
+    wake_servers(child);
 }
 
 /* Stopped or dead, by the host's own word ("pid (name) T ..."). True too when it cannot be asked. */
-static bool has_stopped(int pid)
+static bool thread_has_stopped(int pid, const char *thread)
 {
     char text[512];
-    kp_snprintf(text, sizeof(text), "/proc/%d/stat", pid);
+    kp_snprintf(text, sizeof(text), "/proc/%d/task/%s/stat", pid, thread);
     int file = open(text, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return true;
@@ -88,20 +93,34 @@ static bool has_stopped(int pid)
     return !name_end || strlen(name_end) < 3 || strchr("TtZXx", name_end[2]);
 }
 
+static bool has_stopped(const kp_hosted_child_t *child, int pid)
+{
+    char text[32];
+    kp_snprintf(text, sizeof(text), atomic_load(&child->is_threaded) ? "/proc/%d/task" : "%d", pid);
+    if (!atomic_load(&child->is_threaded))
+        return thread_has_stopped(pid, text); /* its agent runs nothing of the program */
+    DIR *folder = opendir(text);
+    bool all = true;
+    for (const struct dirent *entry; all && folder && (entry = readdir(folder)) != NULL;)
+        all = entry->d_name[0] == '.' || thread_has_stopped(pid, entry->d_name);
+    if (folder)
+        closedir(folder);
+    return all;
+}
+
 void kp_hosted_child_stop(kp_hosted_child_t *child)
 {
     kp_spin_lock(&child->lock);
-    child->is_stopped = true;
-    if (!atomic_load(&child->is_dead))
+    if (child->stops++ == 0 && !atomic_load(&child->is_dead))
         send_signal_locked(child, SIGSTOP);
     kp_spin_unlock(&child->lock);
     /* Short: the signal interrupts it wherever it is. Before it is forked there is nobody to ask. */
     for (;;) {
         kp_spin_lock(&child->lock);
         int pid = child->pid;
-        bool ours = child->is_stopped;
+        bool ours = child->stops > 0;
         kp_spin_unlock(&child->lock);
-        if (!ours || atomic_load(&child->is_dead) || (pid > 0 && has_stopped(pid)))
+        if (!ours || atomic_load(&child->is_dead) || (pid > 0 && has_stopped(child, pid)))
             return;
         struct timespec pause = {.tv_nsec = 50000};
         nanosleep(&pause, NULL);
@@ -111,9 +130,8 @@ void kp_hosted_child_stop(kp_hosted_child_t *child)
 void kp_hosted_child_continue(kp_hosted_child_t *child)
 {
     kp_spin_lock(&child->lock);
-    if (child->is_stopped && !atomic_load(&child->is_dead))
+    if (child->stops > 0 && --child->stops == 0 && !atomic_load(&child->is_dead))
         send_signal_locked(child, SIGCONT);
-    child->is_stopped = false;
     kp_spin_unlock(&child->lock);
 }
 
@@ -124,7 +142,7 @@ static void on_forked(kp_hosted_child_t *child, const kp_zygote_notice_t *notice
     child->pid_fd = pid_file;
     if (atomic_load(&child->is_killed))
         send_signal_locked(child, SIGKILL);
-    else if (child->is_stopped)
+    else if (child->stops > 0)
         send_signal_locked(child, SIGSTOP);
     kp_spin_unlock(&child->lock);
 }
@@ -140,7 +158,7 @@ static void on_dead(kp_hosted_child_t *child, const kp_zygote_notice_t *notice)
     child->faults = notice->faults;
     atomic_store(&child->is_dead, true);
     kp_spin_unlock(&child->lock);
-    wake_server(child);
+    wake_servers(child);
     kp_hosted_child_release(child);
 }
 
@@ -306,6 +324,8 @@ kp_status_t kp_hosted_child_create(const kp_hosted_birth_t *birth, kp_hosted_chi
     kp_spin_init(&child->lock);
     kp_spin_init(&child->order_lock);
     child->layout = birth->layout;
+    atomic_init(&child->slots, 1);
+    child->living = 1;
     kp_spin_lock(&zygote.lock);
     child->id = ++zygote.next_id;
     kp_spin_unlock(&zygote.lock);
@@ -354,8 +374,26 @@ uint64_t kp_hosted_child_faults(kp_hosted_child_t *child)
     return faults;
 }
 
+/* It may run before the zygote's notice has come, by a moment. */
+static void await_notice(kp_hosted_child_t *child)
+{
+    const struct timespec pause = {.tv_nsec = 50 * 1000};
+    for (int i = 0; i < 200 && kp_hosted_child_pid(child) == 0 && !atomic_load(&child->is_killed);
+         i++)
+        nanosleep(&pause, NULL);
+}
+
+int kp_hosted_child_pid(kp_hosted_child_t *child)
+{
+    kp_spin_lock(&child->lock);
+    int pid = child->pid;
+    kp_spin_unlock(&child->lock);
+    return pid;
+}
+
 uint64_t kp_hosted_child_cpu_time(kp_hosted_child_t *child)
 {
+    await_notice(child);
     kp_spin_lock(&child->lock);
     uint64_t ns = child->cpu_time_ns;
     if (child->pid > 0 && !atomic_load(&child->is_dead)) {

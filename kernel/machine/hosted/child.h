@@ -36,6 +36,12 @@ typedef struct kp_hosted_child {
     kp_hosted_layout_t layout; /* constant */
     uint8_t *area;             /* page.h; constant */
     kp_call_page_t *page;      /* in it: its first thread's */
+    _Atomic uint32_t slots;    /* those of its threads were below this, ever */
+    uint32_t living;           /* threads of its program; guarded by: lock */
+    uint32_t served;           /* kernel threads that serve them; guarded by: lock */
+    uint64_t accounted_ns;     /* of those that have ended; guarded by: lock */
+    atomic_bool is_threaded;   /* it had more than one, ever: it has no lanes */
+    atomic_bool is_reported;   /* the log has said how it ended */
     int control_fd;            /* the kernel's end: word of orders and files go through it */
     kp_spinlock_t order_lock;  /* held while an order is carried out; before all others */
     kp_list_t link;            /* list of the living; guarded by its lock (child.c) */
@@ -46,9 +52,9 @@ typedef struct kp_hosted_child {
     uint64_t faults;           /* the same */
     atomic_bool is_dead;
     atomic_bool is_killed; /* we want it dead */
-    bool is_stopped;       /* we want it stopped; guarded by: lock */
+    uint32_t stops;        /* while above 0 we want it stopped; guarded by: lock */
     kp_spinlock_t lock;
-    /* Of the thread that serves it alone: */
+    /* Of the thread that serves its first alone: */
     struct kp_channel_lane *lanes[KP_LANE_SLOTS]; /* referenced */
     uint32_t lane_budget; /* lanes it may still map: it could keep the memory of all */
     kp_handle_t called;   /* by which it made call_count channel calls one after the other */
@@ -157,12 +163,15 @@ void kp_hosted_child_acquire(kp_hosted_child_t *child);
 void kp_hosted_child_release(kp_hosted_child_t *child);
 /* Kills it and wakes the thread that serves it. Any thread, also twice. */
 void kp_hosted_child_kill(kp_hosted_child_t *child);
-/* Stops its execution and waits until it has stopped (or is dead); lets it go on. Any thread. What
-   it waits for in the page may still be answered meanwhile. */
+/* Stops the execution of all its threads and waits until they have stopped (or are dead); lets them go on
+   once it was called as often as the other. Any thread. What they wait for in their pages may still be
+   answered meanwhile. */
 void kp_hosted_child_stop(kp_hosted_child_t *child);
 void kp_hosted_child_continue(kp_hosted_child_t *child);
 /* Page faults so far, as the host counts them. */
 uint64_t kp_hosted_child_faults(kp_hosted_child_t *child);
+/* Its number; 0: the zygote has not told yet. */
+int kp_hosted_child_pid(kp_hosted_child_t *child);
 /* Processor time it used, ns. */
 uint64_t kp_hosted_child_cpu_time(kp_hosted_child_t *child);
 
@@ -180,6 +189,13 @@ kp_status_t kp_hosted_child_map_code(kp_hosted_child_t *child, uint64_t address,
 kp_status_t kp_hosted_child_unmap_code(kp_hosted_child_t *child, uint64_t address, uint64_t length);
 /* Also before it is forked. */
 void kp_hosted_orders_note_read_only(kp_orders_t *orders, uint64_t first, uint64_t length);
+/* Starts a further thread in a slot that is free, at the image's entry; takes away what is left of one that
+   was told to leave, which waits until it has gone. */
+kp_status_t kp_hosted_child_thread_start(kp_hosted_child_t *child, uint32_t slot, uint64_t entry,
+                                         uint64_t argument);
+void kp_hosted_child_thread_end(kp_hosted_child_t *child, uint32_t slot);
+/* Processor time, ns, of the thread in a slot. */
+uint64_t kp_hosted_child_thread_time(kp_hosted_child_t *child, uint32_t slot);
 /* Only on the thread that serves the process's first, inside a call: maps a lane (lane.h), by which from
    now on the handle's calls may go; has the process write what it is into a file of
    kp_sandbox_state_size bytes. */
@@ -201,6 +217,8 @@ bool kp_hosted_lane_stand(kp_hosted_child_t *child, kp_process_t *process, kp_ha
 int64_t kp_hosted_lanes_tend(kp_hosted_child_t *child);
 /* The kernel's view of a lane: one page, with the state. The lane must be referenced. */
 struct kp_lane *kp_hosted_lane_memory(struct kp_channel_lane *lane);
+/* The process is about to have more threads than one: takes away the lanes it has. */
+void kp_hosted_lanes_withdraw(kp_hosted_child_t *child, kp_process_t *process);
 /* The process has ended. */
 void kp_hosted_lanes_clear(kp_hosted_child_t *child);
 

@@ -248,7 +248,7 @@ void kp_hosted_lane_offer(kp_hosted_child_t *child, kp_process_t *process, kp_ha
         child->called = handle;
         child->call_count = 0;
     }
-    if (++child->call_count != WORTH_CALLS || are_off())
+    if (++child->call_count != WORTH_CALLS || are_off() || atomic_load(&child->is_threaded))
         return;
     kp_object_t *object = end_of(process, handle);
     if (!object)
@@ -266,13 +266,31 @@ void kp_hosted_lane_offer(kp_hosted_child_t *child, kp_process_t *process, kp_ha
     kp_object_release(object);
 }
 
+void kp_hosted_lanes_withdraw(kp_hosted_child_t *child, kp_process_t *process)
+{
+    for (uint32_t i = 0; i < KP_LANE_SLOTS; i++) {
+        if (!child->lanes[i])
+            continue;
+        lane_t *lane = lane_from(child->lanes[i]);
+        atomic_fetch_or(&child->page->lane.withdrawn, 1u << i);
+        /* For both, and the channel forgets it. An end that is not there any more has done so. */
+        int which = atomic_load(&lane->ends[SERVER].child) == child ? SERVER : CLIENT;
+        kp_object_t *object = end_of(process, lane->ends[which].handle);
+        if (object) {
+            kp_channel_lane_detach(kp_channel_from_object(object));
+            kp_object_release(object);
+        }
+    }
+}
+
 /* ---- standing by ---- */
 
 /* May the server's process use the lane by this handle? Maps it the first time. */
 static bool serve(lane_t *lane, kp_hosted_child_t *child, kp_handle_t handle)
 {
     lane_end_t *server = &lane->ends[SERVER];
-    if (are_off() || atomic_load(&lane->ends[CLIENT].child) == child)
+    if (are_off() || atomic_load(&child->is_threaded) ||
+        atomic_load(&lane->ends[CLIENT].child) == child)
         return false;
     if (atomic_load(&server->child))
         return atomic_load(&server->child) == child && server->handle == handle;

@@ -44,6 +44,29 @@ hosted_calls_TEST_CFLAGS := -Ikernel/machine/hosted
 hosted_calls_TEST_LDFLAGS := -pthread -ldl
 hosted_calls_TEST_DEPS = $(CALLS_BUNDLE)
 
+# Processes with threads: a program of its own, without a library.
+$(BUILD)/image/hosted/threads.kpi: $(BUILD)/native/kernel/machine/hosted/test/threads_program.o \
+    runtime/image/check
+	$(call say,IMAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)ld $(IMAGE_LDFLAGS) $< -o $@.elf
+	$(Q)runtime/image/check $@.elf
+	$(Q)cp $@.elf $@
+
+THREADS_BUNDLE := $(BUILD)/test/threads.bundle
+$(THREADS_BUNDLE): $(BUILD)/tools/bundle $(BUILD)/image/hosted/threads.kpi \
+    $(BUILD)/image/hosted/calls.kpi
+	$(call say,BUNDLE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/tools/bundle $@ programs/threads.kpi=$(BUILD)/image/hosted/threads.kpi \
+	    programs/calls.kpi=$(BUILD)/image/hosted/calls.kpi
+
+UNIT_TESTS += hosted_threads
+hosted_threads_TEST_SRC = kernel/machine/hosted/test/threads.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
+hosted_threads_TEST_CFLAGS := -Ikernel/machine/hosted
+hosted_threads_TEST_LDFLAGS := -pthread -ldl
+hosted_threads_TEST_DEPS = $(THREADS_BUNDLE)
+
 UNIT_TESTS += hosted_lane
 hosted_lane_TEST_SRC := kernel/machine/hosted/test/test_lane.c kernel/machine/hosted/lane_side.c
 hosted_lane_TEST_LDFLAGS := -pthread

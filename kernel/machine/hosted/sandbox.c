@@ -271,6 +271,24 @@ static void thread_init(uint32_t slot, uint8_t *stack)
     };
 }
 
+/* Further threads begin here; contract: runtime/image/image.h. */
+void kp_sandbox_thread_enter(uint64_t slot, uint64_t entry, uint64_t argument)
+{
+    uint64_t stack = kp_hosted_layout_stack(&origin.layout, (uint32_t)slot);
+    thread_init((uint32_t)slot, (uint8_t *)stack);
+    register uint64_t r8 __asm__("r8") = entry;
+    register uint64_t r9 __asm__("r9") = argument;
+    __asm__ volatile("movq %0, %%rsp\n\t"
+                     "cld\n\t"
+                     "jmpq *%1"
+                     :
+                     : "r"(stack + KP_IMAGE_STACK_SIZE), "r"(inside.image + origin.image_entry),
+                       "D"(inside.memory), "S"(inside.orders->memory_bytes / KP_WASM_PAGE_SIZE),
+                       "d"((uint64_t)kp_sandbox_call), "c"((uint64_t)1), "r"(r8), "r"(r9)
+                     : "memory");
+    __builtin_unreachable();
+}
+
 static bool load(const kp_zygote_request_t *request, const int *files)
 {
     const kp_hosted_layout_t *layout = &request->layout;

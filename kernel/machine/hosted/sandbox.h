@@ -37,9 +37,8 @@ static inline kp_sandbox_thread_t *kp_sandbox_self(void)
 int64_t kp_sandbox_make_call(uint32_t number, const uint64_t given[6]);
 /* Of thread->slot; the same address in the kernel, which is the same program. */
 kp_sandbox_thread_t *kp_sandbox_thread(uint32_t slot);
-/* Where a further thread begins: its area's and its image's addresses, thread_create's two words. */
-void kp_sandbox_thread_enter(uint64_t slot, uint64_t image_entry, uint64_t entry,
-                             uint64_t argument);
+/* Where a further thread begins, on its own stack; thread_create's two words. Never returns. */
+void kp_sandbox_thread_enter(uint64_t slot, uint64_t entry, uint64_t argument);
 
 /* ---- sandbox_agent.c ---- */
 /* The program's kp_image_call_fn. */

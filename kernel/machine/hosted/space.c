@@ -172,7 +172,8 @@ static bool reserve_records(kp_machine_space_t *space)
     return true;
 }
 
-/* The process changes its own view first: when it cannot, nothing has happened. */
+/* The process changes its own view first: when it cannot, nothing has happened. Records it too, for which
+   there is room. */
 static kp_status_t map_both(kp_machine_space_t *space, uint32_t address, uint32_t length, int file,
                             uint64_t offset, bool is_writable)
 {
@@ -183,15 +184,24 @@ static kp_status_t map_both(kp_machine_space_t *space, uint32_t address, uint32_
         status = kp_hosted_child_map(space->child, address, length, file, offset, is_writable);
     if (status != KP_OK)
         return status;
+    kp_spin_lock(&space->lock); /* against copies: they look at the records before they write */
     int protection = is_writable ? PROT_READ | PROT_WRITE : PROT_READ;
     void *at =
         mmap(space->window + address, length, protection, MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
              file >= 0 ? file : space->memory_fd, (off_t)offset);
     if (at == MAP_FAILED) {
         /* The two views differ now: that process cannot go on. */
+        kp_spin_unlock(&space->lock);
         kp_hosted_child_kill(space->child);
         return KP_ERR_NO_MEMORY;
     }
+    forget_range(space, address, length);
+    if (file >= 0) {
+        space->mappings[space->mapping_count++] =
+            (kp_hosted_mapping_t){address, length, is_writable};
+        space->mapped_bytes += length;
+    }
+    kp_spin_unlock(&space->lock);
     return KP_OK;
 }
 
@@ -210,11 +220,6 @@ kp_status_t kp_machine_space_map(kp_machine_space_t *space, uint32_t address, kp
     kp_status_t status = map_both(space, address, length, file, start + offset, writable);
     if (status != KP_OK)
         return status;
-    kp_spin_lock(&space->lock);
-    forget_range(space, address, length);
-    space->mappings[space->mapping_count++] = (kp_hosted_mapping_t){address, length, writable};
-    space->mapped_bytes += length;
-    kp_spin_unlock(&space->lock);
     /* What was there before is gone, and the range is zero when the mapping goes. */
     fallocate(space->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, address, length);
     return KP_OK;
@@ -230,9 +235,6 @@ kp_status_t kp_machine_space_unmap(kp_machine_space_t *space, uint32_t address, 
     kp_status_t status = map_both(space, address, length, -1, address, true);
     if (status != KP_OK)
         return status;
-    kp_spin_lock(&space->lock);
-    forget_range(space, address, length);
-    kp_spin_unlock(&space->lock);
     fallocate(space->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, address, length);
     return KP_OK;
 }
@@ -315,14 +317,18 @@ kp_status_t kp_machine_space_unmap_code(kp_machine_space_t *space, uint64_t addr
 kp_status_t kp_machine_space_copy_in(kp_machine_space_t *space, void *to, uint32_t address,
                                      size_t count)
 {
-    memcpy(to, space->window + address, count);
+    if (count > 0)
+        memcpy(to, space->window + address, count);
     return KP_OK;
 }
 
 kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t address, const void *from,
                                       size_t count)
 {
-    if (space->mapping_count > 0) {
+    /* The lock is held over the copy: a thread of the process may be about to map something there that
+       cannot be written. */
+    if (space->mapping_count > 0 ||
+        atomic_load_explicit(&space->is_threaded, memory_order_relaxed)) {
         bool is_refused = false;
         kp_spin_lock(&space->lock);
         for (size_t i = 0; i < space->mapping_count && !is_refused; i++) {
@@ -331,9 +337,10 @@ kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t addres
                          address < (uint64_t)record->address + record->length &&
                          record->address < (uint64_t)address + count;
         }
+        if (!is_refused)
+            memcpy(space->window + address, from, count);
         kp_spin_unlock(&space->lock);
-        if (is_refused)
-            return KP_ERR_BAD_ADDRESS;
+        return is_refused ? KP_ERR_BAD_ADDRESS : KP_OK;
     }
     memcpy(space->window + address, from, count);
     return KP_OK;
@@ -370,11 +377,8 @@ void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,
     uint64_t memory = fstat(space->memory_fd, &info) == 0 ? (uint64_t)info.st_blocks * 512 : 0;
     uint64_t resident = 0, shared = 0;
     int pid = 0;
-    if (space->child) {
-        kp_spin_lock(&space->child->lock);
-        pid = space->child->pid;
-        kp_spin_unlock(&space->child->lock);
-    }
+    if (space->child)
+        pid = kp_hosted_child_pid(space->child);
     if (pid > 0)
         (void)read_statm(pid, &resident, &shared);
     /* Anonymous pages (stack, image data, what is left of the zygote) and linear memory, which

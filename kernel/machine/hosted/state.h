@@ -16,6 +16,8 @@ typedef struct kp_machine_thread {
     void *argument;
     struct kp_process *process;    /* user threads */
     struct kp_hosted_child *child; /* its Linux process; see child.h. NULL: kernel thread */
+    struct kp_call_page *page;     /* while it has a child: its own */
+    bool is_suspended;             /* guarded by: child_lock (thread.c) */
     struct kp_waiter *standing;    /* the wait for which its process's receive stands; its own */
     uint32_t calls;
 } kp_machine_thread_t;
@@ -52,6 +54,7 @@ typedef struct kp_machine_space {
     const struct kp_mapping *inherited;   /* a clone's mappings, until it is started */
     bool is_frozen;                       /* memory_fd and window belong to a snapshot */
     _Atomic uint64_t faults;              /* of one that has ended */
+    atomic_bool is_threaded;              /* others may map while a copy goes on */
     kp_spinlock_t lock;
     kp_hosted_mapping_t *mappings; /* guarded by lock: to refuse writes into read-only ones */
     size_t mapping_count;

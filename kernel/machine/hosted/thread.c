@@ -32,7 +32,8 @@ kp_thread_t *kp_machine_thread_current(void)
 /* A thread's token: nothing; unparked; it sleeps on the token; it sleeps on its call page. */
 enum { EMPTY = 0, TOKEN = 1, SLEEPING = 2, ON_PAGE = 3 };
 
-static kp_spinlock_t child_lock; /* guards machine.child of all threads; zero is free */
+/* Guards machine.child, page and is_suspended of all threads; zero is free. */
+static kp_spinlock_t child_lock;
 
 static struct timespec timespec_of(int64_t ns)
 {
@@ -43,9 +44,10 @@ static struct timespec timespec_of(int64_t ns)
    on the way. The caller has loaded `seen` and looked around since. */
 static void sleep_on_page(kp_hosted_child_t *child, uint32_t seen, int64_t host_deadline)
 {
-    int64_t until = KP_MIN(kp_hosted_lanes_tend(child), host_deadline);
+    int64_t until = current->slot == 0 ? kp_hosted_lanes_tend(child) : INT64_MAX;
+    until = KP_MIN(until, host_deadline);
     struct timespec time = timespec_of(until);
-    kp_page_sleep(child->page, seen, until == INT64_MAX ? NULL : &time);
+    kp_page_sleep(current->machine.page, seen, until == INT64_MAX ? NULL : &time);
 }
 
 /* While a receive stands (lane.c) its process may call at any moment, which ends the wait. */
@@ -75,9 +77,8 @@ static bool park_standing(int64_t host_deadline)
 static void poke(kp_thread_t *thread)
 {
     kp_spin_lock(&child_lock);
-    kp_hosted_child_t *child = thread->machine.child;
-    if (child)
-        kp_page_poke(child->page);
+    if (thread->machine.child)
+        kp_page_poke(thread->machine.page);
     kp_spin_unlock(&child_lock);
 }
 
@@ -138,7 +139,7 @@ void kp_machine_thread_set_cap(kp_thread_t *thread, kp_sched_cap_t *cap)
 
 /* ---- kernel threads ---- */
 
-static kp_status_t start(kp_thread_t *thread, void *(*run)(void *))
+static kp_status_t start(void *(*run)(void *), void *argument)
 {
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) != 0)
@@ -146,7 +147,7 @@ static kp_status_t start(kp_thread_t *thread, void *(*run)(void *))
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_t handle;
-    int error = pthread_create(&handle, &attributes, run, thread);
+    int error = pthread_create(&handle, &attributes, run, argument);
     pthread_attr_destroy(&attributes);
     return error ? KP_ERR_NO_MEMORY : KP_OK;
 }
@@ -164,7 +165,7 @@ kp_status_t kp_machine_thread_start(kp_thread_t *thread, void (*fn)(void *), voi
 {
     thread->machine.function = fn;
     thread->machine.argument = argument;
-    return start(thread, run_kernel_thread);
+    return start(run_kernel_thread, thread);
 }
 
 void kp_hosted_thread_attach(kp_thread_t *thread)
@@ -215,26 +216,48 @@ static void fault_place(kp_process_t *process, const kp_call_page_t *page, bool 
     kp_process_fault_place(process, places, count, name_function);
 }
 
-/* The process is dead and nobody here killed it: says why. */
+static bool has_fault(const kp_call_page_t *page)
+{
+    return page->fault_reason == KP_EXIT_TRAP || page->fault_reason == KP_EXIT_FAULT;
+}
+
+/* The page of the thread that faulted; the first thread's when none did. */
+static const kp_call_page_t *fault_page(kp_hosted_child_t *child)
+{
+    for (uint32_t slot = 0; slot < atomic_load(&child->slots); slot++) {
+        if (has_fault(kp_area_page(child->area, slot)))
+            return kp_area_page(child->area, slot);
+    }
+    return child->page;
+}
+
+/* The process is dead and nobody here killed it: says why. Each of the threads that serve it does, for
+   the first to leave decides; the log hears it once. */
 static void report_death(kp_process_t *process, kp_hosted_child_t *child, bool has_started)
 {
-    const kp_call_page_t *page = child->page;
+    const kp_call_page_t *page = fault_page(child);
     uint32_t reason = page->fault_reason;
-    if (reason == KP_EXIT_TRAP || reason == KP_EXIT_FAULT) {
-        kp_log("process", KP_LOG_WARN, "%s: %s %d at address 0x%llx", process->name,
-               reason == KP_EXIT_TRAP ? "trap" : "fault", page->fault_code,
-               (unsigned long long)page->fault_address);
-        log_backtrace(process, page, true);
+    bool is_first = !atomic_exchange(&child->is_reported, true);
+    if (has_fault(page)) {
+        if (is_first) {
+            kp_log("process", KP_LOG_WARN, "%s: %s %d at address 0x%llx", process->name,
+                   reason == KP_EXIT_TRAP ? "trap" : "fault", page->fault_code,
+                   (unsigned long long)page->fault_address);
+            log_backtrace(process, page, true);
+        }
         fault_place(process, page, true);
         kp_process_fault(process, reason, page->fault_code, page->fault_address);
     } else if (WIFSIGNALED(child->status)) {
         /* SIGSYS: the filter; SIGKILL: the host (out of memory, or a person). */
         int signal = WTERMSIG(child->status);
-        kp_log("process", KP_LOG_WARN, "%s: ended by the host's signal %d", process->name, signal);
+        if (is_first)
+            kp_log("process", KP_LOG_WARN, "%s: ended by the host's signal %d", process->name,
+                   signal);
         kp_process_fault(process, signal == SIGSYS ? KP_EXIT_FAULT : KP_EXIT_KILLED, signal, 0);
     } else {
-        kp_log("process", KP_LOG_WARN, "%s: its host process exited (%d)", process->name,
-               WIFEXITED(child->status) ? WEXITSTATUS(child->status) : -1);
+        if (is_first)
+            kp_log("process", KP_LOG_WARN, "%s: its host process exited (%d)", process->name,
+                   WIFEXITED(child->status) ? WEXITSTATUS(child->status) : -1);
         kp_process_fault(process, has_started ? KP_EXIT_KILLED : KP_EXIT_NO_START, 0, 0);
     }
 }
@@ -254,8 +277,8 @@ static bool serve_receive(uint32_t number, uint64_t arguments[6], int64_t *resul
     kp_process_t *process = current->machine.process;
     kp_handle_t handle = (kp_handle_t)arguments[0];
     kp_time_t deadline = (kp_time_t)arguments[has_reply ? 3 : 2];
-    if (arguments[0] > UINT32_MAX || deadline <= KP_TIME_POLL ||
-        !kp_hosted_lane_may_stand(process, handle)) {
+    if (atomic_load(&current->machine.child->is_threaded) || arguments[0] > UINT32_MAX ||
+        deadline <= KP_TIME_POLL || !kp_hosted_lane_may_stand(process, handle)) {
         *result = kp_syscall_dispatch(number, arguments);
         return false;
     }
@@ -273,7 +296,7 @@ static bool serve_receive(uint32_t number, uint64_t arguments[6], int64_t *resul
 /* One call: copies it out of the shared page once, dispatches, answers. */
 static void serve_call(kp_hosted_child_t *child)
 {
-    kp_call_page_t *page = child->page;
+    kp_call_page_t *page = current->machine.page;
     uint32_t number = page->number;
     uint64_t arguments[6];
     memcpy(arguments, page->arguments, sizeof(arguments));
@@ -281,7 +304,8 @@ static void serve_call(kp_hosted_child_t *child)
         log_backtrace(current->machine.process, page, false);
         fault_place(current->machine.process, page, false);
     }
-    count_lane_messages(child);
+    if (current->slot == 0)
+        count_lane_messages(child);
     int64_t result;
     if (number == KP_CALL_channel_receive || number == KP_CALL_channel_reply_receive) {
         if (serve_receive(number, arguments, &result))
@@ -297,7 +321,7 @@ static void serve_call(kp_hosted_child_t *child)
         kp_hosted_lane_offer(child, current->machine.process, (kp_handle_t)arguments[0]);
     /* Now and then, for process_info. */
     if (++current->machine.calls % 64 == 0)
-        current->cpu_time_ns = kp_hosted_child_cpu_time(child);
+        current->cpu_time_ns = kp_hosted_child_thread_time(child, current->slot);
     page->result = result;
     atomic_store_explicit(&page->kernel_processor, kp_processor(), memory_order_relaxed);
     kp_page_publish(page, KP_PAGE_RUN);
@@ -318,18 +342,17 @@ static bool spin_for_call(kp_spin_t *spin, kp_call_page_t *page, uint32_t seen)
     return came;
 }
 
-static void *run_user_thread(void *argument)
+/* Serves the process's thread until it or the process ends. */
+static void serve(kp_hosted_child_t *child)
 {
-    current = argument;
     kp_process_t *process = current->machine.process;
-    kp_hosted_child_t *child = current->machine.child;
-    kp_call_page_t *page = child->page;
+    kp_call_page_t *page = current->machine.page;
     bool has_started = false, spins = false;
     kp_spin_t spin = KP_SPIN_START;
     pthread_setname_np(pthread_self(), "kpio-server");
     while (!kp_thread_is_dying(current)) {
         if (atomic_load(&child->is_dead)) {
-            report_death(process, child, has_started);
+            report_death(process, child, has_started || current->slot > 0);
             break;
         }
         uint32_t seen = atomic_load(&page->state), state = seen & KP_PAGE_STATE;
@@ -352,16 +375,82 @@ static void *run_user_thread(void *argument)
             break;
         }
     }
-    current->cpu_time_ns = kp_hosted_child_cpu_time(child);
-    count_lane_messages(child);
-    kp_hosted_child_kill(child);
-    kp_hosted_lanes_clear(child);
-    kp_thread_t *thread = current;
+}
+
+/* The thread has this child from now on. */
+static void attach(kp_thread_t *thread, kp_process_t *process, kp_hosted_child_t *child)
+{
+    kp_hosted_child_acquire(child);
+    kp_spin_lock(&child->lock);
+    child->served++;
+    kp_spin_unlock(&child->lock);
+    thread->machine.process = process;
     kp_spin_lock(&child_lock);
-    thread->machine.child = NULL;
+    thread->machine.child = child;
+    thread->machine.page = kp_area_page(child->area, thread->slot);
+    bool is_suspended = thread->machine.is_suspended;
     kp_spin_unlock(&child_lock);
+    if (is_suspended)
+        kp_hosted_child_stop(child);
+}
+
+/* And no more. True: it was the last that had. */
+static bool detach(kp_thread_t *thread)
+{
+    kp_spin_lock(&child_lock);
+    kp_hosted_child_t *child = thread->machine.child;
+    thread->machine.child = NULL;
+    bool is_suspended = thread->machine.is_suspended;
+    kp_spin_unlock(&child_lock);
+    kp_spin_lock(&child->lock);
+    bool is_last = --child->served == 0;
+    kp_spin_unlock(&child->lock);
+    if (is_suspended)
+        kp_hosted_child_continue(child);
+    return is_last;
+}
+
+/* What the current thread has used, for its process's account: of one that is dead, all that nobody has
+   accounted for is the last thread's. */
+static uint64_t final_time(kp_hosted_child_t *child, bool is_last)
+{
+    bool is_dead = atomic_load(&child->is_dead) && atomic_load(&child->is_threaded);
+    uint64_t all = kp_hosted_child_cpu_time(child);
+    uint64_t time = is_dead ? 0 : kp_hosted_child_thread_time(child, current->slot);
+    kp_spin_lock(&child->lock);
+    if (is_dead && is_last && all > child->accounted_ns)
+        time = all - child->accounted_ns;
+    child->accounted_ns += time;
+    kp_spin_unlock(&child->lock);
+    return time;
+}
+
+/* The current thread has been served. One that leaves by itself (thread_exit) takes nobody with it. */
+static void end_serving(kp_hosted_child_t *child)
+{
+    kp_thread_t *thread = current;
+    bool is_last = detach(thread);
+    thread->cpu_time_ns = final_time(child, is_last);
+    if (thread->slot == 0)
+        count_lane_messages(child);
+    if (is_last || !thread->is_exiting) {
+        kp_hosted_child_kill(child);
+    } else if (thread->slot > 0) {
+        kp_page_publish(thread->machine.page, KP_PAGE_LEAVE);
+        kp_hosted_child_thread_end(child, thread->slot);
+    } /* else: it sleeps in its call until the end, for Linux takes the first thread for the process */
+    if (thread->slot == 0)
+        kp_hosted_lanes_clear(child);
     kp_hosted_child_release(child);
     kp_thread_ended(thread);
+}
+
+static void *run_user_thread(void *argument)
+{
+    current = argument;
+    kp_hosted_child_t *child = current->machine.child;
+    serve(child);
+    end_serving(child);
     return NULL;
 }
 
@@ -371,38 +460,64 @@ kp_status_t kp_machine_thread_start_user(kp_thread_t *thread, kp_process_t *proc
     if (status != KP_OK)
         return status;
     kp_hosted_child_t *child = process->space.child;
-    thread->machine.process = process;
-    thread->machine.child = child;
-    kp_hosted_child_acquire(child);
-    status = start(thread, run_user_thread);
+    attach(thread, process, child);
+    status = start(run_user_thread, thread);
     if (status != KP_OK) {
-        thread->machine.child = NULL;
+        (void)detach(thread);
         kp_hosted_child_release(child);
     }
     return status;
 }
 
+/* What the creator and the new thread say to each other; in the creator's frame. */
+typedef struct further {
+    kp_thread_t *thread;
+    uint64_t entry, argument;
+    kp_status_t status;
+    _Atomic uint32_t is_done; /* futex */
+} further_t;
+
+static void *run_further_thread(void *argument)
+{
+    further_t *further = argument;
+    current = further->thread;
+    kp_hosted_child_t *child = current->machine.child;
+    kp_status_t status =
+        kp_hosted_child_thread_start(child, current->slot, further->entry, further->argument);
+    if (status != KP_OK) {
+        (void)detach(current);
+        kp_hosted_child_release(child);
+    }
+    further->status = status;
+    atomic_store(&further->is_done, 1);
+    kp_raw_syscall(SYS_futex, (long)&further->is_done, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+    if (status == KP_OK) {
+        serve(child);
+        end_serving(child);
+    }
+    return NULL;
+}
+
 kp_status_t kp_machine_thread_start_further(kp_thread_t *thread, kp_process_t *process,
                                             uint64_t entry, uint64_t argument)
 {
-    (void)thread;
-    (void)process;
-    (void)entry;
-    (void)argument;
-    return KP_ERR_NOT_SUPPORTED;
-}
-
-void kp_machine_thread_kill(kp_thread_t *thread)
-{
-    kp_spin_lock(&child_lock);
-    kp_hosted_child_t *child = thread->machine.child;
-    if (child)
-        kp_hosted_child_acquire(child); /* the thread may be ending and give up its own */
-    kp_spin_unlock(&child_lock);
-    if (child)
-        kp_hosted_child_kill(child);
-    kp_hosted_child_release(child);
-    kp_machine_thread_unpark(thread);
+    kp_hosted_child_t *child = process->space.child;
+    /* The first time the caller is the process's only thread. */
+    if (!atomic_exchange(&child->is_threaded, true)) {
+        atomic_store(&process->space.is_threaded, true);
+        kp_hosted_lanes_withdraw(child, process);
+    }
+    attach(thread, process, child);
+    further_t further = {.thread = thread, .entry = entry, .argument = argument};
+    kp_status_t status = start(run_further_thread, &further);
+    if (status != KP_OK) {
+        (void)detach(thread);
+        kp_hosted_child_release(child);
+        return status;
+    }
+    while (atomic_load(&further.is_done) == 0)
+        kp_raw_syscall(SYS_futex, (long)&further.is_done, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
+    return further.status;
 }
 
 /* The thread's process, referenced; NULL: a kernel thread, or it has ended. */
@@ -416,19 +531,43 @@ static kp_hosted_child_t *child_of(kp_thread_t *thread)
     return child;
 }
 
+void kp_machine_thread_kill(kp_thread_t *thread)
+{
+    kp_hosted_child_t *child = child_of(thread);
+    /* Otherwise only whole processes are killed. */
+    bool leaves_by_itself = thread == current && thread->is_exiting;
+    if (child && !leaves_by_itself)
+        kp_hosted_child_kill(child);
+    kp_hosted_child_release(child);
+    kp_machine_thread_unpark(thread);
+}
+
 uint64_t kp_machine_thread_cpu_time(kp_thread_t *thread)
 {
     kp_hosted_child_t *child = child_of(thread);
     if (!child)
         return atomic_load(&thread->cpu_time_ns);
-    uint64_t ns = kp_hosted_child_cpu_time(child);
+    uint64_t ns = kp_hosted_child_thread_time(child, thread->slot);
     kp_hosted_child_release(child);
     return ns;
 }
 
+/* Stops and continuations of a process are counted: it stands still while any of its threads is to. */
+static kp_hosted_child_t *set_suspended(kp_thread_t *thread, bool is_suspended)
+{
+    kp_spin_lock(&child_lock);
+    bool is_new = thread->machine.is_suspended != is_suspended;
+    thread->machine.is_suspended = is_suspended;
+    kp_hosted_child_t *child = is_new ? thread->machine.child : NULL;
+    if (child)
+        kp_hosted_child_acquire(child);
+    kp_spin_unlock(&child_lock);
+    return child;
+}
+
 void kp_machine_thread_suspend(kp_thread_t *thread)
 {
-    kp_hosted_child_t *child = child_of(thread);
+    kp_hosted_child_t *child = set_suspended(thread, true);
     if (child)
         kp_hosted_child_stop(child);
     kp_hosted_child_release(child);
@@ -436,7 +575,7 @@ void kp_machine_thread_suspend(kp_thread_t *thread)
 
 void kp_machine_thread_resume(kp_thread_t *thread)
 {
-    kp_hosted_child_t *child = child_of(thread);
+    kp_hosted_child_t *child = set_suspended(thread, false);
     if (child)
         kp_hosted_child_continue(child);
     kp_hosted_child_release(child);

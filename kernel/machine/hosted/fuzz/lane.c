@@ -119,6 +119,26 @@ kp_status_t kp_hosted_child_unmap_code(kp_hosted_child_t *child, uint64_t addres
     (void)length;
     return KP_ERR_NOT_SUPPORTED;
 }
+kp_status_t kp_hosted_child_thread_start(kp_hosted_child_t *child, uint32_t slot, uint64_t entry,
+                                         uint64_t argument)
+{
+    (void)child;
+    (void)slot;
+    (void)entry;
+    (void)argument;
+    return KP_ERR_NOT_SUPPORTED;
+}
+void kp_hosted_child_thread_end(kp_hosted_child_t *child, uint32_t slot)
+{
+    (void)child;
+    (void)slot;
+}
+uint64_t kp_hosted_child_thread_time(kp_hosted_child_t *child, uint32_t slot)
+{
+    (void)child;
+    (void)slot;
+    return 0;
+}
 kp_status_t kp_hosted_child_freeze(kp_hosted_child_t *child, int fd)
 {
     (void)child;
@@ -126,6 +146,11 @@ kp_status_t kp_hosted_child_freeze(kp_hosted_child_t *child, int fd)
     return KP_ERR_NOT_SUPPORTED;
 }
 uint64_t kp_hosted_child_faults(kp_hosted_child_t *child)
+{
+    (void)child;
+    return 0;
+}
+int kp_hosted_child_pid(kp_hosted_child_t *child)
 {
     (void)child;
     return 0;
