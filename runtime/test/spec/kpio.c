@@ -6,6 +6,7 @@
 #include "runtime/interpret/test/interpreted_tier.h"
 #include "runtime/native/native.h"
 #include "runtime/program/startup.h"
+#include "runtime/test/spec/kpio_compile.h"
 
 enum { ARGUMENTS_MAX = 16 };
 
@@ -39,6 +40,8 @@ int main(int argc, char **argv)
     arguments[count++] = suite;
     if (strcmp(engine, "interpret") == 0)
         return kp_spec_store_main(count, arguments, &kp_spec_interpreted);
+    if (strcmp(engine, "compile") == 0)
+        return kp_spec_store_main(count, arguments, &kp_spec_kpio_compiled);
     printf("not ok spec: no engine %s\n", engine);
     return 2;
 }

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../../.." || exit 2
 build=${BUILD:-build}
 here=runtime/test/spec
 command -v qemu-system-x86_64 >/dev/null || { echo "skip wasm-testsuite-qemu: QEMU is not installed" && exit 0; }
-engines=${1:-interpret}
+engines=${1:-interpret compile}
 suites=${2:-2022-11 2026-06}
 shift $(($# < 2 ? $# : 2))
 work=$(mktemp -d)
@@ -31,7 +31,7 @@ for suite in $suites; do
             expect=expect=${list##*/}
         fi
         "$build/tools/bundle" "$work/bundle" "programs/shell.kpi=$build/image/x86_64/spec_kpio.kpi" \
-            "ui/suite.tar=$work/suite.tar"
+            "programs/compiler.kpi=$build/image/x86_64/compiler.kpi" "ui/suite.tar=$work/suite.tar"
         # shellcheck disable=SC2086
         timeout --kill-after=5 "${KPIO_SPEC_SECONDS:-300}" qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m 1024 \
             -smp 1 -nodefaults -no-user-config -no-reboot -vga none -display none $bios -serial stdio \
