@@ -15,6 +15,11 @@ wasi_kpio_TEST_SRC = runtime/wasi/test/test_kpio.c runtime/wasi/test/fake_kernel
     runtime/program/startup.c
 wasi_kpio_TEST_LDFLAGS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
+FUZZ_TARGETS += wasi_calls
+wasi_calls_FUZZ_SRC = runtime/wasi/fuzz/calls.c runtime/wasi/test/fake_kernel.c $(WASI_KPIO_SRC) \
+    runtime/program/startup.c
+wasi_calls_FUZZ_CORPUS := runtime/wasi/fuzz/calls
+
 # The same cases in a program of KPIO: hosted by runtime/test/hosted.c, in QEMU by kpio.sh.
 OTHER_PROGRAMS += wasi_test
 wasi_test_SRC := runtime/wasi/test/program.c

@@ -25,7 +25,7 @@ typedef struct object {
 
 static object_t objects[HANDLES];
 static uint64_t now = 1000;
-static bool memory_is_short;
+static bool memory_is_short, endless_waits_end;
 static char log_text[65536];
 static size_t log_size;
 
@@ -69,6 +69,11 @@ const char *fake_log(void)
 void fake_memory_is_short(bool is_short)
 {
     memory_is_short = is_short;
+}
+
+void fake_endless_waits_end(bool do_end)
+{
+    endless_waits_end = do_end;
 }
 
 size_t fake_open_handles(void)
@@ -201,6 +206,8 @@ static int64_t device(uint64_t handle, bool write, uint8_t *bytes, uint64_t coun
     if (count > 5)
         count = 5;
     if (write) {
+        if (log_size + count >= sizeof(log_text))
+            log_size = 0;
         memcpy(log_text + log_size, bytes, count);
         log_size += count;
     } else {
@@ -223,6 +230,8 @@ static int64_t wait_many(kp_wait_item_t *items, uint64_t count, int64_t deadline
     }
     if (found)
         return KP_OK;
+    if (deadline == KP_TIME_INFINITE && endless_waits_end)
+        return KP_ERR_CANCELLED;
     if (deadline == KP_TIME_INFINITE) {
         fprintf(stderr, "a wait without end\n");
         abort();

@@ -15,6 +15,8 @@ kp_handle_t fake_device(void);
 const char *fake_log(void);
 /* From now on every call that can fail for want of memory does. */
 void fake_memory_is_short(bool is_short);
+/* A wait without end, which is a fault of the test otherwise, is cancelled. */
+void fake_endless_waits_end(bool do_end);
 /* How many handles are open beside those of the startup message. */
 size_t fake_open_handles(void);
 
