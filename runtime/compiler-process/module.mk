@@ -7,7 +7,7 @@ compiler_parallel_TEST_LDFLAGS := -pthread
 
 # The process, and the side that starts it; whoever links the latter carries the former inside.
 HOST_TOOLS += wasm_compiler
-wasm_compiler_HOST_SRC = runtime/compiler-process/process.c runtime/compiler-process/sandbox.c $(COMPILER_PARALLEL_SRC) \
+wasm_compiler_HOST_SRC = $(addprefix runtime/compiler-process/,memory.c process.c sandbox.c) $(COMPILER_PARALLEL_SRC) \
     $(RUNTIME_COMPILED)
 wasm_compiler_HOST_CFLAGS := -fPIE -fstack-protector-strong -ffunction-sections
 wasm_compiler_HOST_LDFLAGS := -static-pie -pthread -Wl,--gc-sections -s
@@ -19,7 +19,7 @@ $(BUILD)/hosted/runtime/compiler-process/image.o: $(BUILD)/tools/wasm_compiler
 COMPILER_IMAGE = $(eval $(BUILD)/obj/$(1)/$(2)/runtime/compiler-process/image.o: $(BUILD)/tools/wasm_compiler)
 
 UNIT_TESTS += compiler_process
-compiler_process_TEST_SRC = runtime/compiler-process/test/process.c runtime/compiler-process/sandbox.c $(COMPILER_CLIENT_SRC) $(RUNTIME_COMPILED)
+compiler_process_TEST_SRC = runtime/compiler-process/test/process.c $(addprefix runtime/compiler-process/,memory.c sandbox.c) $(COMPILER_CLIENT_SRC) $(RUNTIME_COMPILED)
 compiler_process_TEST_LDFLAGS := -pthread
 $(call COMPILER_IMAGE,test,compiler_process)
 

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -14,22 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "runtime/compiler-process/memory.h"
 #include "runtime/compiler-process/parallel.h"
 #include "runtime/compiler-process/protocol.h"
 #include "runtime/compiler-process/sandbox.h"
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
-static const kp_wasm_allocator_t allocator = {resize, NULL};
 
 static kp_wasm_module_t *module;
 static kp_wasm_compile_options_t options;
@@ -92,8 +79,8 @@ static bool confine(const kp_compiler_order_t *order, int file)
 {
     if (file < 0 || (file != KP_COMPILER_SOCKET + 1 && dup2(file, KP_COMPILER_SOCKET + 1) < 0))
         return false;
-    /* Threads must not make arenas by the number of processors, which is read from a file. */
-    mallopt(M_ARENA_MAX, (int)(order->jobs < KP_WASM_JOBS_MAX ? order->jobs : KP_WASM_JOBS_MAX));
+    /* Only pthread_create still uses malloc, which reads files of the system for arenas of threads. */
+    mallopt(M_ARENA_MAX, 1);
     return syscall(SYS_close_range, 0, KP_COMPILER_SOCKET - 1, 0) == 0 &&
            syscall(SYS_close_range, KP_COMPILER_SOCKET + 2, ~0u, 0) == 0 &&
            prctl(PR_SET_DUMPABLE, 0) == 0 && limit(RLIMIT_CORE, 0, 0) &&
@@ -105,9 +92,9 @@ static bool confine(const kp_compiler_order_t *order, int file)
 
 static kp_status_t open_module(const kp_compiler_order_t *order, kp_wasm_error_t *error)
 {
-    kp_wasm_options_t decode = kp_wasm_options_init(allocator);
+    kp_wasm_options_t decode = kp_wasm_options_init(kp_process_allocator);
     decode.features = order->features;
-    options = kp_wasm_compile_options_init(allocator);
+    options = kp_wasm_compile_options_init(kp_process_allocator);
     options.flags = order->flags;
     options.cpu = order->cpu;
     options.code_maximum = order->code_bytes;
@@ -175,7 +162,7 @@ int main(void)
         uint64_t size = 0;
         error = (kp_wasm_error_t){0};
         if (order.kind == KP_COMPILER_VALIDATE)
-            status = kp_wasm_validate_parallel(module, allocator, jobs, &error);
+            status = kp_wasm_validate_parallel(module, kp_process_allocator, jobs, &error);
         else if (order.kind == KP_COMPILER_COMPILE && file >= 0)
             status = compile(&order, file, &error, &size);
         else

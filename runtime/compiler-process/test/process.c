@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "runtime/compiler-process/client.h"
+#include "runtime/compiler-process/memory.h"
 #include "runtime/compiler-process/parallel.h"
 #include "runtime/compiler-process/sandbox.h"
 #include "runtime/compiler-process/test/generate.h"
@@ -82,6 +83,60 @@ KP_TEST(same_code)
     }
     kp_wasm_module_destroy(module);
     free(bytes.at);
+}
+
+/* Much memory taken and given back by several threads: nothing that the sandbox forbids. */
+KP_TEST(large)
+{
+    kp_bytes_t bytes = kp_generate(30000);
+    kp_compile_failure_t failure = {""};
+    kp_compiler_process_t *process;
+    kp_compiled_t compiled;
+    KP_REQUIRE(begin(&bytes, KP_WASM_COMPILE_GUARDED, &ordinary, 4, &process, &failure) == KP_OK);
+    for (int i = 0; i < 3; i++) {
+        KP_EXPECT_INT(kp_compiler_process_compile(process, 0, UINT32_MAX, &compiled, &failure),
+                      KP_OK);
+        KP_EXPECT_STRING(failure.text, "");
+        kp_compiled_unmap(&compiled);
+    }
+    kp_compiler_process_end(process);
+    free(bytes.at);
+}
+
+/* The process's allocator: blocks of all sizes keep what they hold and do not overlap. */
+KP_TEST(memory)
+{
+    enum { COUNT = 300 };
+    const kp_wasm_allocator_t *own = &kp_process_allocator;
+    struct {
+        uint8_t *at;
+        size_t size;
+        uint8_t mark;
+    } blocks[COUNT] = {{0}};
+    uint32_t random = 7;
+    for (int turn = 0; turn < 20000; turn++) {
+        random = random * 1664525 + 1013904223;
+        unsigned i = (random >> 8) % COUNT;
+        size_t size = (size_t)1 << (random >> 20) % 18;
+        size = turn % 7 == 0 ? 0 : size + (random >> 3) % size;
+        size_t kept = blocks[i].size < size ? blocks[i].size : size;
+        if (!blocks[i].at && size == 0)
+            continue;
+        for (size_t k = 0; k < blocks[i].size; k += 97)
+            KP_REQUIRE(blocks[i].at[k] == blocks[i].mark);
+        blocks[i].at = own->resize(own->context, blocks[i].at, blocks[i].size, size);
+        KP_REQUIRE((blocks[i].at != NULL) == (size != 0) && (uintptr_t)blocks[i].at % 16 == 0);
+        for (size_t k = 0; k < kept; k += 97)
+            KP_REQUIRE(blocks[i].at[k] == blocks[i].mark);
+        blocks[i].mark = (uint8_t)turn;
+        blocks[i].size = size;
+        if (size)
+            memset(blocks[i].at, blocks[i].mark, size);
+    }
+    KP_EXPECT(own->resize(own->context, NULL, 0, SIZE_MAX) == NULL);
+    for (unsigned i = 0; i < COUNT; i++)
+        if (blocks[i].at)
+            own->resize(own->context, blocks[i].at, blocks[i].size, 0);
 }
 
 KP_TEST(bad_modules)
