@@ -9,7 +9,7 @@
 
 enum {
     /* Groups of lazy compilation, bytes of bodies. README.md has the measurement. */
-    KP_WASM_LAZY_BYTES = 32 << 10,
+    KP_WASM_LAZY_BYTES = 8 << 10,
 };
 
 typedef struct kp_code_options {
