@@ -54,7 +54,7 @@ static void wake_servers(kp_hosted_child_t *child)
     for (uint32_t slot = 0; slot < atomic_load(&child->slots); slot++) {
         kp_call_page_t *page = kp_area_page(child->area, slot);
         atomic_store(&page->state, KP_PAGE_ENDED);
-        kp_raw_syscall(SYS_futex, (long)&page->state, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
+        kp_futex_wake(&page->state, INT32_MAX);
     }
 }
 

@@ -122,7 +122,7 @@ static inline void kp_lane_kick(_Atomic uint32_t *state)
     while (!atomic_compare_exchange_weak(
         state, &seen, (seen & ~KP_LANE_KICKS) | ((seen + KP_LANE_KICK) & KP_LANE_KICKS)))
         ;
-    kp_raw_syscall(SYS_futex, (long)state, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
+    kp_futex_wake(state, INT32_MAX);
 }
 
 #endif

@@ -3,6 +3,15 @@
 #include <string.h>
 #include <time.h>
 
+bool kp_futex_is_split;
+
+__attribute__((constructor)) static void look_for_futex_calls(void)
+{
+    uint32_t word = 0;
+    kp_futex_is_split = kp_raw_syscall(KP_HOST_FUTEX_WAKE, (long)&word, FUTEX_BITSET_MATCH_ANY, 1,
+                                       KP_HOST_FUTEX_32_BITS, 0, 0) >= 0;
+}
+
 void kp_lane_side_init(kp_lane_side_t *side, kp_lane_t *lane, kp_call_page_t *page, uint32_t slot)
 {
     *side = (kp_lane_side_t){.lane = lane, .page = page, .slot = slot, .spin = KP_SPIN_START};
@@ -10,7 +19,7 @@ void kp_lane_side_init(kp_lane_side_t *side, kp_lane_t *lane, kp_call_page_t *pa
 
 static void wake(kp_lane_side_t *side)
 {
-    kp_raw_syscall(SYS_futex, (long)&side->lane->state, FUTEX_WAKE, 1, 0, 0, 0);
+    kp_futex_wake(&side->lane->state, 1);
 }
 
 static bool is_withdrawn(const kp_lane_side_t *side)
@@ -25,7 +34,7 @@ static void sleep_on(kp_lane_side_t *side, uint32_t seen)
     uint32_t asleep = seen | KP_LANE_SLEEPS;
     if (seen != asleep && !atomic_compare_exchange_strong(&side->lane->state, &seen, asleep))
         return;
-    kp_raw_syscall(SYS_futex, (long)&side->lane->state, FUTEX_WAIT, (long)asleep, 0, 0, 0);
+    kp_futex_wait(&side->lane->state, asleep);
 }
 
 /* ---- client ---- */

@@ -31,7 +31,9 @@
     UNLESS_EQUAL(SYS_futex, 5), LOAD_ARGUMENT(1), IF_EQUAL(FUTEX_WAIT, 1), \
         UNLESS_EQUAL(FUTEX_WAKE, 1), ALLOW, KILL
 
-static const struct sock_filter program_filter[] = {
+/* The first for Linux without the two; the second lets nothing through that depends on arguments, so that
+   Linux remembers it and does not run it. */
+static const struct sock_filter program_filter_old[] = {
     CHECK_MACHINE,
     ALLOW_FUTEX,
     ALLOW_CALL(SYS_clock_gettime),
@@ -39,8 +41,20 @@ static const struct sock_filter program_filter[] = {
     ALLOW_CALL(SYS_exit_group),
     KILL,
 };
+static const struct sock_filter program_filter[] = {
+    CHECK_MACHINE,
+    ALLOW_CALL(KP_HOST_FUTEX_WAKE),
+    ALLOW_CALL(KP_HOST_FUTEX_WAIT),
+    ALLOW_CALL(SYS_clock_gettime),
+    ALLOW_CALL(SYS_exit),
+    ALLOW_CALL(SYS_exit_group),
+    KILL,
+};
+
 static const struct sock_filter agent_filter[] = {
     CHECK_MACHINE,
+    ALLOW_CALL(KP_HOST_FUTEX_WAKE),
+    ALLOW_CALL(KP_HOST_FUTEX_WAIT),
     ALLOW_FUTEX,
     ALLOW_CALL(SYS_clock_gettime),
     ALLOW_CALL(SYS_recvmsg),
@@ -91,6 +105,9 @@ struct sock_fprog kp_sandbox_filter_agent(void)
 
 struct sock_fprog kp_sandbox_filter_program(void)
 {
+    if (!kp_futex_is_split)
+        return (struct sock_fprog){KP_ARRAY_COUNT(program_filter_old),
+                                   (struct sock_filter *)program_filter_old};
     return (struct sock_fprog){KP_ARRAY_COUNT(program_filter),
                                (struct sock_filter *)program_filter};
 }

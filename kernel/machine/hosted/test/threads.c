@@ -36,6 +36,7 @@ static kp_process_t *launch(uint32_t part, uint64_t argument, kp_capability_t st
         .thread_offset = offsetof(kp_call_page_t, host_thread),
         .state_call = KP_PAGE_CALL,
         .state_leave = KP_PAGE_LEAVE,
+        .wake_number = kp_futex_is_split ? KP_HOST_FUTEX_WAKE : __NR_futex,
     };
     KP_EXPECT_INT(kp_machine_space_copy_out(&process->space, 0, &shared, sizeof(shared)), KP_OK);
     KP_EXPECT_INT(kp_process_start(process), KP_OK);

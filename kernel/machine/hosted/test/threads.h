@@ -27,7 +27,7 @@ typedef struct threads_shared {
     _Atomic uint32_t done, never;
     kp_time_t time;
     uint64_t page_address; /* of slot 1, and what is in it where */
-    uint32_t number_offset, thread_offset, state_call, state_leave;
+    uint32_t number_offset, thread_offset, state_call, state_leave, wake_number;
     kp_channel_call_t io[8];
     volatile uint64_t counts[8];
     uint8_t bytes[8][64];

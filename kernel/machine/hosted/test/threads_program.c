@@ -141,9 +141,11 @@ static void thread(uint64_t entry, uint64_t argument)
         *(volatile uint32_t *)page = shared->state_call;
         /* The kernel is told by the wake of its futex. */
         long result;
+        register long r10 __asm__("r10") = 2;
         __asm__ volatile("syscall"
                          : "=a"(result)
-                         : "a"(202L), "D"(page), "S"(1L), "d"(1L)
+                         : "a"((long)shared->wake_number), "D"(page),
+                           "S"(shared->wake_number == 202 ? 1L : 0xffffffffL), "d"(1L), "r"(r10)
                          : "rcx", "r11", "memory");
         while (*(volatile uint32_t *)page != shared->state_leave)
             continue;
