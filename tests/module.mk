@@ -19,6 +19,8 @@ lint: export LINT_HOSTED = $(filter-out -MMD -MP -Wshadow=local,$(HOSTED_CFLAGS)
 lint: export LINT_PROGRAM = $(filter-out -MMD -MP -Wshadow=local,$(PROGRAM_CFLAGS)) $(LINT_WASM_LIBS) \
     -isystem $(LWIP_SRC)/src/include -isystem $(LWIP_SRC)/src -Inetwork/netstack/port
 lint: export LINT_IMAGE = $(filter-out -MMD -MP -Wshadow=local,$(IMAGE_CFLAGS))
+lint: export LINT_NATIVE = $(subst $(NATIVE_COMPILER_HEADERS),$(shell $(WASM_CC) -print-file-name=include),$(filter-out -MMD -MP,$(NATIVE_CFLAGS))) \
+    $(filter-out -Wshadow=local,$(WARNINGS))
 LINT_PARTS := LEXBOR ZLIB LIBPNG FREETYPE HARFBUZZ LIBUNIBREAK LIBJPEG BROTLI CURL
 LINT_WASM_LIBS = $(foreach part,$(LINT_PARTS),$($(part)_WASM_CFLAGS))
 lint: $(DEPS_STAMP) | $(SYSTEM_LINT_READY)

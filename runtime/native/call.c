@@ -24,8 +24,7 @@ uint64_t kp_native_copy_make(kp_native_copies_t *copies, uintptr_t pointer, size
         memcpy(copy, (const void *)pointer, size);
     else
         memset(copy, 0, size);
-    copies->items[copies->count++] =
-        (kp_native_copy_t){(void *)pointer, copy, size, out};
+    copies->items[copies->count++] = (kp_native_copy_t){(void *)pointer, copy, size, out};
     return (uint64_t)((uint8_t *)copy - kp_native_memory);
 }
 

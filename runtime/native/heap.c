@@ -44,7 +44,7 @@ static block_t *after(block_t *block)
 /* The list that a free block of this size belongs to. */
 static unsigned list_of(uint64_t size)
 {
-    if (size < SMALL_LISTS * ALIGN)
+    if (size < (uint64_t)SMALL_LISTS * ALIGN)
         return (unsigned)(size / ALIGN);
     unsigned power = 63 - (unsigned)__builtin_clzll(size); /* 10 and more */
     return SMALL_LISTS + (power - 10) * 4 + (unsigned)(size >> (power - 2) & 3);

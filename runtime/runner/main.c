@@ -49,7 +49,7 @@ int main(int argc, char **argv)
     kp_wasi_t *wasi;
     const kp_handle_t streams[3] = {kp_startup_take("stdin"), kp_startup_take("stdout"),
                                     kp_startup_take("stderr")};
-    kp_object_info_t info;
+    kp_object_info_t info = {.type = 0};
     /* Our own words go to the same place as the program's errors, when that is a device; else to the log. */
     if (streams[2] != KP_HANDLE_NONE && kp_object_info(streams[2], &info) == KP_OK &&
         info.type == KP_TYPE_DEVICE) {

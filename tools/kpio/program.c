@@ -26,7 +26,8 @@ enum {
 typedef struct part {
     kp_bundle_entry_t entry;
     const uint8_t *bytes;
-    uint8_t *owned; /* to be freed */
+    uint64_t stored; /* how many; a packed file has fewer than its size */
+    uint8_t *owned;  /* to be freed */
 } part_t;
 
 typedef struct archive {
@@ -42,7 +43,7 @@ static bool add(archive_t *archive, const char *name, const uint8_t *bytes, size
         return false;
     }
     part_t *part = &archive->parts[archive->count++];
-    *part = (part_t){.bytes = bytes, .owned = owned};
+    *part = (part_t){.bytes = bytes, .stored = size, .owned = owned};
     snprintf(part->entry.name, sizeof part->entry.name, "%s", name);
     part->entry.size = size;
     return true;
@@ -66,12 +67,17 @@ static bool add_system(archive_t *archive, const uint8_t *bytes, size_t size)
         kp_bundle_entry_t entry;
         memcpy(&entry, bytes + sizeof header + i * sizeof entry, sizeof entry);
         entry.name[sizeof entry.name - 1] = '\0';
-        if (entry.offset > size || entry.size > size - entry.offset)
+        uint64_t stored = entry.packed_size ? entry.packed_size : entry.size;
+        if (entry.offset > size || stored > size - entry.offset)
             return false;
-        for (size_t k = 0; k < sizeof wanted / sizeof wanted[0]; k++)
-            if (strcmp(entry.name, wanted[k]) == 0 &&
-                !add(archive, entry.name, bytes + entry.offset, entry.size, NULL))
+        for (size_t k = 0; k < sizeof wanted / sizeof wanted[0]; k++) {
+            if (strcmp(entry.name, wanted[k]) != 0)
+                continue;
+            if (!add(archive, entry.name, bytes + entry.offset, stored, NULL))
                 return false;
+            archive->parts[archive->count - 1].entry.size = entry.size;
+            archive->parts[archive->count - 1].entry.packed_size = entry.packed_size;
+        }
         found = found || strcmp(entry.name, wanted[1]) == 0;
     }
     return found;
@@ -172,7 +178,7 @@ static bool write_archive(archive_t *archive, FILE *out)
     qsort(archive->parts, archive->count, sizeof archive->parts[0], compare);
     for (size_t i = 0; i < archive->count; i++) {
         archive->parts[i].entry.offset = at;
-        at += whole_pages(archive->parts[i].entry.size);
+        at += whole_pages(archive->parts[i].stored);
     }
     header.total_size = at;
     bool good = fwrite(&header, sizeof header, 1, out) == 1;
@@ -180,7 +186,7 @@ static bool write_archive(archive_t *archive, FILE *out)
         good = fwrite(&archive->parts[i].entry, sizeof(kp_bundle_entry_t), 1, out) == 1;
     good = good && fwrite(zeroes, 1, whole_pages(table) - table, out) == whole_pages(table) - table;
     for (size_t i = 0; good && i < archive->count; i++) {
-        uint64_t size = archive->parts[i].entry.size, rest = whole_pages(size) - size;
+        uint64_t size = archive->parts[i].stored, rest = whole_pages(size) - size;
         good = fwrite(archive->parts[i].bytes, 1, size, out) == size &&
                fwrite(zeroes, 1, rest, out) == rest;
     }
