@@ -34,11 +34,11 @@ static kp_status_t ask(kp_compiler_client_t *compiler, const kp_compiler_request
     kp_channel_call_t call = {
         .request = {.bytes = (uint32_t)kp_mem(request),
                     .byte_count = sizeof(*request),
-                    .handles = (uint32_t)kp_mem(module),
+                    .handles = module ? (uint32_t)kp_mem(module) : 0,
                     .handle_count = module ? 1 : 0},
         .reply = {.bytes = (uint32_t)kp_mem(reply),
                   .byte_count = (uint32_t)reply_size,
-                  .handles = (uint32_t)kp_mem(result),
+                  .handles = result ? (uint32_t)kp_mem(result) : 0,
                   .handle_count = result ? 1 : 0},
     };
     kp_status_t status = kp_channel_call(compiler->channel, &call, deadline);
@@ -55,10 +55,11 @@ kp_status_t kp_compiler_compile_vmo(kp_compiler_client_t *compiler, kp_handle_t 
                                     uint32_t size, uint32_t flags, uint32_t cpu, kp_time_t deadline,
                                     kp_compiler_code_t *code, kp_compiler_reply_t *reply)
 {
-    kp_compiler_reply_t own;
-    if (!reply)
-        reply = &own;
-    memset(reply, 0, sizeof(*reply));
+    /* On the stack: native programs' calls take pointers to nothing else. */
+    kp_compiler_reply_t answer = {0};
+    kp_handle_t result = KP_HANDLE_NONE;
+    if (reply)
+        *reply = answer;
     *code = (kp_compiler_code_t){0};
     int64_t copy =
         kp_handle_duplicate(module, KP_RIGHT_READ | KP_RIGHT_DUPLICATE | KP_RIGHT_TRANSFER);
@@ -68,24 +69,27 @@ kp_status_t kp_compiler_compile_vmo(kp_compiler_client_t *compiler, kp_handle_t 
         .ordinal = KP_COMPILER_COMPILE, .flags = flags, .cpu = cpu, .module_size = size};
     kp_handle_t moved = (kp_handle_t)copy;
     kp_status_t status =
-        ask(compiler, &request, &moved, reply, sizeof(*reply), &code->code, deadline);
+        ask(compiler, &request, &moved, &answer, sizeof(answer), &result, deadline);
     if (status != KP_OK) {
         (void)kp_handle_close(moved); /* gone already if it was sent */
         return status;
     }
-    if (reply->status == KP_OK && code->code == KP_HANDLE_NONE)
-        return KP_ERR_PROTOCOL;
-    if (reply->status != KP_OK)
-        return reply->status;
+    if (reply)
+        *reply = answer;
+    code->code = result;
+    if (answer.status != KP_OK || result == KP_HANDLE_NONE) {
+        kp_compiler_code_release(code);
+        return answer.status != KP_OK ? answer.status : KP_ERR_PROTOCOL;
+    }
     int64_t address = kp_code_map(code->code);
     if (address < 0) {
         kp_compiler_code_release(code);
         return (kp_status_t)address;
     }
     code->address = (uint64_t)address;
-    code->size = reply->artefact_size;
-    code->is_cached = reply->is_cached;
-    code->compile_ns = reply->compile_ns;
+    code->size = answer.artefact_size;
+    code->is_cached = answer.is_cached;
+    code->compile_ns = answer.compile_ns;
     return KP_OK;
 }
 
@@ -120,6 +124,8 @@ kp_status_t kp_compiler_ask_info(kp_compiler_client_t *compiler, kp_time_t deadl
                                  kp_compiler_info_t *info)
 {
     const kp_compiler_request_t request = {.ordinal = KP_COMPILER_INFO};
-    kp_status_t status = ask(compiler, &request, NULL, info, sizeof(*info), NULL, deadline);
-    return status == KP_OK ? info->status : status;
+    kp_compiler_info_t answer = {0};
+    kp_status_t status = ask(compiler, &request, NULL, &answer, sizeof(answer), NULL, deadline);
+    *info = answer;
+    return status == KP_OK ? answer.status : status;
 }
