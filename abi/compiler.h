@@ -60,10 +60,12 @@ typedef struct kp_compiler_info {
     uint32_t compiled; /* that were compiled */
     uint32_t refused;  /* that ended with an error */
     uint64_t held;     /* bytes of code on this connection's account */
+    uint32_t requests; /* in work */
+    uint32_t workers;  /* that compile for it now */
 } kp_compiler_info_t;
 
 KP_STATIC_ASSERT(sizeof(kp_compiler_request_t) == 16, "ABI layout");
 KP_STATIC_ASSERT(sizeof(kp_compiler_reply_t) == 32 + KP_COMPILER_TEXT_MAX, "ABI layout");
-KP_STATIC_ASSERT(sizeof(kp_compiler_info_t) == 24, "ABI layout");
+KP_STATIC_ASSERT(sizeof(kp_compiler_info_t) == 32, "ABI layout");
 
 #endif

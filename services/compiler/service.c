@@ -51,6 +51,8 @@ static void connection_close(kp_compiler_connection_t *connection)
 static void answer_info(kp_compiler_connection_t *connection, kp_transaction_t transaction)
 {
     connection->counts.status = KP_OK;
+    connection->counts.requests = connection->requests;
+    connection->counts.workers = connection->workers;
     connection->counts.held = kp_compiler_grants_held(connection);
     kp_compiler_reply(connection, transaction, &connection->counts, sizeof(connection->counts),
                       KP_HANDLE_NONE);
