@@ -10,6 +10,14 @@
    and compares outcome, trap text, results and checksum. A difference prints a "# differ" line (and
    with --keep leaves DIRECTORY/NUMBER.wasm). The last line is "ok ..." or "not ok ...". --trace prints
    what the first engine does, a line a call, in the form of trace-v8. */
+typedef struct kp_differential_options {
+    bool (*known)(const uint8_t *bytes,
+                  size_t size);                  /* others are left out and counted; NULL: all */
+    const char *(*trap_class)(const char *text); /* of which the text must agree; NULL: of itself */
+} kp_differential_options_t;
+
+int kp_differential_main_with(int argc, char **argv, const kp_spec_engine_t *const *engines,
+                              unsigned engine_count, const kp_differential_options_t *options);
 int kp_differential_main(int argc, char **argv, const kp_spec_engine_t *const *engines,
                          unsigned engine_count);
 

@@ -9,3 +9,10 @@ wasm-generate_HOST_SRC = runtime/test/differential/generate.c $(DIFFERENTIAL_GEN
 wasm-generate_HOST_CFLAGS = $(SANITIZE)
 
 TEST_SCRIPTS += runtime/test/differential/run
+
+# wasm2c as a third engine: the script wasm2c.
+HOST_TOOLS += wasm2c-glue wasm2c-compare
+wasm2c-glue_HOST_SRC = runtime/test/differential/wasm2c_glue.c $(DIFFERENTIAL_GENERATOR_SRC) $(RUNTIME_WASM_SRC)
+wasm2c-compare_HOST_SRC = runtime/test/differential/wasm2c_compare.c \
+    $(sort $(INTERPRETED_TIER_SRC) $(COMPILED_TIER_SRC)) $(DIFFERENTIAL_SRC)
+wasm2c-compare_HOST_LDFLAGS := -pthread -ldl

@@ -1,0 +1,176 @@
+/* wasm2c-glue [--features N] FIRST COUNT DIRECTORY: writes generated modules as DIRECTORY/NUMBER.wasm and, for each,
+   DIRECTORY/NUMBER.glue: C that calls what wasm2c makes of it (with -n mNUMBER) through wasm2c_batch.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/test/differential/generator.h"
+#include "runtime/test/differential/wasm2c_batch.h"
+#include "runtime/wasm/module.h"
+
+static void *resize(void *context, void *old, size_t old_size, size_t size)
+{
+    (void)context;
+    (void)old_size;
+    if (size == 0) {
+        free(old);
+        return NULL;
+    }
+    return realloc(old, size);
+}
+
+typedef struct kind {
+    char letter; /* of the members of wasm2c's structures */
+    const char *type;
+} kind_t;
+
+static kind_t kind_of(kp_wasm_type_t type)
+{
+    switch (type) {
+    case KP_WASM_TYPE_I32:
+        return (kind_t){'i', "u32"};
+    case KP_WASM_TYPE_I64:
+        return (kind_t){'j', "u64"};
+    case KP_WASM_TYPE_F32:
+        return (kind_t){'f', "f32"};
+    case KP_WASM_TYPE_F64:
+        return (kind_t){'d', "f64"};
+    case KP_WASM_TYPE_V128:
+        return (kind_t){'o', "v128"};
+    case KP_WASM_TYPE_FUNCREF:
+        return (kind_t){'r', "wasm_rt_funcref_t"};
+    default:
+        return (kind_t){'e', "wasm_rt_externref_t"};
+    }
+}
+
+/* References that go in are null; of those that come out it counts whether they are. */
+static void write_result(FILE *file, kp_wasm_type_t type, uint32_t index, const char *from)
+{
+    if (type == KP_WASM_TYPE_FUNCREF)
+        fprintf(file, "    results[%" PRIu32 "].bits[0] = %s.func != NULL;\n", index, from);
+    else if (type == KP_WASM_TYPE_EXTERNREF)
+        fprintf(file, "    results[%" PRIu32 "].bits[0] = %s != NULL;\n", index, from);
+    else
+        fprintf(file, "    memcpy(&results[%" PRIu32 "], &%s, sizeof %s);\n", index, from, from);
+}
+
+static void write_call(FILE *file, uint64_t number, const char *name, uint32_t index,
+                       const kp_wasm_functype_t *type)
+{
+    fprintf(file,
+            "static void m%" PRIu64 "_call%" PRIu32
+            "(void *instance, const kp_wasm2c_value_t *arguments, kp_wasm2c_value_t *results)\n{\n",
+            number, index);
+    for (uint32_t i = 0; i < type->parameter_count; i++) {
+        kind_t kind = kind_of(type->types[i]);
+        fprintf(file, "    %s p%" PRIu32 ";\n", kind.type, i);
+        if (kp_wasm_type_is_reference(type->types[i]))
+            fprintf(file, "    memset(&p%" PRIu32 ", 0, sizeof p%" PRIu32 ");\n", i, i);
+        else
+            fprintf(file,
+                    "    memcpy(&p%" PRIu32 ", &arguments[%" PRIu32 "], sizeof p%" PRIu32 ");\n", i,
+                    i, i);
+    }
+    fprintf(file, "    %sw2c_m%" PRIu64 "_%s(instance",
+            type->result_count ? "__auto_type r = " : "", number, name);
+    for (uint32_t i = 0; i < type->parameter_count; i++)
+        fprintf(file, ", p%" PRIu32, i);
+    fprintf(file, ");\n");
+    for (uint32_t i = 0; i < type->result_count; i++) {
+        kp_wasm_type_t result = kp_wasm_functype_results(type)[i];
+        char from[32] = "r";
+        if (type->result_count > 1)
+            snprintf(from, sizeof from, "r.%c%" PRIu32, kind_of(result).letter, i);
+        write_result(file, result, i, from);
+    }
+    fprintf(file, "}\n");
+}
+
+/* As the generator exports them. */
+static const char *name_of(const kp_wasm_module_t *module, uint32_t function)
+{
+    static char name[16];
+    if (function + 2 == module->function_count)
+        return "reset";
+    if (function + 1 == module->function_count)
+        return "checksum";
+    snprintf(name, sizeof name, "f%" PRIu32, function);
+    return name;
+}
+
+static bool write_glue(FILE *file, uint64_t number, const kp_wasm_module_t *module)
+{
+    for (uint32_t i = 0; i < module->function_count; i++)
+        write_call(file, number, name_of(module, i), i, kp_wasm_module_function_type(module, i));
+    fprintf(file, "static const kp_wasm2c_function_t m%" PRIu64 "_functions[] = {\n", number);
+    for (uint32_t i = 0; i < module->function_count; i++) {
+        const kp_wasm_functype_t *type = kp_wasm_module_function_type(module, i);
+        fprintf(file, "    {\"%s\", m%" PRIu64 "_call%" PRIu32 ", %" PRIu32 ", {",
+                name_of(module, i), number, i, type->result_count);
+        for (uint32_t result = 0; result < type->result_count; result++)
+            fprintf(file, "0x%x, ", kp_wasm_functype_results(type)[result]);
+        fprintf(file, "}},\n");
+    }
+    fprintf(file, "    {NULL, NULL, 0, {0}},\n};\n");
+    fprintf(file,
+            "static void *m%" PRIu64 "_open(void)\n{\n    w2c_m%" PRIu64
+            " *instance = calloc(1, sizeof *instance);\n    if (!instance)\n        abort();\n"
+            "    wasm2c_m%" PRIu64 "_instantiate(instance);\n    return instance;\n}\n",
+            number, number, number);
+    fprintf(file,
+            "static void m%" PRIu64 "_close(void *instance)\n{\n    wasm2c_m%" PRIu64
+            "_free(instance);\n    free(instance);\n}\n",
+            number, number);
+    return fprintf(file,
+                   "/* entry: {UINT64_C(%" PRIu64 "), m%" PRIu64 "_open, m%" PRIu64
+                   "_close, m%" PRIu64 "_functions}, */\n",
+                   kp_wasm2c_hash(kp_wasm_module_at(module, (kp_wasm_span_t){0, module->size}),
+                                  module->size),
+                   number, number, number) > 0;
+}
+
+static bool write_module(const char *directory, uint64_t number, kp_wasm_features_t features)
+{
+    kp_wasm_options_t options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
+    kp_wasm_module_t *module = NULL;
+    char path[4096];
+    uint8_t *bytes;
+    options.features = features;
+    size_t size = kp_generate(number, features, &bytes);
+    bool good = size && kp_wasm_module_decode(bytes, size, &options, &module, NULL) == KP_OK;
+    for (int glue = 0; glue < 2 && good; glue++) {
+        snprintf(path, sizeof path, "%s/%" PRIu64 ".%s", directory, number, glue ? "glue" : "wasm");
+        FILE *file = fopen(path, "wb");
+        good = file &&
+               (glue ? write_glue(file, number, module) : fwrite(bytes, 1, size, file) == size);
+        if (file && fclose(file) != 0)
+            good = false;
+    }
+    kp_wasm_module_destroy(module);
+    free(bytes);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    kp_wasm_features_t features = KP_WASM_FEATURES_ALL;
+    if (argc > 2 && strcmp(argv[1], "--features") == 0) {
+        features = (kp_wasm_features_t)strtoul(argv[2], NULL, 0);
+        argc -= 2;
+        argv += 2;
+    }
+    if (argc != 4) {
+        fprintf(stderr, "usage: wasm2c-glue [--features N] FIRST COUNT DIRECTORY\n");
+        return 2;
+    }
+    uint64_t first = strtoull(argv[1], NULL, 10), count = strtoull(argv[2], NULL, 10);
+    for (uint64_t i = first; i < first + count; i++) {
+        if (!write_module(argv[3], i, features)) {
+            fprintf(stderr, "cannot write module %" PRIu64 "\n", i);
+            return 1;
+        }
+    }
+    return 0;
+}
