@@ -243,17 +243,32 @@ kp_wasi_errno_t kp_wasi_fn_fd_readdir(kp_wasi_context_t *c)
 
 /* ---- sockets: streams that somebody else connected ---- */
 
+static bool is_socket(const kp_wasi_file_t *file)
+{
+    return file->type == KP_WASI_FILETYPE_SOCKET_STREAM ||
+           file->type == KP_WASI_FILETYPE_SOCKET_DGRAM;
+}
+
+/* The descriptor in argument 0: NOTSOCK comes before what its rights say. */
+static kp_wasi_errno_t socket_of(kp_wasi_context_t *c, uint64_t rights,
+                                 kp_wasi_descriptor_t **descriptor)
+{
+    kp_wasi_errno_t error = kp_wasi_descriptor(c->wasi, kp_wasi_u32(c, 0), 0, descriptor);
+    if (!error && !is_socket((*descriptor)->file))
+        return KP_WASI_NOTSOCK;
+    return error ? error : kp_wasi_descriptor(c->wasi, kp_wasi_u32(c, 0), rights, descriptor);
+}
+
 kp_wasi_errno_t kp_wasi_fn_sock_accept(kp_wasi_context_t *c)
 {
     kp_wasi_descriptor_t *descriptor;
     kp_wasi_file_t *file;
     uint32_t number;
-    kp_wasi_errno_t error =
-        kp_wasi_descriptor(c->wasi, kp_wasi_u32(c, 0), RIGHT(SOCK_ACCEPT), &descriptor);
+    kp_wasi_errno_t error = socket_of(c, RIGHT(SOCK_ACCEPT), &descriptor);
     if (error)
         return error;
     if (!descriptor->file->ops->accept)
-        return KP_WASI_NOTSOCK;
+        return KP_WASI_NOTSUP;
     if (kp_wasi_u32(c, 1) & ~(uint32_t)KP_WASI_FDFLAG_NONBLOCK)
         return KP_WASI_INVAL;
     if (!kp_wasi_at(c, kp_wasi_u32(c, 2), 4))
@@ -265,20 +280,13 @@ kp_wasi_errno_t kp_wasi_fn_sock_accept(kp_wasi_context_t *c)
     return error ? error : kp_wasi_write32(c, kp_wasi_u32(c, 2), number);
 }
 
-static bool is_socket(const kp_wasi_file_t *file)
-{
-    return file->type == KP_WASI_FILETYPE_SOCKET_STREAM ||
-           file->type == KP_WASI_FILETYPE_SOCKET_DGRAM;
-}
-
 kp_wasi_errno_t kp_wasi_fn_sock_recv(kp_wasi_context_t *c)
 {
-    kp_wasi_file_t *file;
-    kp_wasi_errno_t error = file_of(c, RIGHT(FD_READ), &file);
+    kp_wasi_descriptor_t *descriptor;
+    kp_wasi_errno_t error = socket_of(c, RIGHT(FD_READ), &descriptor);
     if (error)
         return error;
-    if (!is_socket(file))
-        return KP_WASI_NOTSOCK;
+    kp_wasi_file_t *file = descriptor->file;
     if (kp_wasi_u32(c, 3)) /* peek, wait for all: of a stream without a buffer of ours */
         return KP_WASI_NOTSUP;
     uint8_t *flags = kp_wasi_at(c, kp_wasi_u32(c, 5), 2);
@@ -292,12 +300,11 @@ kp_wasi_errno_t kp_wasi_fn_sock_recv(kp_wasi_context_t *c)
 
 kp_wasi_errno_t kp_wasi_fn_sock_send(kp_wasi_context_t *c)
 {
-    kp_wasi_file_t *file;
-    kp_wasi_errno_t error = file_of(c, RIGHT(FD_WRITE), &file);
+    kp_wasi_descriptor_t *descriptor;
+    kp_wasi_errno_t error = socket_of(c, RIGHT(FD_WRITE), &descriptor);
     if (error)
         return error;
-    if (!is_socket(file))
-        return KP_WASI_NOTSOCK;
+    kp_wasi_file_t *file = descriptor->file;
     if (kp_wasi_u32(c, 3))
         return KP_WASI_INVAL;
     return transfer(c, file, file->ops->write, KP_WASI_OFFSET_NONE, kp_wasi_u32(c, 4));
@@ -305,12 +312,13 @@ kp_wasi_errno_t kp_wasi_fn_sock_send(kp_wasi_context_t *c)
 
 kp_wasi_errno_t kp_wasi_fn_sock_shutdown(kp_wasi_context_t *c)
 {
-    kp_wasi_file_t *file;
+    kp_wasi_descriptor_t *descriptor;
     uint32_t how = kp_wasi_u32(c, 1);
-    kp_wasi_errno_t error = file_of(c, RIGHT(SOCK_SHUTDOWN), &file);
+    kp_wasi_errno_t error = socket_of(c, RIGHT(SOCK_SHUTDOWN), &descriptor);
     if (error)
         return error;
+    kp_wasi_file_t *file = descriptor->file;
     if (!file->ops->shutdown)
-        return KP_WASI_NOTSOCK;
+        return KP_WASI_NOTSUP;
     return how == 0 || how > 3 ? KP_WASI_INVAL : file->ops->shutdown(file, (uint8_t)how);
 }

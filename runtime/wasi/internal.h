@@ -109,6 +109,26 @@ void kp_wasi_filestat_write(uint8_t *at, const kp_wasi_filestat_t *stat);
 
 /* ---- descriptors (descriptor.c) ---- */
 
+/* Rights that make sense for a directory. */
+#define KP_WASI_DIRECTORY_RIGHTS                                                                   \
+    (KP_WASI_RIGHT(KP_WASI_RIGHT_FD_FDSTAT_SET_FLAGS) | KP_WASI_RIGHT(KP_WASI_RIGHT_FD_SYNC) |     \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_FD_ADVISE) | KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_CREATE_DIRECTORY) | \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_CREATE_FILE) |                                               \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_LINK_SOURCE) |                                               \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_LINK_TARGET) | KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_OPEN) |      \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_FD_READDIR) | KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_READLINK) |        \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_RENAME_SOURCE) |                                             \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_RENAME_TARGET) |                                             \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_FILESTAT_GET) |                                              \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_FILESTAT_SET_SIZE) |                                         \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_FILESTAT_SET_TIMES) |                                        \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_FD_FILESTAT_GET) |                                                \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_FD_FILESTAT_SET_TIMES) |                                          \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_SYMLINK) |                                                   \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_REMOVE_DIRECTORY) |                                          \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_PATH_UNLINK_FILE) |                                               \
+     KP_WASI_RIGHT(KP_WASI_RIGHT_POLL_FD_READWRITE))
+
 /* BADF, or NOTCAPABLE when it lacks one of the rights (bit mask). */
 kp_wasi_errno_t kp_wasi_descriptor(kp_wasi_t *wasi, uint32_t number, uint64_t rights,
                                    kp_wasi_descriptor_t **out);

@@ -3,15 +3,7 @@
 
 #define RIGHT(name) KP_WASI_RIGHT(KP_WASI_RIGHT_##name)
 
-/* Rights that make sense for a file of a kind that path_open opens. */
-#define DIRECTORY_RIGHTS                                                                       \
-    (RIGHT(FD_FDSTAT_SET_FLAGS) | RIGHT(FD_SYNC) | RIGHT(FD_ADVISE) |                          \
-     RIGHT(PATH_CREATE_DIRECTORY) | RIGHT(PATH_CREATE_FILE) | RIGHT(PATH_LINK_SOURCE) |        \
-     RIGHT(PATH_LINK_TARGET) | RIGHT(PATH_OPEN) | RIGHT(FD_READDIR) | RIGHT(PATH_READLINK) |   \
-     RIGHT(PATH_RENAME_SOURCE) | RIGHT(PATH_RENAME_TARGET) | RIGHT(PATH_FILESTAT_GET) |        \
-     RIGHT(PATH_FILESTAT_SET_SIZE) | RIGHT(PATH_FILESTAT_SET_TIMES) | RIGHT(FD_FILESTAT_GET) | \
-     RIGHT(FD_FILESTAT_SET_TIMES) | RIGHT(PATH_SYMLINK) | RIGHT(PATH_REMOVE_DIRECTORY) |       \
-     RIGHT(PATH_UNLINK_FILE) | RIGHT(POLL_FD_READWRITE))
+/* Rights that make sense for a file that path_open opens. */
 #define FILE_RIGHTS                                                                              \
     (RIGHT(FD_DATASYNC) | RIGHT(FD_READ) | RIGHT(FD_SEEK) | RIGHT(FD_FDSTAT_SET_FLAGS) |         \
      RIGHT(FD_SYNC) | RIGHT(FD_TELL) | RIGHT(FD_WRITE) | RIGHT(FD_ADVISE) | RIGHT(FD_ALLOCATE) | \
@@ -99,7 +91,11 @@ kp_wasi_errno_t kp_wasi_fn_path_open(kp_wasi_context_t *c)
     if (error)
         return error;
     bool is_directory = file->type == KP_WASI_FILETYPE_DIRECTORY;
-    base &= is_directory ? DIRECTORY_RIGHTS : FILE_RIGHTS;
+    if ((oflags & KP_WASI_OFLAG_DIRECTORY) && (base & RIGHT(FD_WRITE))) {
+        file->ops->close(file); /* who asks for a directory cannot mean to write into it */
+        return KP_WASI_ISDIR;
+    }
+    base &= is_directory ? KP_WASI_DIRECTORY_RIGHTS : FILE_RIGHTS;
     if (!is_directory)
         inheriting = 0;
     error = kp_wasi_descriptor_open(c->wasi, file, base, inheriting & KP_WASI_RIGHTS_ALL, &number);

@@ -98,8 +98,7 @@ kp_status_t kp_wasi_give_directory(kp_wasi_t *wasi, kp_wasi_file_t *file, const 
                                    bool read_only)
 {
     uint64_t rights = read_only ? READ_ONLY_RIGHTS : KP_WASI_RIGHTS_ALL;
-    uint64_t base = rights & ~(RIGHT(FD_READ) | RIGHT(FD_WRITE) | POSITION_RIGHTS);
-    return kp_wasi_give(wasi, file, base, rights, name, NULL);
+    return kp_wasi_give(wasi, file, rights & KP_WASI_DIRECTORY_RIGHTS, rights, name, NULL);
 }
 
 bool kp_wasi_has_exited(const kp_wasi_t *wasi, uint32_t *code)

@@ -63,12 +63,16 @@ static uint32_t text_at(uint32_t at, const char *text)
 #define ALL KP_WASI_RIGHTS_ALL
 enum { PATH_AT = 1000, OTHER_AT = 6000, RESULT_AT = 16, DATA_AT = 20000 };
 
+/* Nobody may ask to write into a directory. */
 static kp_wasi_errno_t path_open(uint32_t directory, const char *path, uint32_t lookup,
                                  uint32_t oflags, uint64_t rights, uint32_t *fd)
 {
     uint32_t length = text_at(PATH_AT, path);
+    uint64_t base = rights;
+    if (oflags & KP_WASI_OFLAG_DIRECTORY)
+        base &= ~KP_WASI_RIGHT(KP_WASI_RIGHT_FD_WRITE);
     kp_wasi_errno_t error =
-        CALL(path_open, directory, lookup, PATH_AT, length, oflags, rights, rights, 0, RESULT_AT);
+        CALL(path_open, directory, lookup, PATH_AT, length, oflags, base, rights, 0, RESULT_AT);
     *fd = get32(RESULT_AT);
     return error;
 }
@@ -477,6 +481,76 @@ static void subscription(uint32_t at, uint64_t data, uint8_t type, uint32_t id, 
     memory[at + 8] = type;
     put32(at + 16, id);
     put64(at + 24, timeout);
+}
+
+/* What others' conformance tests found out about hosts: each line is a rule that some host broke. */
+KP_TEST(what_others_expect)
+{
+    const uint64_t read = KP_WASI_RIGHT(KP_WASI_RIGHT_FD_READ);
+    const uint64_t write = KP_WASI_RIGHT(KP_WASI_RIGHT_FD_WRITE);
+    uint32_t fd, other;
+    set_up();
+    /* A preopened directory says what can be done with a directory, and nothing else. */
+    KP_EXPECT_INT(CALL(fd_fdstat_get, 3, 200), 0);
+    uint64_t base = get64(208);
+    KP_EXPECT(!(base & (read | write | KP_WASI_RIGHT(KP_WASI_RIGHT_FD_SEEK) |
+                        KP_WASI_RIGHT(KP_WASI_RIGHT_FD_ALLOCATE) |
+                        KP_WASI_RIGHT(KP_WASI_RIGHT_FD_FILESTAT_SET_SIZE))));
+    uint32_t length = text_at(PATH_AT, ".");
+    KP_EXPECT_INT(CALL(path_open, 3, 0, PATH_AT, length, 0, base, get64(216), 0, RESULT_AT), 0);
+    KP_EXPECT_INT(path_open(3, ".", 0, KP_WASI_OFLAG_DIRECTORY, read, &fd), 0);
+    KP_EXPECT_INT(CALL(path_open, 3, 0, PATH_AT, length, KP_WASI_OFLAG_DIRECTORY, read | write, 0,
+                       0, RESULT_AT),
+                  KP_WASI_ISDIR);
+    KP_EXPECT_INT(CALL(fd_allocate, 3, 0, 1), KP_WASI_NOTCAPABLE);
+    /* Not a socket, whatever its rights. */
+    KP_EXPECT_INT(CALL(sock_shutdown, 3, 1), KP_WASI_NOTSOCK);
+    KP_EXPECT_INT(CALL(sock_accept, 3, 0, 8), KP_WASI_NOTSOCK);
+    KP_EXPECT_INT(CALL(sock_recv, 3, 100, 1, 0, 8, 16), KP_WASI_NOTSOCK);
+    KP_EXPECT_INT(CALL(sock_shutdown, 30, 1), KP_WASI_BADF);
+    /* A file opened for nothing, written only, as a directory. */
+    KP_EXPECT_INT(path_open(3, "f", 0, KP_WASI_OFLAG_CREAT, 0, &fd), 0);
+    KP_EXPECT_INT(path_open(fd, "x", 0, KP_WASI_OFLAG_CREAT, 0, &other), KP_WASI_NOTDIR);
+    KP_EXPECT_INT(CALL(fd_read, fd, 100, 1, 8), KP_WASI_NOTCAPABLE);
+    KP_EXPECT_INT(path_open(3, "f", 0, 0, write, &other), 0);
+    write_text(other, "0123");
+    KP_EXPECT_INT(CALL(fd_read, other, 100, 1, 8), KP_WASI_NOTCAPABLE);
+    /* Truncation needs the directory's right alone. */
+    KP_EXPECT_INT(path_open(3, "f", 0, KP_WASI_OFLAG_TRUNC, 0, &other), 0);
+    length = text_at(PATH_AT, "f");
+    KP_EXPECT_INT(CALL(path_filestat_get, 3, 0, PATH_AT, length, 200), 0);
+    KP_EXPECT_INT(get64(232), 0);
+    /* Space is taken; size never shrinks by it. */
+    KP_EXPECT_INT(path_open(3, "f", 0, 0, ALL, &fd), 0);
+    KP_EXPECT_INT(CALL(fd_allocate, fd, 0, 100), 0);
+    KP_EXPECT_INT(CALL(fd_allocate, fd, 10, 10), 0);
+    KP_EXPECT_INT(CALL(fd_allocate, fd, 90, 20), 0);
+    KP_EXPECT_INT(CALL(fd_filestat_get, fd, 200), 0);
+    KP_EXPECT_INT(get64(232), 110);
+    KP_EXPECT_INT(CALL(fd_advise, fd, 10, 50, 0), 0);
+    KP_EXPECT_INT(CALL(fd_advise, fd, 10, 50, 6), KP_WASI_INVAL);
+    /* Times of a link are its own. */
+    length = text_at(PATH_AT, "good-link");
+    KP_EXPECT_INT(CALL(path_filestat_set_times, 3, 0, PATH_AT, length, 0, 77, KP_WASI_FST_MTIM), 0);
+    KP_EXPECT_INT(CALL(path_filestat_get, 3, 0, PATH_AT, length, 200), 0);
+    KP_EXPECT_INT(get64(248), 77);
+    KP_EXPECT_INT(CALL(path_filestat_get, 3, 1, PATH_AT, length, 200), 0);
+    KP_EXPECT(get64(248) != 77);
+    /* Flags that a file was opened with, and that change. */
+    length = text_at(PATH_AT, "f");
+    KP_EXPECT_INT(CALL(path_open, 3, 0, PATH_AT, length, 0, ALL, 0,
+                       KP_WASI_FDFLAG_APPEND | KP_WASI_FDFLAG_SYNC, RESULT_AT),
+                  0);
+    KP_EXPECT_INT(CALL(fd_fdstat_get, get32(RESULT_AT), 200), 0);
+    KP_EXPECT_INT(memory[202], KP_WASI_FDFLAG_APPEND | KP_WASI_FDFLAG_SYNC);
+    KP_EXPECT_INT(CALL(fd_pwrite, get32(RESULT_AT), 100, 0, 0, 8), 0);
+    /* A preopened directory may go, by another name or for good. */
+    KP_EXPECT_INT(path_open(3, "inner", 0, KP_WASI_OFLAG_DIRECTORY, 0, &fd), 0);
+    KP_EXPECT_INT(CALL(fd_renumber, fd, 3), 0);
+    KP_EXPECT_INT(CALL(fd_prestat_get, 3, 8), KP_WASI_BADF);
+    KP_EXPECT_INT(CALL(fd_fdstat_get, fd, 200), KP_WASI_BADF);
+    KP_EXPECT_INT(CALL(fd_close, 3), 0);
+    tear_down();
 }
 
 KP_TEST(any_arguments)
