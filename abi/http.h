@@ -5,6 +5,14 @@
    Service -> client:  RESPONSE once, DATA 0..n times, END once, all with the request's txid.
    END may come without RESPONSE when the exchange failed before one. A failed body (reset, too
    large) is DATA... then END with the error: what arrived stays usable.
+
+   Long bodies go through a ring (runtime/program/ring.h) that the client lends the service for as long as
+   it is connected: RING, once, before the first REQUEST or at any time later; a service without it sends
+   messages. From then on DATA_IN_RING may stand in place of DATA: its bytes are the next in the ring, and
+   have been written when it arrives. The client takes all of them, also of an exchange that it has
+   cancelled. So the order of messages is that of the bytes, a body waits in memory of the client's,
+   and a client that does not read stops its own bodies when the ring is full.
+
    Redirects are followed by the service (limit 20, then ERR_TOO_MANY_REDIRECTS); RESPONSE carries
    the final URL. Content codings are decoded. */
 #ifndef KP_ABI_HTTP_H
@@ -18,7 +26,11 @@ enum {
     KP_HTTP_RESPONSE = 3,
     KP_HTTP_DATA = 4,
     KP_HTTP_END = 5,
+    KP_HTTP_RING = 6, /* client: kp_message_header_t; handles: VMO, event; txid is not used */
+    KP_HTTP_DATA_IN_RING = 7,
 };
+
+#define KP_HTTP_RING_BYTES 65536u /* capacity; the VMO is of KP_RING_VMO_SIZE of this */
 
 /* What the response is for (the kernel's filter and caches use it later). */
 enum {
@@ -52,6 +64,11 @@ typedef struct kp_http_response {
 } kp_http_response_t;
 
 /* DATA: kp_message_header_t, then 1..KP_HTTP_DATA_MAX bytes of the body. */
+
+typedef struct kp_http_ring_data {
+    kp_message_header_t header;
+    uint32_t size; /* 1..KP_HTTP_RING_BYTES */
+} kp_http_ring_data_t;
 
 typedef struct kp_http_end {
     kp_message_header_t header;

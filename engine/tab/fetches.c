@@ -21,8 +21,58 @@ static void watch(kp_tab_fetches_t *fetches)
         kp_log("the http channel cannot be watched: out of memory");
 }
 
+static void ring_close(kp_tab_fetches_t *fetches)
+{
+    if (!fetches->has_ring)
+        return;
+    (void)kp_handle_close(fetches->ring_event); /* it is ours: cannot fail */
+    kp_vmo_buffer_destroy(&fetches->ring_memory);
+    fetches->has_ring = fetches->is_ring_used = false;
+}
+
+/* Lends the service a ring. Short of memory there is none. */
+static void ring_open(kp_tab_fetches_t *fetches)
+{
+    size_t size = KP_RING_VMO_SIZE(KP_HTTP_RING_BYTES);
+    int64_t event = kp_event_create();
+    if (event < 0)
+        return;
+    fetches->ring_event = (kp_handle_t)event;
+    if (kp_vmo_buffer_create(&fetches->ring_memory, size) != KP_OK ||
+        kp_ring_init(&fetches->ring, fetches->ring_memory.bytes, size, KP_HTTP_RING_BYTES, false,
+                     fetches->ring_event) != KP_OK) {
+        (void)kp_handle_close(fetches->ring_event);
+        return;
+    }
+    fetches->has_ring = true;
+    int64_t shared[2] = {kp_vmo_buffer_share(&fetches->ring_memory, KP_VMO_SHARE_WRITE),
+                         kp_handle_duplicate(fetches->ring_event,
+                                             KP_RIGHT_SIGNAL | KP_RIGHT_WAIT | KP_RIGHT_TRANSFER)};
+    const kp_handle_t handles[2] = {(kp_handle_t)shared[0], (kp_handle_t)shared[1]};
+    if (shared[0] >= 0 && shared[1] >= 0) {
+        kp_message_header_t ring = {KP_HTTP_RING, 0};
+        kp_message_part_t part = {&ring, sizeof ring};
+        if (kp_outbox_send(&fetches->outbox, &part, 1, handles, 2) == KP_OK)
+            return; /* it takes the handles in any case */
+    } else {
+        for (int i = 0; i < 2; i++)
+            if (shared[i] >= 0)
+                (void)kp_handle_close(handles[i]);
+    }
+    ring_close(fetches);
+}
+
+/* Nothing is under way: the ring's bytes need no memory until the next body. */
+static void ring_rest(kp_tab_fetches_t *fetches)
+{
+    if (fetches->is_ring_used)
+        (void)kp_vmo_decommit(fetches->ring_memory.vmo, KP_PAGE_SIZE, KP_HTTP_RING_BYTES);
+    fetches->is_ring_used = false;
+}
+
 static void disconnect(kp_tab_fetches_t *fetches)
 {
+    ring_close(fetches);
     kp_loop_unwatch(fetches->loop, fetches->channel);
     kp_outbox_clear(&fetches->outbox);
     kp_handle_close(fetches->channel);
@@ -40,6 +90,7 @@ static kp_status_t connect(kp_tab_fetches_t *fetches)
         return (kp_status_t)channel;
     fetches->channel = (kp_handle_t)channel;
     kp_outbox_init(&fetches->outbox, fetches->channel);
+    ring_open(fetches);
     watch(fetches);
     return KP_OK;
 }
@@ -158,22 +209,55 @@ static kp_status_t on_end(kp_tab_fetches_t *fetches, uint32_t fetch_id)
     take_running(fetches, fetch_id);
     kp_engine_fetch_end(fetches->engine, fetch_id, end->status, text ? text : "");
     free(text);
+    if (fetches->running_count == 0)
+        ring_rest(fetches);
+    return KP_OK;
+}
+
+static void on_bytes(kp_tab_fetches_t *fetches, uint32_t fetch_id, const uint8_t *bytes,
+                     size_t size)
+{
+    if (!is_running(fetches, fetch_id))
+        return; /* cancelled */
+    if (fetch_id == fetches->document_id)
+        fetches->document_bytes += size;
+    kp_engine_fetch_data(fetches->engine, fetch_id, bytes, size);
+}
+
+/* Copies out of the ring, whose bytes the service may still change, into the message's room. */
+static kp_status_t on_ring_data(kp_tab_fetches_t *fetches, uint32_t fetch_id)
+{
+    const kp_http_ring_data_t *data = kp_message_as(&fetches->message, sizeof *data);
+    if (!data || !fetches->has_ring || data->size == 0 || data->size > KP_HTTP_RING_BYTES)
+        return KP_ERR_PROTOCOL;
+    fetches->is_ring_used = true;
+    for (size_t left = data->size; left > 0;) {
+        uint8_t *bytes = fetches->message.bytes;
+        size_t part = left < sizeof fetches->message.bytes ? left : sizeof fetches->message.bytes;
+        int64_t count = kp_ring_read(&fetches->ring, bytes, part);
+        if (count <= 0) /* less is there than was said */
+            return KP_ERR_PROTOCOL;
+        left -= (size_t)count;
+        on_bytes(fetches, fetch_id, bytes, (size_t)count);
+        if (!fetches->has_ring)
+            return KP_OK; /* the engine's answer was to disconnect */
+    }
     return KP_OK;
 }
 
 static kp_status_t on_message(kp_tab_fetches_t *fetches)
 {
     kp_message_header_t head = kp_message_head(&fetches->message);
+    if (head.ordinal == KP_HTTP_DATA_IN_RING)
+        return on_ring_data(fetches, head.txid);
     if (!is_running(fetches, head.txid))
         return KP_OK; /* cancelled */
     switch (head.ordinal) {
     case KP_HTTP_RESPONSE:
         return on_response(fetches, head.txid);
     case KP_HTTP_DATA:
-        if (head.txid == fetches->document_id)
-            fetches->document_bytes += fetches->message.size - sizeof head;
-        kp_engine_fetch_data(fetches->engine, head.txid, fetches->message.bytes + sizeof head,
-                             fetches->message.size - sizeof head);
+        on_bytes(fetches, head.txid, fetches->message.bytes + sizeof head,
+                 fetches->message.size - sizeof head);
         return KP_OK;
     case KP_HTTP_END:
         return on_end(fetches, head.txid);

@@ -15,6 +15,7 @@
 #include "runtime/program/kp.h"
 #include "runtime/program/loop.h"
 #include "runtime/program/message.h"
+#include "runtime/program/ring.h"
 #include "runtime/program/startup.h"
 #include "runtime/program/vmo.h"
 
@@ -67,6 +68,11 @@ typedef struct kp_tab_fetches {
     size_t running_capacity;
     uint32_t document_id;  /* of the last fetch for a document */
     size_t document_bytes; /* of its body, so far */
+    /* The ring that long bodies come through; without memory for it they come in messages. */
+    bool has_ring, is_ring_used;
+    kp_ring_t ring;
+    kp_vmo_buffer_t ring_memory;
+    kp_handle_t ring_event;
     kp_message_t message;
 } kp_tab_fetches_t;
 

@@ -13,6 +13,6 @@ net_messages_FUZZ_DEPS = $(LWIP_SRC_READY)
 net_messages_FUZZ_CORPUS = network/fuzz/corpus/net_messages
 
 http_FUZZ_SRC = $(addprefix network/,fuzz/http.c test/sim.c) $(HTTP_CORE) \
-    $(addprefix runtime/program/,loop.c message.c)
+    $(addprefix runtime/program/,loop.c message.c ring.c vmo.c)
 http_FUZZ_LIBS = curl zlib brotli
 http_FUZZ_CORPUS = network/fuzz/corpus/http

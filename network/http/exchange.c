@@ -8,7 +8,7 @@
 
 /* What a message to the client came to. Full: asks for a WRITABLE. Short of memory or quota: the
    end of that no signal tells, so the clock does. Both are ERR_SHOULD_WAIT to the caller. */
-static kp_status_t sent(kp_http_client_t *client, kp_status_t status)
+kp_status_t kp_http_client_sent(kp_http_client_t *client, kp_status_t status)
 {
     if (status == KP_ERR_QUOTA || status == KP_ERR_NO_MEMORY) {
         client->is_starved = true;
@@ -43,7 +43,8 @@ static kp_status_t send_response(kp_http_exchange_t *exchange)
     kp_message_part_t parts[] = {{&response, sizeof(response)},
                                  {url, url_size},
                                  {exchange->headers, exchange->headers_size}};
-    kp_status_t status = sent(client, kp_message_send_parts(client->channel, parts, 3, NULL, 0));
+    kp_status_t status =
+        kp_http_client_sent(client, kp_message_send_parts(client->channel, parts, 3, NULL, 0));
     if (status == KP_OK)
         exchange->is_responded = true;
     return status;
@@ -52,13 +53,34 @@ static kp_status_t send_response(kp_http_exchange_t *exchange)
 static kp_status_t send_end(kp_http_exchange_t *exchange)
 {
     kp_http_client_t *client = exchange->client;
-    if (!client->is_writable)
-        return KP_ERR_SHOULD_WAIT;
+    kp_status_t status = client->is_writable ? kp_http_bulk_announce(client) : KP_ERR_SHOULD_WAIT;
+    if (status != KP_OK)
+        return status;
     kp_http_end_t end = {.header = {KP_HTTP_END, exchange->txid},
                          .status = exchange->status,
                          .text_size = (uint32_t)strlen(exchange->text)};
-    return sent(client, kp_message_send_with(client->channel, &end, sizeof(end), exchange->text,
-                                             end.text_size, NULL, 0));
+    return kp_http_client_sent(client,
+                               kp_message_send_with(client->channel, &end, sizeof(end),
+                                                    exchange->text, end.text_size, NULL, 0));
+}
+
+/* The next bytes of the body, *done of them. KP_OK, ERR_SHOULD_WAIT, or the client is of no use. */
+static kp_status_t send_body(kp_http_exchange_t *exchange, const char *bytes, size_t size,
+                             size_t *done)
+{
+    kp_http_client_t *client = exchange->client;
+    kp_status_t status = client->is_writable ? kp_http_bulk_announce(client) : KP_ERR_SHOULD_WAIT;
+    if (status != KP_OK)
+        return status;
+    if (client->has_ring && size >= KP_HTTP_RING_MIN)
+        return kp_http_bulk_write(client, exchange->txid, bytes, size, done);
+    kp_message_header_t head = {KP_HTTP_DATA, exchange->txid};
+    size_t count = size < KP_HTTP_DATA_MAX ? size : KP_HTTP_DATA_MAX;
+    status = kp_http_client_sent(
+        client, kp_message_send_with(client->channel, &head, sizeof(head), bytes, count, NULL, 0));
+    if (status == KP_OK)
+        *done = count;
+    return status;
 }
 
 /* curl's write callback: decoded bytes of the body. */
@@ -74,25 +96,22 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *context)
         exchange->status = KP_ERR_TOO_LARGE;
         return CURL_WRITEFUNC_ERROR;
     }
-    size_t done = 0;
+    size_t done = exchange->ahead < size ? exchange->ahead : size;
     while (status == KP_OK && done < size) {
-        kp_message_header_t head = {KP_HTTP_DATA, exchange->txid};
-        size_t count = size - done < KP_HTTP_DATA_MAX ? size - done : KP_HTTP_DATA_MAX;
-        status = KP_ERR_SHOULD_WAIT;
-        if (client->is_writable)
-            status = sent(client, kp_message_send_with(client->channel, &head, sizeof(head),
-                                                       bytes + done, count, NULL, 0));
-        if (status == KP_OK)
-            done += count;
+        size_t count = 0;
+        status = send_body(exchange, bytes + done, size - done, &count);
+        done += count;
     }
-    if (status == KP_ERR_SHOULD_WAIT && done == 0) {
+    if (status == KP_ERR_SHOULD_WAIT) {
         exchange->is_paused = true;
+        exchange->ahead = done;
         return CURL_WRITEFUNC_PAUSE; /* curl offers the same bytes again */
     }
-    if (status != KP_OK) { /* curl's pieces are smaller than a message, so done is 0 here */
+    if (status != KP_OK) {
         client->is_broken = true;
         return CURL_WRITEFUNC_ERROR;
     }
+    exchange->ahead -= exchange->ahead < size ? exchange->ahead : size;
     exchange->body_size += size;
     return size;
 }
@@ -286,6 +305,8 @@ void kp_http_exchange_cancel(kp_http_exchange_t *exchange)
 bool kp_http_exchange_resume(kp_http_exchange_t *exchange)
 {
     kp_http_client_t *client = exchange->client;
+    if (exchange->is_paused && client->is_ring_full)
+        return false;
     if (exchange->is_paused) {
         exchange->is_paused = false;
         client->http->is_busy = true;

@@ -5,8 +5,8 @@
    A client that does not read stops its own transfers only: curl pauses them, their sockets are not
    read, and TCP's window closes.
 
-   Files: main.c start; service.c clients and requests; exchange.c one fetch; failure.c what went
-   wrong, in a status and in words; socket*.c sockets for curl. */
+   Files: main.c start; service.c clients and requests; exchange.c one fetch; bulk.c long bodies through a
+   client's ring; failure.c what went wrong, in a status and in words; socket*.c sockets for curl. */
 #ifndef KP_NETWORK_HTTP_H
 #define KP_NETWORK_HTTP_H
 
@@ -20,6 +20,8 @@
 #include "runtime/program/kp.h"
 #include "runtime/program/loop.h"
 #include "runtime/program/message.h"
+#include "runtime/program/ring.h"
+#include "runtime/program/vmo.h"
 
 #define KP_HTTP_CLIENTS_MAX 64u
 #define KP_HTTP_CLIENT_EXCHANGES_MAX 64u /* beyond it END carries ERR_QUOTA */
@@ -34,7 +36,8 @@
 #define KP_HTTP_CONNECT_SECONDS 15             /* name and connection */
 #define KP_HTTP_STALL_SECONDS 30               /* without a byte, once connected */
 #define KP_HTTP_RETRY_TIME (20 * KP_NS_PER_MS) /* after the kernel had no room for a message */
-#define KP_HTTP_TEXT_MAX 256                   /* of END */
+#define KP_HTTP_RING_MIN 4096u /* shorter pieces of a body are messages: bench/README.md */
+#define KP_HTTP_TEXT_MAX 256   /* of END */
 #define KP_HTTP_USER_AGENT "Mozilla/5.0 (KPIO) KPIO/0.1"
 
 typedef struct kp_http kp_http_t;
@@ -49,6 +52,13 @@ struct kp_http_client {
     bool is_writable; /* its channel takes messages, as far as we know */
     bool is_starved;  /* not writable for want of memory or quota: http->retry ends that */
     bool is_broken;   /* closed at the end of the round */
+    /* Its ring for long bodies (bulk.c), if it has lent one. */
+    bool has_ring;
+    bool is_ring_full; /* until the client has read */
+    kp_ring_t ring;
+    kp_vmo_buffer_t ring_memory;
+    kp_handle_t ring_event;
+    uint32_t unannounced, unannounced_txid; /* bytes in the ring that no message has told of yet */
     kp_http_client_t *next;
 };
 
@@ -63,6 +73,7 @@ struct kp_http_exchange {
     char *headers;       /* of the latest response, "Name: value\r\n" lines; owned */
     size_t headers_size; /* at most KP_HTTP_HEADERS_MAX; further lines are dropped */
     uint64_t body_size;  /* decoded bytes sent to the client */
+    size_t ahead;        /* of what curl offers next: sent already, before the pause */
     bool is_paused;      /* curl waits for the client to read */
     bool is_responded;   /* RESPONSE is sent */
     bool is_done;        /* curl has finished; END is still to be sent */
@@ -122,6 +133,18 @@ void kp_http_exchange_cancel(kp_http_exchange_t *exchange);
 bool kp_http_exchange_resume(kp_http_exchange_t *exchange);
 /* Frees it and takes it out of its client's list; nothing is sent. */
 void kp_http_exchange_destroy(kp_http_exchange_t *exchange);
+
+/* bulk.c. A RING message: takes its handles. ERR_PROTOCOL; short of memory the client gets messages. */
+kp_status_t kp_http_bulk_accept(kp_http_client_t *client, kp_message_t *message);
+/* Tells of what is in the ring and was not told of; before any message that must come after it. KP_OK,
+   ERR_SHOULD_WAIT, or the client is of no use any more. */
+kp_status_t kp_http_bulk_announce(kp_http_client_t *client);
+/* Puts bytes of a body into the ring, *done of them; results as above. */
+kp_status_t kp_http_bulk_write(kp_http_client_t *client, uint32_t txid, const void *bytes,
+                               size_t count, size_t *done);
+void kp_http_bulk_clear(kp_http_client_t *client);
+/* exchange.c: what sending to the client came to, noted in it; its result is as above. */
+kp_status_t kp_http_client_sent(kp_http_client_t *client, kp_status_t status);
 
 /* Lets the client's waiting exchanges begin whose turn has come. */
 void kp_http_exchanges_begin(kp_http_client_t *client);

@@ -1,5 +1,5 @@
 # The HTTP service: libcurl (deps/) over sockets that are channels.
-HTTP_CORE := $(addprefix network/http/,exchange.c failure.c request.c service.c socket.c \
+HTTP_CORE := $(addprefix network/http/,bulk.c exchange.c failure.c request.c service.c socket.c \
     socket_names.c socket_net.c)
 
 PROGRAMS += http

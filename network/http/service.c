@@ -22,9 +22,11 @@ static kp_http_exchange_t *find(const kp_http_client_t *client, uint32_t txid)
 }
 
 /* One message. Not OK: the client is to be closed. */
-static kp_status_t accept_message(kp_http_client_t *client, const kp_message_t *message)
+static kp_status_t accept_message(kp_http_client_t *client, kp_message_t *message)
 {
     kp_message_header_t head = kp_message_head(message);
+    if (head.ordinal == KP_HTTP_RING)
+        return kp_http_bulk_accept(client, message);
     if (head.txid == 0 || message->handle_count)
         return KP_ERR_PROTOCOL;
     kp_http_exchange_t *known = find(client, head.txid);
@@ -117,6 +119,7 @@ static void destroy_client(kp_http_client_t **at)
     kp_http_client_t *client = *at;
     while (client->exchanges)
         kp_http_exchange_destroy(client->exchanges);
+    kp_http_bulk_clear(client);
     kp_loop_unwatch(&client->http->loop, client->channel);
     (void)kp_handle_close(client->channel);
     *at = client->next;

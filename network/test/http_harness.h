@@ -23,6 +23,35 @@ static unsigned port;
 static uint32_t last_txid;
 static kp_message_t message;
 
+/* The ring that the client has lent, once it has (lend_ring). */
+static kp_vmo_buffer_t ring_memory;
+static kp_handle_t ring_event;
+static kp_ring_t ring;
+static size_t ring_bytes; /* that came through it */
+
+/* capacity: of the VMO, for a client that lies. */
+static void lend_ring(kp_handle_t channel, size_t capacity)
+{
+    size_t size = KP_RING_VMO_SIZE(capacity);
+    ring_event = (kp_handle_t)kp_event_create();
+    if (kp_vmo_buffer_create(&ring_memory, size) != KP_OK)
+        abort();
+    if (capacity == KP_HTTP_RING_BYTES &&
+        kp_ring_init(&ring, ring_memory.bytes, size, capacity, false, ring_event) != KP_OK)
+        abort();
+    const kp_handle_t handles[2] = {
+        (kp_handle_t)kp_vmo_buffer_share(&ring_memory, KP_VMO_SHARE_WRITE),
+        (kp_handle_t)kp_handle_duplicate(ring_event, KP_RIGHTS_SAME)};
+    kp_message_header_t head = {KP_HTTP_RING, 0};
+    KP_EXPECT_INT(kp_message_send_with(channel, &head, sizeof(head), NULL, 0, handles, 2), KP_OK);
+}
+
+static void take_ring_back(void)
+{
+    kp_handle_close(ring_event);
+    kp_vmo_buffer_destroy(&ring_memory);
+}
+
 /* curl's memory, which a test can end. */
 static long allocations_left = -1; /* negative: no end */
 
@@ -116,10 +145,31 @@ static kp_status_t request_on(kp_handle_t channel, const char *method, const cha
     return kp_message_send_parts(channel, parts, 5, NULL, 0);
 }
 
+static uint8_t *room_for(reply_t *reply, size_t size)
+{
+    if (reply->body_size + size > reply->body_capacity) {
+        reply->body_capacity = (reply->body_size + size) * 2;
+        reply->body = realloc(reply->body, reply->body_capacity);
+    }
+    reply->body_size += size;
+    return (uint8_t *)reply->body + reply->body_size - size;
+}
+
 /* Takes the message in `message` into the reply; false when it breaks the protocol. */
 static bool take(reply_t *reply)
 {
     kp_message_header_t head = kp_message_head(&message);
+    if (head.ordinal == KP_HTTP_DATA_IN_RING) { /* to be taken whose ever it is */
+        static uint8_t bytes[KP_HTTP_RING_BYTES];
+        const kp_http_ring_data_t *data = kp_message_as(&message, sizeof(*data));
+        if (!data || data->size == 0 || data->size > sizeof(bytes) ||
+            kp_ring_read(&ring, bytes, data->size) != data->size)
+            return false;
+        ring_bytes += data->size;
+        if (head.txid == (reply->txid ? reply->txid : last_txid))
+            memcpy(room_for(reply, data->size), bytes, data->size);
+        return true;
+    }
     if (head.txid != (reply->txid ? reply->txid : last_txid))
         return true; /* of an exchange that an earlier test gave up */
     if (head.ordinal == KP_HTTP_RESPONSE) {
@@ -139,12 +189,7 @@ static bool take(reply_t *reply)
         size_t size = message.size - sizeof(head);
         if (!reply->is_responded || reply->is_ended || size == 0 || size > KP_HTTP_DATA_MAX)
             return false;
-        if (reply->body_size + size > reply->body_capacity) {
-            reply->body_capacity = (reply->body_size + size) * 2;
-            reply->body = realloc(reply->body, reply->body_capacity);
-        }
-        memcpy(reply->body + reply->body_size, message.bytes + sizeof(head), size);
-        reply->body_size += size;
+        memcpy(room_for(reply, size), message.bytes + sizeof(head), size);
         return true;
     }
     const kp_http_end_t *end = kp_message_as(&message, sizeof(*end));

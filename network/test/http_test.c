@@ -229,6 +229,155 @@ KP_TEST(client_that_does_not_read_stops_its_transfer)
     kp_handle_close(other);
 }
 
+/* ---- Bodies through a ring ---- */
+
+static kp_handle_t plain; /* `client`, while a test's own stands in its place */
+
+static void ring_client_begin(void)
+{
+    plain = client;
+    client = (kp_handle_t)kp_service_connect(http_service);
+    lend_ring(client, KP_HTTP_RING_BYTES);
+    ring_bytes = 0;
+}
+
+static void ring_client_end(void)
+{
+    kp_handle_close(client);
+    take_ring_back();
+    client = plain;
+    for (int i = 0; i < 5; i++)
+        kp_http_step(http, kp_now() + KP_NS_PER_MS);
+    KP_EXPECT_INT(http->client_count, 1);
+    KP_EXPECT_INT(http->exchange_count, 0);
+}
+
+static void same_body(const char *path)
+{
+    reply_t reply = fetch(path);
+    kp_handle_t mine = client;
+    client = plain;
+    reply_t other = fetch(path);
+    client = mine;
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_INT(reply.body_size, other.body_size);
+    KP_EXPECT(reply.body_size == other.body_size &&
+              memcmp(reply.body, other.body, reply.body_size) == 0);
+    forget(reply);
+    forget(other);
+}
+
+KP_TEST(long_bodies_come_through_the_ring)
+{
+    ring_client_begin();
+    same_body("/huge?mb=5");
+    KP_EXPECT(ring_bytes > 4u << 20);
+    same_body("/gzip?mb=1");
+    size_t before = ring_bytes;
+    same_body("/small.html");
+    KP_EXPECT_INT(ring_bytes, before); /* not worth it */
+    /* The kernel has room for messages now and then. */
+    kp_sim.quota = 60000;
+    reply_t reply = fetch("/huge?mb=1");
+    kp_sim.quota = -1;
+    KP_EXPECT_INT(reply.status, KP_OK);
+    KP_EXPECT_INT(reply.body_size, (1 << 20) + 35);
+    forget(reply);
+    /* Several bodies at once share it. */
+    reply_t replies[3] = {0};
+    for (int i = 0; i < 3; i++) {
+        request_on(client, "GET", "/huge?mb=2", "", "");
+        replies[i].txid = last_txid;
+    }
+    while (!replies[0].is_ended || !replies[1].is_ended || !replies[2].is_ended) {
+        KP_REQUIRE(wait_for(client) && kp_message_receive(client, &message) == KP_OK);
+        uint32_t txid = kp_message_head(&message).txid;
+        KP_REQUIRE(txid >= replies[0].txid && txid <= replies[2].txid);
+        KP_EXPECT(take(&replies[txid - replies[0].txid]));
+    }
+    for (int i = 0; i < 3; i++) {
+        KP_EXPECT(replies[i].status == KP_OK && replies[i].body_size == (2u << 20) + 35);
+        KP_EXPECT(memcmp(replies[i].body, replies[0].body, replies[0].body_size) == 0);
+    }
+    for (int i = 0; i < 3; i++)
+        forget(replies[i]);
+    ring_client_end();
+}
+
+KP_TEST(a_full_ring_stops_its_clients_bodies)
+{
+    ring_client_begin();
+    uint64_t before = bridge.bytes_received;
+    reply_t reply = {0};
+    request_on(client, "GET", "/huge?mb=40", "", "");
+    reply.txid = last_txid;
+    for (int i = 0; i < 200; i++)
+        kp_http_step(http, kp_now() + 5 * KP_NS_PER_MS);
+    KP_EXPECT(bridge.bytes_received - before < 6u << 20);
+    KP_EXPECT(kp_sim_channel_waiting(client) < 32); /* the queue does not fill instead */
+    /* Others go on meanwhile. */
+    kp_handle_t mine = client;
+    client = plain;
+    forget(fetch("/huge?mb=1"));
+    client = mine;
+    /* One that is cancelled takes nothing from those that come after it. */
+    kp_message_header_t cancel = {KP_HTTP_CANCEL, reply.txid};
+    kp_message_send(client, &cancel, sizeof(cancel));
+    finish(&reply);
+    KP_EXPECT_INT(reply.status, KP_ERR_CANCELLED);
+    forget(reply);
+    same_body("/huge?mb=2");
+    ring_client_end();
+}
+
+KP_TEST(a_hostile_ring_costs_its_client_the_connection)
+{
+    for (int way = 0; way < 8; way++) {
+        ring_client_begin();
+        _Atomic uint32_t *words = ring_memory.bytes;
+        kp_message_header_t head = {KP_HTTP_RING, 0};
+        switch (way) {
+        case 0: /* has read what was not written */
+            words[16] = 0x12345;
+            break;
+        case 1: /* wants no more */
+            words[17] = 1;
+            break;
+        case 2: /* a second ring */
+            kp_handle_close(ring_event);
+            kp_vmo_buffer_destroy(&ring_memory);
+            lend_ring(client, KP_HTTP_RING_BYTES);
+            break;
+        case 3:
+            kp_message_send(client, &head, sizeof(head));
+            break;
+        default: /* as its first: too small; not a VMO; one handle; bytes after the head */
+            kp_handle_close(client);
+            take_ring_back();
+            client = (kp_handle_t)kp_service_connect(http_service);
+            if (way == 4) {
+                lend_ring(client, 4096);
+                break;
+            }
+            ring_event = (kp_handle_t)kp_event_create();
+            KP_REQUIRE(kp_vmo_buffer_create(&ring_memory, 4096) == KP_OK);
+            const kp_handle_t handles[2] = {(kp_handle_t)kp_event_create(),
+                                            (kp_handle_t)kp_event_create()};
+            kp_message_send_with(client, &head, sizeof(head), "x", way == 7, handles,
+                                 way == 6 ? 1 : 2);
+            if (way == 6)
+                kp_handle_close(handles[1]);
+            break;
+        }
+        request_on(client, "GET", "/huge?mb=1", "", "");
+        for (int i = 0; i < 50 && http->client_count > 1; i++)
+            kp_http_step(http, kp_now() + 5 * KP_NS_PER_MS);
+        if (http->client_count != 1)
+            KP_FAIL("way %d was accepted", way);
+        ring_client_end();
+    }
+}
+
 KP_TEST(quota_of_the_kernel_is_waited_for)
 {
     kp_sim.quota = 60000;

@@ -1,6 +1,6 @@
 # Tests of the network programs: the programs' code, lwIP and curl are the real ones; the kernel's
 # calls are simulated (sim.c).
-NETWORK_TEST_RUNTIME := $(addprefix runtime/program/,loop.c message.c)
+NETWORK_TEST_RUNTIME := $(addprefix runtime/program/,loop.c message.c ring.c vmo.c)
 
 UNIT_TESTS += netstack
 netstack_TEST_SRC := $(addprefix network/test/,netstack_test.c peer.c sim.c) $(NETSTACK_CORE) \

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "abi/device.h"
 
@@ -28,6 +30,11 @@ struct object {
     size_t waiting_count;
     /* device */
     bool is_full;
+    /* event */
+    kp_signals_t signals;
+    /* VMO */
+    int file;
+    size_t size;
 };
 
 kp_sim_t kp_sim;
@@ -73,6 +80,8 @@ static void unref(object_t *object)
         unref(object->waiting[i]);
     if (object == device)
         device = NULL;
+    if (object->type == KP_TYPE_VMO)
+        close(object->file);
     free(object);
 }
 
@@ -135,7 +144,7 @@ static bool is_room(const object_t *end)
 
 static kp_signals_t signals_of(const object_t *object)
 {
-    kp_signals_t signals = 0;
+    kp_signals_t signals = object->signals;
     if (object->first)
         signals |= KP_SIGNAL_READABLE;
     if (object->type == KP_TYPE_CHANNEL && !object->peer)
@@ -171,6 +180,35 @@ static int64_t wait_many(kp_wait_item_t *items, size_t count, kp_time_t deadline
             kp_sim.now = deadline;
         }
     }
+}
+
+/* Memory that can be mapped anywhere, several times. */
+static int64_t vmo_create(size_t size)
+{
+    object_t *vmo = object_new(KP_TYPE_VMO);
+    vmo->file = memfd_create("sim", MFD_CLOEXEC);
+    vmo->size = size;
+    if (vmo->file < 0 || ftruncate(vmo->file, (off_t)size) != 0)
+        abort();
+    return handle_new(vmo);
+}
+
+static int64_t vmo_map(const object_t *vmo, uint64_t offset, void *address, size_t size)
+{
+    if (offset > vmo->size || size > vmo->size - offset)
+        return KP_ERR_OUT_OF_RANGE;
+    return mmap(address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, vmo->file,
+                (off_t)offset) == address
+               ? KP_OK
+               : KP_ERR_NO_MEMORY;
+}
+
+static int64_t vmo_unmap(void *address, size_t size)
+{
+    return mmap(address, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+                0) == address
+               ? KP_OK
+               : KP_ERR_NO_MEMORY;
 }
 
 static int64_t channel_write(object_t *end, const void *bytes, size_t size,
@@ -317,6 +355,25 @@ int64_t kp_call(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t
     case KP_CALL_channel_read: {
         NEED(KP_TYPE_CHANNEL);
         return channel_read(object, AT(a1), (size_t)a2, AT(a3), (size_t)a4, AT(a5));
+    }
+    case KP_CALL_vmo_create:
+        return vmo_create((size_t)a0);
+    case KP_CALL_vmo_size: {
+        NEED(KP_TYPE_VMO);
+        return (int64_t)object->size;
+    }
+    case KP_CALL_vmo_map: {
+        NEED(KP_TYPE_VMO);
+        return vmo_map(object, a1, AT(a2), (size_t)a3);
+    }
+    case KP_CALL_vmo_unmap:
+        return vmo_unmap(AT(a0), (size_t)a1);
+    case KP_CALL_event_create:
+        return handle_new(object_new(KP_TYPE_EVENT));
+    case KP_CALL_object_signal: {
+        NEED(KP_TYPE_NONE);
+        object->signals = (object->signals & ~(kp_signals_t)a1) | (kp_signals_t)a2;
+        return KP_OK;
     }
     case KP_CALL_clock_get:
         *(uint64_t *)AT(a1) = (uint64_t)now();
