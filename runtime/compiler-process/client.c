@@ -318,7 +318,7 @@ kp_status_t kp_compiler_process_start(const kp_wasm_compile_options_t *options,
                                              : ((uint64_t)2 << 30) + (uint64_t)module_size * 64,
         .code_bytes = options->code_maximum,
     };
-    kp_compiler_reply_t reply;
+    kp_compiler_reply_t reply = {0};
     kp_status_t status = ask(process, &order, module_file, &reply, failure);
     if (status != KP_OK) {
         kp_compiler_process_end(process);
@@ -347,7 +347,7 @@ kp_status_t kp_compiler_process_validate(kp_compiler_process_t *process,
 {
     const kp_compiler_order_t order = {.kind = KP_COMPILER_VALIDATE,
                                        .version = KP_COMPILER_VERSION};
-    kp_compiler_reply_t reply;
+    kp_compiler_reply_t reply = {0};
     return ask(process, &order, -1, &reply, failure);
 }
 
@@ -359,7 +359,7 @@ kp_status_t kp_compiler_process_compile(kp_compiler_process_t *process, uint32_t
                                        .version = KP_COMPILER_VERSION,
                                        .first = first,
                                        .count = count};
-    kp_compiler_reply_t reply;
+    kp_compiler_reply_t reply = {0};
     struct stat stat;
     *compiled = (kp_compiled_t){0};
     int file = memfd_create("kpio-code", MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -34,3 +34,8 @@ $(BUILD)/tools/spec_parts $(BUILD)/tools/process_spec: $(BUILD)/tools/spec_lazy
 	$(Q)ln -sf spec_lazy $@
 test: $(BUILD)/tools/spec_parts $(BUILD)/tools/process_spec
 TEST_SCRIPTS += runtime/compiler-process/test/command-line
+
+UNIT_TESTS += compiler_lazy
+compiler_lazy_TEST_SRC = runtime/compiler-process/test/lazy.c $(COMPILER_OBTAIN_SRC) $(RUNTIME_COMPILED)
+compiler_lazy_TEST_LDFLAGS := -pthread
+$(call COMPILER_IMAGE,test,compiler_lazy)

@@ -94,7 +94,7 @@ static kp_status_t whole_by_process(const kp_code_options_t *options,
                                     const void **bytes, size_t *size, kp_compile_failure_t *failure)
 {
     kp_wasm_compile_options_t compile = compile_options(options);
-    kp_compiler_process_t *process;
+    kp_compiler_process_t *process = NULL;
     kp_status_t status = process_start(options, &compile, module, &process, failure);
     if (status != KP_OK)
         return status;

@@ -53,6 +53,7 @@ int main(int argc, char **argv)
         took[i] = once(argv + 2);
         if (took[i] < 0) {
             fprintf(stderr, "measure: %s failed\n", argv[2]);
+            free(took);
             return 1;
         }
     }
