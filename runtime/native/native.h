@@ -30,6 +30,12 @@ static inline bool kp_native_is_memory(const void *pointer)
     return (uint64_t)((const uint8_t *)pointer - kp_native_memory) < KP_NATIVE_MEMORY_MAX;
 }
 
+/* The kernel reads and writes what the pointer names, which the compiler cannot see from an offset. */
+static inline void kp_native_escape(const void *pointer)
+{
+    __asm__ volatile("" : : "r"(pointer) : "memory");
+}
+
 /* Says what and ends the process. */
 _Noreturn void kp_native_pointer_wrong(const void *pointer);
 
@@ -39,6 +45,7 @@ static inline uint64_t kp_mem(const void *pointer)
         return 0;
     if (!kp_native_is_memory(pointer))
         kp_native_pointer_wrong(pointer);
+    kp_native_escape(pointer);
     return (uint64_t)((const uint8_t *)pointer - kp_native_memory);
 }
 
@@ -67,6 +74,7 @@ static inline uint64_t kp_native_pass(kp_native_copies_t *copies, const void *po
 {
     if (!pointer || size == 0)
         return 0;
+    kp_native_escape(pointer);
     if (kp_native_is_memory(pointer))
         return (uint64_t)((const uint8_t *)pointer - kp_native_memory);
     return kp_native_copy_make(copies, (uintptr_t)pointer, size, in, out);

@@ -78,10 +78,13 @@ kp_wasi_errno_t kp_wasi_fn_path_open(kp_wasi_context_t *c)
     kp_wasi_errno_t error = place_read(c, 0, 2, RIGHT(PATH_OPEN) | open_rights(&how), &place);
     if (error)
         return error;
-    /* A program asks for all that there is and takes what it gets; but never more than it was given. */
+    /* To read or write it must be allowed. All else is cut to what the directory passes on: programs (Go's) ask for
+       all that there is, also where they only read. */
     uint64_t given = place.directory->rights_inheriting;
-    if ((base & KP_WASI_RIGHTS_ALL & ~given) || (inheriting & KP_WASI_RIGHTS_ALL & ~given))
+    if (base & (RIGHT(FD_READ) | RIGHT(FD_READDIR) | RIGHT(FD_WRITE)) & ~given)
         return KP_WASI_NOTCAPABLE;
+    base &= given;
+    inheriting &= given;
     if (!kp_wasi_at(c, result, 4))
         return KP_WASI_FAULT;
     if (!ops_of(&place)->path_open)
