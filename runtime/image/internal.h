@@ -13,6 +13,8 @@ extern kp_image_call_fn kp_image_call_hosted;
 
 /* module.c: what one program brings. Runs the program to its end. */
 void kp_image_module_run(void);
+/* The same, programs with threads: a further thread's part, until its function returns. */
+void kp_image_module_further(uint64_t entry, uint64_t argument);
 /* Room for all its function tables, in elements. */
 extern const uint32_t kp_image_table_capacity;
 extern void *const kp_image_table_memory;

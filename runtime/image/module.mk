@@ -6,6 +6,7 @@
 #   NAME_CFLAGS          more flags for NAME_SRC           NAME_LIBS  deps names: lexbor freetype ...
 #   NAME_MEMORY          largest linear memory in MiB (default 512)
 #   NAME_SPLIT           how many C files wasm2c writes (default 4; more for large programs)
+#   NAME_THREADS         y: it may have threads (runtime/program/thread.h)
 #
 #   build/wasm/NAME.wasm                     the module; imports only kpio.call (checked)
 #   build/image/{x86_64,hosted}/NAME.kpi     the images
@@ -16,6 +17,10 @@ IMAGE_SRC += runtime/image/maths.c runtime/image/memory.c runtime/image/runtime.
 IMAGE_X86_SRC += runtime/image/call_x86_64.S
 IMAGE_HOSTED_SRC += runtime/image/call_hosted.S
 
+# Of programs with threads only.
+IMAGE_THREADS_SRC := runtime/image/threads.c runtime/image/start_threads.S
+PROGRAM_THREADS_SRC := runtime/program/thread.c runtime/program/thread_heap.c runtime/program/thread_entry.S
+
 HOST_TOOLS += wasm_info
 wasm_info_HOST_SRC := runtime/image/tool/wasm_info.c
 
@@ -24,6 +29,12 @@ PROGRAM_CFLAGS = $(WASM_CFLAGS) -std=gnu17 -I. -mbulk-memory -mnontrapping-fptoi
 PROGRAM_WARNINGS = $(filter-out -Wshadow=local,$(WARNINGS))
 PROGRAM_LDFLAGS = $(WASM_LDFLAGS) -Wno-unused-command-line-argument -Wl,--stack-first \
     -Wl,--fatal-warnings
+
+# Memory is imported, so that it is one for the instances of all threads; atomics become atomic
+# (threads.sed). libc is the one of other programs: its heap gets a lock, the rest is thread.h's to say.
+comma := ,
+THREADS_CFLAGS := -matomics -include runtime/program/thread_local.h
+THREADS_LDFLAGS := -Wl,--import-memory $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free aligned_alloc posix_memalign)
 
 # wasm2c's output is compiled by clang: measured on tab with clang 19 against gcc 12, 30% less time to
 # compile and 3 to 8% less to run. -fPIE, not -fPIC: nothing is ever interposed. Frame pointers are for
@@ -46,6 +57,12 @@ $(IMAGE_FLAGS): kp-image-flags
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(IMAGE_CC) $(IMAGE_C_CC) $(IMAGE_CFLAGS) $(IMAGE_LDFLAGS)' >$@.new
 	@cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
+
+PROGRAM_THREADS_OBJ = $(addprefix $(BUILD)/wasm/obj/,$(addsuffix .o,$(basename $(PROGRAM_THREADS_SRC))))
+$(BUILD)/wasm/obj/runtime/program/thread%.o: PROGRAM_CFLAGS += $(THREADS_CFLAGS)
+$(BUILD)/wasm/obj/%.o: %.S | $$(WASM_READY)
+	@mkdir -p $(@D)
+	$(Q)$(WASM_CC) --target=wasm32-wasi -c $< -o $@
 
 IMAGE_OBJ = $(addprefix $(BUILD)/image/obj/,$(addsuffix .o,$(basename $(1))))
 PROGRAM_OBJ = $(addprefix $(BUILD)/wasm/obj/,$(addsuffix .o,$(basename $(PROGRAM_SRC))))
@@ -82,17 +99,17 @@ KP_PROGRAM_OBJ = $(addprefix $(BUILD)/wasm/obj/$(1)/,$(addsuffix .o,$(basename \
 # $(call KP_IMAGE,program,machine,machine number,stub sources variable)
 define KP_IMAGE
 $(BUILD)/image/$(2)/obj/$(1).o: runtime/image/module.c $(BUILD)/image/c/$(1)/module.h \
-    $(BUILD)/image/c/$(1)/$(1)_0.c runtime/image/internal.h abi/image.h $(IMAGE_FLAGS)
+    $(BUILD)/image/c/$(1)/$(1)_0.c runtime/image/internal.h runtime/image/threads.h abi/image.h $(IMAGE_FLAGS)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CCACHE) $$(IMAGE_CC) $$(IMAGE_CFLAGS) -include $(BUILD)/image/c/$(1)/$(1).h \
 	    -include $(BUILD)/image/c/$(1)/module.h -DKP_MODULE_MACHINE=$(3) -c $$< -o $$@
 
 $(BUILD)/image/$(2)/$(1).kpi: $(BUILD)/image/$(2)/obj/$(1).o $$($(1)_IMAGE_OBJ) \
-    $$$$(call IMAGE_OBJ,$$$$(IMAGE_SRC) $$$$($(4))) runtime/image/check \
+    $$$$(call IMAGE_OBJ,$$$$(IMAGE_SRC) $$$$($(4)) $$$$(if $$$$($(1)_THREADS),$$$$(IMAGE_THREADS_SRC))) runtime/image/check \
     runtime/image/symbols.sed
 	$$(call say,IMAGE,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)ld $$(IMAGE_LDFLAGS) $$(filter %.o,$$^) -o $$@.elf
+	$$(Q)ld $$(IMAGE_LDFLAGS) $$(if $$($(1)_THREADS),-e kp_image_start_threads) $$(filter %.o,$$^) -o $$@.elf
 	$$(Q)runtime/image/check $$@.elf
 	$$(Q)nm -n --defined-only $$@.elf | sed -n -f runtime/image/symbols.sed \
 	    >$(BUILD)/image/$(2)/$(1).sym
@@ -110,18 +127,19 @@ $(BUILD)/wasm/obj/$(1)/%.o: %.c $$(if $$($(1)_LIBS),$$(DEPS_STAMP)) | $$(WASM_RE
 	$$(call say,WASMCC,$$<)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CCACHE) $$(WASM_CC) $$(PROGRAM_CFLAGS) $$(PROGRAM_WARNINGS) $$($(1)_LIB_CFLAGS) \
-	    $$($(1)_CFLAGS) -c $$< -o $$@
+	    $$(if $$($(1)_THREADS),$$(THREADS_CFLAGS)) $$($(1)_CFLAGS) -c $$< -o $$@
 
 $(BUILD)/wasm/obj/$(1)/third/%.o: /%.c $$(if $$($(1)_LIBS),$$(DEPS_STAMP)) | $$(WASM_READY) $$($(1)_LIB_FILES)
 	$$(call say,WASMCC,$$(notdir $$<))
 	@mkdir -p $$(@D)
-	$$(Q)$$(CCACHE) $$(WASM_CC) $$(PROGRAM_CFLAGS) -w $$($(1)_LIB_CFLAGS) $$($(1)_CFLAGS) -c $$< \
-	    -o $$@
+	$$(Q)$$(CCACHE) $$(WASM_CC) $$(PROGRAM_CFLAGS) -w $$($(1)_LIB_CFLAGS) \
+	    $$(if $$($(1)_THREADS),$$(THREADS_CFLAGS)) $$($(1)_CFLAGS) -c $$< -o $$@
 
-$(BUILD)/wasm/$(1).wasm: $$(call KP_PROGRAM_OBJ,$(1)) $(PROGRAM_LIBRARY) $$($(1)_LIB_FILES)
+$(BUILD)/wasm/$(1).wasm: $$(call KP_PROGRAM_OBJ,$(1)) $$$$(if $$$$($(1)_THREADS),$$$$(PROGRAM_THREADS_OBJ)) \
+    $(PROGRAM_LIBRARY) $$($(1)_LIB_FILES)
 	$$(call say,WASMLD,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(WASM_CC) $$(PROGRAM_LDFLAGS) -Wl,--max-memory=$$(shell echo $$$$(($$(or \
+	$$(Q)$$(WASM_CC) $$(PROGRAM_LDFLAGS) $$(if $$($(1)_THREADS),$$(THREADS_LDFLAGS)) -Wl,--max-memory=$$(shell echo $$$$(($$(or \
 	    $$($(1)_MEMORY),512)*1048576))) $$^ -o $$@
 
 $(BUILD)/image/c/$(1)/module.h: $(BUILD)/wasm/$(1).wasm $(BUILD)/tools/wasm_info
@@ -132,10 +150,11 @@ $$($(1)_IMAGE_C) &: $(BUILD)/wasm/$(1).wasm | $(BUILD)/image/c/$(1)/module.h
 	$$(call say,WASM2C,$$<)
 	@mkdir -p $(BUILD)/image/c/$(1)
 	$$(Q)$$(WASM2C) --enable-threads -n program --num-outputs=$$($(1)_OUTPUTS) -o $(BUILD)/image/c/$(1)/$(1).c $$<
+	$$(if $$($(1)_THREADS),$$(Q)sed -i -f runtime/image/threads.sed $$($(1)_IMAGE_C))
 
 $(BUILD)/image/c/$(1)/%.o: $(BUILD)/image/c/$(1)/%.c $(IMAGE_FLAGS)
 	$$(call say,CC image,$$<)
-	$$(Q)$$(CCACHE) $$(IMAGE_C_CC) $$(IMAGE_CFLAGS) -w -c $$< -o $$@
+	$$(Q)$$(CCACHE) $$(IMAGE_C_CC) $$(IMAGE_CFLAGS) $$(if $$($(1)_THREADS),-include runtime/image/threads.h) -w -c $$< -o $$@
 
 $(call KP_IMAGE,$(1),x86_64,1,IMAGE_X86_SRC)
 $(call KP_IMAGE,$(1),hosted,2,IMAGE_HOSTED_SRC)
