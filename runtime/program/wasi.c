@@ -18,11 +18,9 @@ static kp_wasi_file_t *input_without_reading(kp_handle_t handle)
 }
 kp_wasi_file_t *(*kp_program_wasi_input)(kp_handle_t handle) = input_without_reading;
 
-__attribute__((noinline)) static kp_status_t create(void)
+static kp_status_t create(void)
 {
-    kp_wasi_options_t options = {.host = &host};
-    options.arguments = kp_startup_arguments(&options.argument_count);
-    options.environment = kp_startup_environment(&options.environment_count);
+    const kp_wasi_options_t options = {.host = &host};
     kp_status_t status = kp_wasi_create(&options, &wasi);
     if (status == KP_OK)
         status = kp_wasi_kpio_streams_give(wasi, NULL, kp_program_wasi_input);
@@ -31,15 +29,28 @@ __attribute__((noinline)) static kp_status_t create(void)
     return status;
 }
 
+/* Without memory for this a program could not do anything. */
+__attribute__((noinline)) static void ensure(void)
+{
+    if (!wasi && create() != KP_OK)
+        kp_process_trap(KP_TRAP_ABORT, 0);
+}
+
 __attribute__((noinline)) int32_t kp_program_wasi_call(kp_wasi_fn function,
                                                        const uint64_t *arguments)
 {
-    /* Without memory for this a program could not do anything. */
-    if (!wasi && create() != KP_OK)
-        kp_process_trap(KP_TRAP_ABORT, 0);
+    ensure();
     kp_wasi_context_t context = {.wasi = wasi, .arguments = arguments};
     context.memory.size = (uint64_t)__builtin_wasm_memory_size(0) << 16;
     return function(&context);
+}
+
+/* Each time: a process that was a snapshot has those of its own startup message. */
+static void texts_set(void)
+{
+    ensure();
+    wasi->options.arguments = kp_startup_arguments(&wasi->options.argument_count);
+    wasi->options.environment = kp_startup_environment(&wasi->options.environment_count);
 }
 
 void kp_output_flush(void)
@@ -55,7 +66,12 @@ _Noreturn void __imported_wasi_snapshot_preview1_proc_exit(int32_t code)
     kp_process_exit(code);
 }
 
-/* The host's functions come with the functions that call them: the linker leaves out the others. */
+/* The host's functions, arguments and environment come with the functions that need them: the linker leaves out the
+   others. */
+#define FIRST_args_get texts_set()
+#define FIRST_args_sizes_get texts_set()
+#define FIRST_environ_get texts_set()
+#define FIRST_environ_sizes_get texts_set()
 #define FIRST_clock_time_get host.clock_time = kp_wasi_kpio_clock_time
 #define FIRST_clock_res_get host.clock_resolution = kp_wasi_kpio_clock_resolution
 #define FIRST_random_get host.random = kp_wasi_kpio_random
@@ -63,7 +79,7 @@ _Noreturn void __imported_wasi_snapshot_preview1_proc_exit(int32_t code)
 #define FIRST_sched_yield host.yield = kp_wasi_kpio_yield
 
 #define WASI_FUNCTION SHIM
-#define WASI_HOST_FUNCTION(name, ...) SHIM_AFTER((FIRST_##name), name, __VA_ARGS__)
+#define WASI_OPTIONS_FUNCTION(name, ...) SHIM_AFTER((FIRST_##name), name, __VA_ARGS__)
 #define WASI_READ_FUNCTION(...) /* wasi_read.c */
 #define WASI_PATH_FUNCTION(...) /* wasi_path.c */
 #define WASI_EXIT_FUNCTION(...)

@@ -20,6 +20,6 @@ __attribute__((constructor(50))) static void paths_wanted(void)
 #define WASI_FUNCTION(...)
 #define WASI_READ_FUNCTION(...)
 #define WASI_PATH_FUNCTION SHIM
-#define WASI_HOST_FUNCTION(...)
+#define WASI_OPTIONS_FUNCTION(...)
 #define WASI_EXIT_FUNCTION(...)
 #include "runtime/wasi/functions.def"

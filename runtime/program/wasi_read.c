@@ -11,6 +11,6 @@ __attribute__((constructor(50))) static void reading_wanted(void)
 #define WASI_FUNCTION(...)
 #define WASI_READ_FUNCTION SHIM
 #define WASI_PATH_FUNCTION(...)
-#define WASI_HOST_FUNCTION(...)
+#define WASI_OPTIONS_FUNCTION(...)
 #define WASI_EXIT_FUNCTION(...)
 #include "runtime/wasi/functions.def"

@@ -183,8 +183,9 @@ kp_wasi_errno_t kp_wasi_tree_path_open(kp_wasi_file_t *file, kp_wasi_path_t path
         error = KP_WASI_ISDIR;
     if (error)
         return error;
-    if (tree->options.read && ((how->oflags & (create | KP_WASI_OFLAG_TRUNC)) ||
-                               (how->write && walk.node->type != KP_WASI_FILETYPE_DIRECTORY)))
+    if (tree->options.read &&
+        ((how->oflags & (create | KP_WASI_OFLAG_TRUNC)) ||
+         (how->write && walk.node && walk.node->type != KP_WASI_FILETYPE_DIRECTORY)))
         return KP_WASI_ROFS;
     if (!walk.node)
         error = node_make(tree, &walk, KP_WASI_FILETYPE_REGULAR_FILE, &walk.node);
