@@ -6,7 +6,9 @@
 
 #include "runtime/program/call.h"
 #include "runtime/program/message.h"
+#include "runtime/program/ring.h"
 #include "runtime/program/startup.h"
+#include "runtime/program/vmo.h"
 
 enum { BIG = KP_CHANNEL_BYTES_MAX, SMALL = 64, FAULT_PAGES = 512 };
 
@@ -135,6 +137,87 @@ static void measure_queue(const char *name, uint32_t rounds, uint32_t size)
     (void)kp_handle_close(ends[1]);
 }
 
+/* ---- Bulk data, as bodies go from http to a tab (abi/http.h): messages, or a ring and a short message ---- */
+
+enum { RING_BYTES = 65536, BULK_BYTES = 1 << 20 };
+
+typedef struct bulk {
+    kp_handle_t channel;
+    kp_ring_t *ring; /* NULL: messages */
+    uint32_t
+        unannounced; /* as in network/http/bulk.c: told of when the ring is full, or at the end */
+} bulk_t;
+
+static kp_status_t bulk_message(bulk_t *bulk, const void *bytes, uint32_t size)
+{
+    kp_status_t status;
+    while ((status = kp_channel_write(bulk->channel, bytes, size, NULL, 0)) == KP_ERR_SHOULD_WAIT)
+        (void)kp_object_wait_one(bulk->channel, KP_SIGNAL_WRITABLE, KP_TIME_INFINITE, NULL);
+    return status;
+}
+
+static kp_status_t bulk_announce(bulk_t *bulk)
+{
+    kp_status_t status = KP_OK;
+    if (bulk->unannounced)
+        status = bulk_message(bulk, &bulk->unannounced, sizeof(bulk->unannounced));
+    bulk->unannounced = 0;
+    return status;
+}
+
+static kp_status_t bulk_send(bulk_t *bulk, uint32_t size)
+{
+    if (!bulk->ring)
+        return bulk_message(bulk, request, size);
+    for (uint32_t done = 0; done < size;) {
+        int64_t count = kp_ring_write(bulk->ring, (uint8_t *)request + done, size - done);
+        if (count > 0) {
+            bulk->unannounced += (uint32_t)count;
+            done += (uint32_t)count;
+            continue;
+        }
+        kp_status_t status = count == KP_ERR_SHOULD_WAIT ? bulk_announce(bulk) : (kp_status_t)count;
+        if (status != KP_OK)
+            return status;
+        (void)kp_object_wait_one(bulk->ring->event, KP_RING_SIGNAL_ROOM, KP_TIME_INFINITE, NULL);
+    }
+    return KP_OK;
+}
+
+/* 1 MiB in pieces of this size to a process that copies it into its own memory: for each KiB. */
+static void measure_bulk(const char *name, bool is_ring, uint32_t size)
+{
+    kp_tab_created_t tab = server_start();
+    kp_handle_t ends[2];
+    kp_vmo_buffer_t memory = {0};
+    kp_ring_t ring;
+    int64_t event = kp_event_create();
+    check(kp_channel_create(ends) == KP_OK && event > 0 &&
+              kp_vmo_buffer_create(&memory, KP_RING_VMO_SIZE(RING_BYTES)) == KP_OK &&
+              kp_ring_init(&ring, memory.bytes, memory.size, RING_BYTES, true,
+                           (kp_handle_t)event) == KP_OK,
+          name);
+    kp_handle_t given[3] = {ends[1], (kp_handle_t)kp_vmo_buffer_share(&memory, KP_VMO_SHARE_WRITE),
+                            (kp_handle_t)kp_handle_duplicate((kp_handle_t)event, KP_RIGHTS_SAME)};
+    check(kp_channel_write(tab.channel, &is_ring, sizeof(is_ring), given, 3) == KP_OK, "role");
+    bulk_t bulk = {.channel = ends[0], .ring = is_ring ? &ring : NULL};
+    kp_status_t status = KP_OK;
+    uint32_t rounds = BULK_BYTES / size;
+    kp_time_t start = 0;
+    for (uint32_t i = 0; i < 2 * rounds && status == KP_OK; i++) { /* the first half finds pages */
+        if (i == rounds)
+            start = kp_now();
+        status = bulk_send(&bulk, size);
+    }
+    status |= bulk_announce(&bulk);
+    (void)kp_handle_close(ends[0]);
+    check(status == KP_OK, name);
+    tab_close(&tab); /* it has read all of it */
+    result(name, start, BULK_BYTES / 1024);
+    kp_vmo_buffer_destroy(&memory);
+    (void)kp_handle_close((kp_handle_t)event);
+}
+
 /* ---- Objects ---- */
 
 static void measure_objects(void)
@@ -232,6 +315,12 @@ int main(void)
     measure_memcpy();
     measure_queue("channel_write_read_64b_instructions", 5000, SMALL);
     measure_queue("channel_write_read_64k_instructions", 200, BIG);
+    measure_bulk("bulk_message_1k_instructions_per_kib", false, 1024);
+    measure_bulk("bulk_ring_1k_instructions_per_kib", true, 1024);
+    measure_bulk("bulk_message_4k_instructions_per_kib", false, 4096);
+    measure_bulk("bulk_ring_4k_instructions_per_kib", true, 4096);
+    measure_bulk("bulk_message_16k_instructions_per_kib", false, 16384);
+    measure_bulk("bulk_ring_16k_instructions_per_kib", true, 16384);
     measure_objects();
     measure_switch();
     measure_spawn();

@@ -4,7 +4,9 @@
 
 #include "runtime/program/call.h"
 #include "runtime/program/message.h"
+#include "runtime/program/ring.h"
 #include "runtime/program/startup.h"
+#include "runtime/program/vmo.h"
 
 /* Answers every request with as many of its bytes as the client wants: its first word says. */
 static void serve_calls(kp_handle_t channel)
@@ -26,6 +28,29 @@ static void serve_events(kp_handle_t ping, kp_handle_t pong)
     }
 }
 
+/* Takes bulk data until the other side closes: in messages, or in a ring of which messages say how much. */
+static void serve_bulk(kp_handle_t channel, kp_handle_t vmo, kp_handle_t event, bool is_ring)
+{
+    static kp_message_t message;
+    static uint8_t bytes[KP_CHANNEL_BYTES_MAX];
+    kp_vmo_buffer_t memory;
+    kp_ring_t ring;
+    if (kp_vmo_buffer_map(&memory, vmo, 0, true) != KP_OK ||
+        kp_ring_init(&ring, memory.bytes, memory.size, memory.size - KP_PAGE_SIZE, false, event) !=
+            KP_OK)
+        return;
+    while (kp_message_receive_wait(channel, &message, KP_TIME_INFINITE) == KP_OK) {
+        uint32_t size;
+        memcpy(&size, message.bytes, sizeof(size));
+        for (uint32_t left = is_ring ? size : 0; left > 0;) {
+            int64_t count = kp_ring_read(&ring, bytes, left < sizeof(bytes) ? left : sizeof(bytes));
+            if (count <= 0)
+                return;
+            left -= (uint32_t)count;
+        }
+    }
+}
+
 int main(void)
 {
     static kp_message_t message;
@@ -35,6 +60,9 @@ int main(void)
         return 1;
     if (message.handle_count == 1)
         serve_calls(kp_message_take(&message, 0));
+    else if (message.handle_count == 3)
+        serve_bulk(kp_message_take(&message, 0), kp_message_take(&message, 1),
+                   kp_message_take(&message, 2), message.bytes[0] != 0);
     else if (message.handle_count == 2)
         serve_events(kp_message_take(&message, 0), kp_message_take(&message, 1));
     return 0;

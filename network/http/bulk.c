@@ -57,8 +57,13 @@ kp_status_t kp_http_bulk_announce(kp_http_client_t *client)
 kp_status_t kp_http_bulk_write(kp_http_client_t *client, uint32_t txid, const void *bytes,
                                size_t count, size_t *done)
 {
+    kp_status_t status = KP_OK;
     if (client->is_ring_full)
         return KP_ERR_SHOULD_WAIT;
+    if (client->unannounced_txid != txid)
+        status = kp_http_bulk_announce(client);
+    if (status != KP_OK)
+        return status;
     int64_t written = kp_ring_write(&client->ring, bytes, count);
     if (written == KP_ERR_SHOULD_WAIT) {
         client->is_ring_full = true;
@@ -69,10 +74,9 @@ kp_status_t kp_http_bulk_write(kp_http_client_t *client, uint32_t txid, const vo
     if (written < 0)
         return (kp_status_t)written;
     *done = (size_t)written;
-    client->unannounced = (uint32_t)written;
+    client->unannounced += (uint32_t)written;
     client->unannounced_txid = txid;
-    kp_status_t status = kp_http_bulk_announce(client);
-    return status == KP_ERR_SHOULD_WAIT ? KP_OK : status; /* told of before anything else is sent */
+    return KP_OK;
 }
 
 void kp_http_bulk_clear(kp_http_client_t *client)

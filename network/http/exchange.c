@@ -69,11 +69,13 @@ static kp_status_t send_body(kp_http_exchange_t *exchange, const char *bytes, si
                              size_t *done)
 {
     kp_http_client_t *client = exchange->client;
-    kp_status_t status = client->is_writable ? kp_http_bulk_announce(client) : KP_ERR_SHOULD_WAIT;
-    if (status != KP_OK)
-        return status;
+    if (!client->is_writable)
+        return KP_ERR_SHOULD_WAIT;
     if (client->has_ring && size >= KP_HTTP_RING_MIN)
         return kp_http_bulk_write(client, exchange->txid, bytes, size, done);
+    kp_status_t status = kp_http_bulk_announce(client);
+    if (status != KP_OK)
+        return status;
     kp_message_header_t head = {KP_HTTP_DATA, exchange->txid};
     size_t count = size < KP_HTTP_DATA_MAX ? size : KP_HTTP_DATA_MAX;
     status = kp_http_client_sent(

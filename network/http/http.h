@@ -139,7 +139,8 @@ kp_status_t kp_http_bulk_accept(kp_http_client_t *client, kp_message_t *message)
 /* Tells of what is in the ring and was not told of; before any message that must come after it. KP_OK,
    ERR_SHOULD_WAIT, or the client is of no use any more. */
 kp_status_t kp_http_bulk_announce(kp_http_client_t *client);
-/* Puts bytes of a body into the ring, *done of them; results as above. */
+/* Puts bytes of a body into the ring, *done of them; results as above. The client is told of all that came
+   in a round by one message. */
 kp_status_t kp_http_bulk_write(kp_http_client_t *client, uint32_t txid, const void *bytes,
                                size_t count, size_t *done);
 void kp_http_bulk_clear(kp_http_client_t *client);

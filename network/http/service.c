@@ -233,8 +233,11 @@ static void run_client(kp_http_client_t *client)
         if (kp_http_exchange_resume(at))
             kp_http_exchange_destroy(at);
     }
-    if (!client->is_broken)
+    if (!client->is_broken) {
+        kp_status_t status = kp_http_bulk_announce(client);
+        client->is_broken = status != KP_OK && status != KP_ERR_SHOULD_WAIT;
         kp_http_exchanges_begin(client);
+    }
     watch_client(client);
 }
 
