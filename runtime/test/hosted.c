@@ -27,6 +27,9 @@ static const kp_job_limits_t limits = {
     .objects = 50000,
 };
 
+/* Standard streams of the next program, if any. */
+static kp_capability_t stream_in, stream_out;
+
 /* Starts a program; peer (may be empty) is granted as "peer". NULL-terminated arguments. */
 static kp_process_t *launch(const char *image_name, kp_capability_t peer, bool has_file,
                             const char *const *arguments)
@@ -41,6 +44,11 @@ static kp_process_t *launch(const char *image_name, kp_capability_t peer, bool h
         kp_startup_argument(&startup, *arguments);
     if (peer.object)
         kp_startup_grant(&startup, "peer", peer);
+    if (stream_out.object) {
+        kp_startup_grant(&startup, "stdin", stream_in);
+        kp_startup_grant(&startup, "stdout", stream_out);
+        stream_out = (kp_capability_t){0};
+    }
     if (has_file)
         kp_files_grant(&startup, "data/");
     kp_job_t *job;
@@ -151,6 +159,32 @@ KP_TEST(ring_between_two_processes)
 KP_TEST(startup_file)
 {
     expect_exit(RUN("test", true, "file"), 0);
+}
+
+KP_TEST(standard_streams)
+{
+    kp_capability_t in[2], out[2];
+    KP_REQUIRE(kp_channel_create(in) == KP_OK && kp_channel_create(out) == KP_OK);
+    stream_in = in[1];
+    stream_out = out[1];
+    KP_EXPECT_INT(kp_channel_send(in[0], "one line\nand ", 13, NULL, 0), KP_OK);
+    KP_EXPECT_INT(kp_channel_send(in[0], "a bit", 5, NULL, 0), KP_OK);
+    kp_process_t *process =
+        launch("test", (kp_capability_t){0}, false, (const char *const[]){"filter", NULL});
+    kp_capability_close(&in[0]); /* the end of its input */
+    expect_exit(finish(process), 0);
+    char text[64] = "";
+    size_t size = 0;
+    kp_message_t *message;
+    while (kp_channel_receive(out[0], KP_TIME_POLL, &message) == KP_OK) {
+        if (message->byte_count < sizeof(text) - size) {
+            memcpy(text + size, message->bytes, message->byte_count);
+            size += message->byte_count;
+        }
+        kp_message_destroy(message);
+    }
+    KP_EXPECT_STRING(text, "ONE LINE\nAND A BIT");
+    kp_capability_close(&out[0]);
 }
 
 KP_TEST(wasi)

@@ -42,6 +42,15 @@ static int test_hello(int argc, char **argv)
     return 0;
 }
 
+/* A filter as there are many: what comes by standard input goes, in capitals, to standard output. */
+static int test_filter(void)
+{
+    for (int byte; (byte = getchar()) != EOF;)
+        putchar(byte >= 'a' && byte <= 'z' ? byte - 'a' + 'A' : byte);
+    CHECK(fflush(stdout) == 0);
+    return 0;
+}
+
 static jmp_buf outer, inner;
 
 static void jump_deep(int depth)
@@ -419,6 +428,8 @@ int main(int argc, char **argv)
         return test_jump();
     if (strcmp(name, "memory-functions") == 0)
         return test_memory_functions();
+    if (strcmp(name, "filter") == 0)
+        return test_filter();
     if (strcmp(name, "clock") == 0)
         return test_clock();
     if (strcmp(name, "grow") == 0)

@@ -124,6 +124,18 @@ static kp_status_t give_all(void)
     return status;
 }
 
+KP_TEST(texts_of_the_startup_message)
+{
+    size_t count;
+    KP_EXPECT_STRING(kp_startup_arguments(&count)[1], "argument");
+    KP_EXPECT_INT(count, 2);
+    KP_EXPECT(!kp_startup_arguments(NULL)[2]);
+    KP_EXPECT_STRING(kp_startup_environment(&count)[0], "A=1");
+    KP_EXPECT_INT(count, 1);
+    KP_EXPECT(!kp_startup_environment(NULL)[1]);
+    KP_EXPECT_STRING(kp_startup_name(1), "file:data/empty");
+}
+
 KP_TEST(files_of_the_startup_message)
 {
     const uint64_t read = KP_WASI_RIGHT(KP_WASI_RIGHT_FD_READ) |
