@@ -36,6 +36,8 @@ static kp_status_t make_wasi(const kp_runner_options_t *options, const kp_handle
         status = kp_wasi_kpio_streams(*wasi, streams);
     if (status == KP_OK)
         status = kp_wasi_kpio_files(*wasi, "/");
+    if (status == KP_OK && options->input)
+        status = kp_runner_input(*wasi, options->input);
     if (status == KP_OK)
         status = kp_wasi_kpio_temporary(*wasi, "/tmp", KP_WASI_KPIO_TEMPORARY_BYTES);
     return status;

@@ -31,6 +31,10 @@ static bool take(kp_runner_options_t *options, const char **own, const char *nam
         options->metered = true;
         return true;
     }
+    if (strcmp(name, "--stdin") == 0) {
+        options->input = value;
+        return true;
+    }
     if (strcmp(name, "--max-memory") == 0)
         return number(value, UINT64_MAX, &options->memory_maximum);
     if (strcmp(name, "--env") == 0 && strchr(value, '=') &&

@@ -2,10 +2,10 @@
 
    Startup message (abi/startup.h):
      arguments  wasm-runner [--tier interpret|compile] [--fuel N] [--max-memory BYTES] [--env NAME=VALUE]...
-                [--] MODULE [ARGUMENT]...   MODULE names the file: `program/x.wasm` is the handle
+                [--stdin NAME] [--] MODULE [ARGUMENT]...   MODULE names the file: `program/x.wasm` is the handle
                 "file:program/x.wasm"; the program gets it as its argument 0, without directories
      environment   the program's, too
-     handles    file:MODULE; stdin, stdout, stderr (each may be missing); svc:compiler: without it programs
+     handles    file:MODULE; file:NAME for --stdin; stdin, stdout, stderr (each may be missing); svc:compiler: without it programs
                 are interpreted; other files: the program finds them below "/"
    Nothing else reaches the program: no other handle is ever looked at on its behalf.
 
@@ -38,6 +38,7 @@ typedef struct kp_runner_options {
     int64_t fuel;
     uint64_t memory_maximum; /* bytes */
     const char *module;      /* the file's name */
+    const char *input;       /* a file's name; NULL: the handle stdin */
     const char *const *environment;
     size_t environment_count;
     const char **arguments; /* of the program; 0: its name */
@@ -47,6 +48,10 @@ typedef struct kp_runner_options {
 /* False: wrong, and said so. `own` is room for the environment of the options and of the startup message. */
 bool kp_runner_parse(int argc, char **argv, kp_runner_options_t *options,
                      const char *own[KP_RUNNER_ENVIRONMENT_MAX]);
+
+/* The file becomes the standard input; after kp_wasi_kpio_files, whose descriptor follows the streams. ERR_NOT_FOUND,
+   ERR_TOO_LARGE (the name). */
+kp_status_t kp_runner_input(kp_wasi_t *wasi, const char *name);
 
 /* A module in memory and what runs it. */
 typedef struct kp_runner_code {

@@ -15,6 +15,8 @@ static const char help[] =
     "                           its text, its document, or where its elements are (JSON)\n"
     "  kpio view [URL]          the browser in a window of this machine\n"
     "  kpio run [URL]           boots the KPIO system in QEMU\n"
+    "  kpio run --program FILE.wasm [-- ARGUMENT...]\n"
+    "                           runs a WebAssembly program on KPIO, in QEMU or hosted\n"
     "  kpio trace URL -o trace.json\n"
     "                           what the kernel did while it loaded a page, for a timeline viewer\n"
     "  kpio wasm run FILE.wasm [ARGUMENT]...\n"

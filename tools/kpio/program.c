@@ -21,6 +21,8 @@ enum {
     RUNNER_MEBIBYTES = 512, /* of the job, beside the program's own memory: runtime and tables */
 };
 
+#define INPUT_NAME "program/.stdin"
+
 /* ---- the archive ---- */
 
 typedef struct part {
@@ -81,6 +83,30 @@ static bool add_system(archive_t *archive, const uint8_t *bytes, size_t size)
         found = found || strcmp(entry.name, wanted[1]) == 0;
     }
     return found;
+}
+
+/* All that standard input has, read to its end. */
+static bool add_input(archive_t *archive)
+{
+    size_t size = 0, room = 65536;
+    uint8_t *bytes = malloc(room);
+    ssize_t count = -1;
+    while (bytes && (count = read(STDIN_FILENO, bytes + size, room - size)) > 0) {
+        size += (size_t)count;
+        if (size < room)
+            continue;
+        uint8_t *grown = room < FILE_BYTES_MAX ? realloc(bytes, room *= 2) : NULL;
+        if (!grown) {
+            count = -1;
+            break;
+        }
+        bytes = grown;
+    }
+    if (count == 0 && bytes)
+        return add(archive, INPUT_NAME, bytes, size, bytes);
+    free(bytes);
+    kp_kpio_say("standard input cannot be read");
+    return false;
 }
 
 static bool add_file(archive_t *archive, const char *name, const char *path)
@@ -148,6 +174,8 @@ static bool add_arguments(archive_t *archive, const kp_user_program_t *program, 
         snprintf(number, sizeof number, "%llu", (unsigned long long)bytes);
         good = good && append(text, &used, "--max-memory") && append(text, &used, number);
     }
+    if (good && program->input)
+        good = append(text, &used, "--stdin") && append(text, &used, INPUT_NAME);
     for (size_t i = 0; good && i < program->environment.count; i++)
         good = append(text, &used, "--env") && append(text, &used, program->environment.items[i]);
     good = good && append(text, &used, "--") && append(text, &used, module);
@@ -200,6 +228,9 @@ static bool add_files(archive_t *archive, const kp_user_program_t *program)
     bool good = true;
     snprintf(name, sizeof name, "program/%s", base_name(program->path));
     good = add_arguments(archive, program, name) && add_file(archive, name, program->path);
+    if (good && program->input)
+        good = strcmp(program->input, "-") == 0 ? add_input(archive)
+                                                : add_file(archive, INPUT_NAME, program->input);
     for (size_t i = 0; good && i < program->files.count; i++) {
         const char *item = program->files.items[i], *equals = strchr(item, '=');
         const char *path = equals ? equals + 1 : item;

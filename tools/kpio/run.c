@@ -182,6 +182,8 @@ int kp_kpio_run(int count, char **arguments)
         {"--file", 0, KP_OPTION_LIST, "[NAME=]PATH",
          "the program finds it as /program/NAME, to read; may be given many times", &program.files,
          0, 0},
+        {"--stdin", 0, KP_OPTION_TEXT, "FILE", "the program's standard input; - for this command's",
+         &program.input, 0, 0},
         {"--fuel", 0, KP_OPTION_TEXT, "N", "function calls and loop turns of the program",
          &program.fuel, 0, 0},
         {"--max-memory", 0, KP_OPTION_TEXT, "BYTES", "of the program's linear memory (64M, 1G)",

@@ -65,6 +65,13 @@ int main(int argc, char **argv)
     }
     if (strcmp(what, "files") == 0)
         return files();
+    if (strcmp(what, "input") == 0) {
+        unsigned long sum = 0, count = 0;
+        for (int c; (c = getchar()) != EOF; count++)
+            sum = sum * 31 + (unsigned char)c;
+        printf("%lu bytes, %08lx\n", count, sum & 0xffffffff);
+        return feof(stdin) ? 0 : 1;
+    }
     if (strcmp(what, "clock") == 0) {
         struct timespec before, after, wait = {0, 20000000};
         clock_gettime(CLOCK_MONOTONIC, &before);

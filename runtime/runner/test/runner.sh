@@ -75,6 +75,10 @@ all() {
     run 0 --file runtime/test/greeting.txt --program "$program" -- files && says 'file: greet' &&
         says 'temporary: kept'
     check files $?
+    run 0 --program "$program" -- input && says '0 bytes, 00000000' &&
+        run 0 --stdin "$work/input" --program "$program" -- input && says "$(input_sum "$work/input")" &&
+        run 0 --stdin - --program "$program" -- input <"$work/input" && says "$(input_sum "$work/input")"
+    check input $?
     run 0 --program "$program" -- clock
     check clock $?
     run 0 --program "$work/huge.wasm"
@@ -84,7 +88,16 @@ all() {
     check bad-modules $?
 }
 
+input_sum() {
+    python3 -c 'import sys
+s = 0
+b = open(sys.argv[1], "rb").read()
+for c in b: s = (s * 31 + c) & 0xffffffff
+print("%d bytes, %08x" % (len(b), s))' "$1"
+}
+
 make_inputs
+head -c 200000 "$build/kpio" >"$work/input"
 for machine in hosted qemu; do
     accel= bundle=$build/kpio.bundle
     if [ $machine = qemu ]; then
