@@ -122,6 +122,7 @@ typedef enum kp_embed_ref_kind {
 } kp_embed_ref_kind_t;
 
 struct wasm_frame_t {
+    wasm_ref_t *instance; /* owned; NULL: not known */
     uint32_t function;
     size_t function_offset, module_offset;
 };

@@ -60,6 +60,13 @@ WASM_API_EXTERN void kpwasm_store_interrupt(wasm_store_t *store);
    Good until the next. */
 WASM_API_EXTERN const char *kpwasm_store_error(const wasm_store_t *store);
 
+/* Values of kind WASM_V128: of.ref is not a reference but the vector's own 16 bytes on the heap, little-endian,
+   which wasm_val_delete frees and wasm_val_copy copies (kind WASM_V128 without bytes when there is no
+   memory). A vector that a callback returns becomes WebAssembly's with the results. new: false without
+   memory. The second: false if it is none. */
+WASM_API_EXTERN bool kpwasm_val_new_v128(wasm_val_t *out, const uint8_t bytes[16]);
+WASM_API_EXTERN bool kpwasm_val_v128(const wasm_val_t *value, uint8_t bytes[16]);
+
 struct kp_wasi;
 /* The imports of a WASI preview 1 program: out has an extern for each import that WASI has, NULL for the
    others, which the caller fills. `wasi` (runtime/wasi/wasi.h) must outlive the store's calls. False: out

@@ -237,7 +237,7 @@ WASM_DECLARE_OWN(frame)
 WASM_DECLARE_VEC(frame, *)
 WASM_API_EXTERN own wasm_frame_t *wasm_frame_copy(const wasm_frame_t *);
 WASM_API_EXTERN struct wasm_instance_t *
-wasm_frame_instance(const wasm_frame_t *); /* NULL: not known */
+wasm_frame_instance(const wasm_frame_t *); /* lives as long as the frame; NULL: not known */
 WASM_API_EXTERN uint32_t wasm_frame_func_index(const wasm_frame_t *);
 WASM_API_EXTERN size_t wasm_frame_func_offset(const wasm_frame_t *);   /* in the function's body */
 WASM_API_EXTERN size_t wasm_frame_module_offset(const wasm_frame_t *); /* SIZE_MAX: not known */

@@ -130,6 +130,9 @@ wasm_trap_t *wasm_func_call(const wasm_func_t *func, const wasm_val_vec_t *argum
         (type->result_count && (!results || results->size < type->result_count)))
         return refuse(ref->store, "wrong number of arguments or results");
     kp_wasm_value_t values[room ? room : 1];
+    for (uint32_t i = 0; i < type->result_count; i++)
+        if (kp_wasm_functype_results(type)[i] == KP_WASM_TYPE_EXNREF)
+            return refuse(ref->store, "exception references do not cross the interface");
     for (uint32_t i = 0; i < type->parameter_count; i++)
         if (!kp_embed_value_in(type->types[i], &arguments->data[i], &values[i]))
             return refuse(ref->store, "argument of the wrong type");

@@ -15,6 +15,15 @@ wasm_ref_t *kp_embed_ref_new(wasm_store_t *store, kp_embed_ref_kind_t kind, void
     return ref;
 }
 
+static void free_frames(wasm_ref_t *trap)
+{
+    for (size_t i = 0; i < trap->frame_count; i++)
+        wasm_ref_delete(trap->frames[i].instance);
+    free(trap->frames);
+    trap->frames = NULL;
+    trap->frame_count = 0;
+}
+
 void wasm_ref_delete(wasm_ref_t *ref)
 {
     if (!ref || --ref->references != 0)
@@ -25,7 +34,7 @@ void wasm_ref_delete(wasm_ref_t *ref)
         kp_embed_module_release(ref->module);
     if (ref->kind == KP_EMBED_TRAP) {
         wasm_byte_vec_delete(&ref->message);
-        free(ref->frames);
+        free_frames(ref);
     }
     free(ref);
 }
@@ -123,9 +132,12 @@ wasm_foreign_t *wasm_foreign_new(wasm_store_t *store)
 
 /* ---- values ---- */
 
+/* A vector lies on the heap behind of.ref: the standard's structure keeps its size. */
 void wasm_val_delete(wasm_val_t *value)
 {
-    if (wasm_valkind_is_ref(value->kind))
+    if (value->kind == WASM_V128)
+        free(value->of.ref);
+    else if (wasm_valkind_is_ref(value->kind))
         wasm_ref_delete(value->of.ref);
     value->of.ref = NULL;
 }
@@ -133,8 +145,31 @@ void wasm_val_delete(wasm_val_t *value)
 void wasm_val_copy(wasm_val_t *out, const wasm_val_t *value)
 {
     *out = *value;
-    if (wasm_valkind_is_ref(value->kind))
+    if (value->kind == WASM_V128) {
+        out->of.ref = NULL;
+        if (value->of.ref)
+            kpwasm_val_new_v128(out, (const uint8_t *)value->of.ref);
+    } else if (wasm_valkind_is_ref(value->kind)) {
         out->of.ref = wasm_ref_copy(value->of.ref);
+    }
+}
+
+bool kpwasm_val_new_v128(wasm_val_t *out, const uint8_t bytes[16])
+{
+    void *vector = malloc(16);
+    out->kind = WASM_V128;
+    out->of.ref = vector;
+    if (vector)
+        memcpy(vector, bytes, 16);
+    return vector != NULL;
+}
+
+bool kpwasm_val_v128(const wasm_val_t *value, uint8_t bytes[16])
+{
+    if (value->kind != WASM_V128 || !value->of.ref)
+        return false;
+    memcpy(bytes, value->of.ref, 16);
+    return true;
 }
 
 bool kp_embed_reference_out(wasm_store_t *store, kp_wasm_type_t type, void *reference,
@@ -143,6 +178,8 @@ bool kp_embed_reference_out(wasm_store_t *store, kp_wasm_type_t type, void *refe
     *out = NULL;
     if (!reference)
         return true;
+    if (type == KP_WASM_TYPE_EXNREF)
+        return false; /* the standard has no handle for it */
     *out = type == KP_WASM_TYPE_FUNCREF ? kp_embed_ref_new(store, KP_EMBED_FUNC, reference)
                                         : wasm_ref_copy(reference);
     return *out != NULL;
@@ -155,6 +192,8 @@ void *kp_embed_reference_in(kp_wasm_type_t type, wasm_ref_t *ref)
         return NULL;
     if (type == KP_WASM_TYPE_FUNCREF)
         return ref->kind == KP_EMBED_FUNC ? ref->function : NULL;
+    if (type == KP_WASM_TYPE_EXNREF)
+        return NULL;
     if (!ref->is_held && ref->store) {
         ref->is_held = true;
         ref->references++;
@@ -171,6 +210,8 @@ bool kp_embed_value_out(wasm_store_t *store, kp_wasm_type_t type, const kp_wasm_
     out->kind = kp_embed_kind(type);
     if (kp_wasm_type_is_reference(type))
         return kp_embed_reference_out(store, type, value->reference, &out->of.ref);
+    if (type == KP_WASM_TYPE_V128)
+        return kpwasm_val_new_v128(out, value->bytes);
     memcpy(&out->of, value, 8);
     return true;
 }
@@ -186,6 +227,8 @@ bool kp_embed_value_in(kp_wasm_type_t type, const wasm_val_t *value, kp_wasm_val
         out->reference = kp_embed_reference_in(type, value->of.ref);
         return out->reference || !value->of.ref;
     }
+    if (type == KP_WASM_TYPE_V128)
+        return kpwasm_val_v128(value, out->bytes);
     memcpy(out, &value->of, type == KP_WASM_TYPE_I32 || type == KP_WASM_TYPE_F32 ? 4 : 8);
     return true;
 }
@@ -200,15 +243,20 @@ wasm_trap_t *wasm_trap_new(wasm_store_t *store, const wasm_message_t *message)
     return (wasm_trap_t *)(void *)trap;
 }
 
+/* A trap that a callback passes on keeps the frames of the call where it came from, before those around. */
 static void take_frames(wasm_ref_t *ref, const kp_wasm_trap_t *trap)
 {
-    free(ref->frames);
-    ref->frame_count = 0;
-    ref->frames = trap->frame_count ? calloc(trap->frame_count, sizeof *ref->frames) : NULL;
-    for (uint32_t i = 0; ref->frames && i < trap->frame_count; i++) {
+    wasm_frame_t *frames =
+        realloc(ref->frames, (ref->frame_count + trap->frame_count + 1) * sizeof *frames);
+    if (!frames)
+        return;
+    ref->frames = frames;
+    for (uint32_t i = 0; i < trap->frame_count; i++) {
         const kp_wasm_backtrace_frame_t *from = &trap->frames[i];
         wasm_frame_t *frame = &ref->frames[ref->frame_count++];
-        frame->function = from->function;
+        *frame = (wasm_frame_t){.function = from->function};
+        if (from->instance)
+            frame->instance = kp_embed_ref_new(ref->store, KP_EMBED_INSTANCE, from->instance);
         frame->module_offset = frame->function_offset = SIZE_MAX;
         if (from->module && from->offset != KP_WASM_OFFSET_UNKNOWN) {
             frame->module_offset = from->offset;
@@ -259,20 +307,24 @@ void wasm_trap_trace(const wasm_trap_t *trap, wasm_frame_vec_t *out)
 wasm_frame_t *wasm_frame_copy(const wasm_frame_t *frame)
 {
     wasm_frame_t *copy = malloc(sizeof *copy);
-    if (copy)
+    if (copy) {
         *copy = *frame;
+        wasm_ref_copy(copy->instance);
+    }
     return copy;
 }
 
 void wasm_frame_delete(wasm_frame_t *frame)
 {
+    if (!frame)
+        return;
+    wasm_ref_delete(frame->instance);
     free(frame);
 }
 
 wasm_instance_t *wasm_frame_instance(const wasm_frame_t *frame)
 {
-    (void)frame;
-    return NULL;
+    return (wasm_instance_t *)(void *)frame->instance;
 }
 
 uint32_t wasm_frame_func_index(const wasm_frame_t *frame)

@@ -36,13 +36,14 @@ kp_status_t kp_wasm_store_trap(kp_wasm_store_t *store, kp_wasm_trap_code_t code)
     return KP_ERR_TRAP;
 }
 
-void kp_wasm_store_trap_frame(kp_wasm_store_t *store, const kp_wasm_module_t *module,
-                              uint32_t function, uint32_t offset)
+void kp_wasm_store_trap_frame(kp_wasm_store_t *store, kp_wasm_instance_t *instance,
+                              const kp_wasm_module_t *module, uint32_t function, uint32_t offset)
 {
     kp_wasm_trap_t *trap = &store->trap;
     trap->frame_total++;
     if (trap->frame_count < KP_WASM_BACKTRACE_FRAMES)
-        trap->frames[trap->frame_count++] = (kp_wasm_backtrace_frame_t){module, function, offset};
+        trap->frames[trap->frame_count++] =
+            (kp_wasm_backtrace_frame_t){module, function, offset, instance};
 }
 
 bool kp_wasm_store_interrupted(kp_wasm_store_t *store)

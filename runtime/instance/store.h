@@ -155,8 +155,8 @@ kp_status_t kp_wasm_call(kp_wasm_store_t *store, kp_wasm_funcinst_t *function,
 /* Records a trap without frames; returns KP_ERR_TRAP, for host functions and tiers to return. */
 kp_status_t kp_wasm_store_trap(kp_wasm_store_t *store, kp_wasm_trap_code_t code);
 /* Appends a frame to the backtrace of the recorded trap: tiers call it as they unwind. */
-void kp_wasm_store_trap_frame(kp_wasm_store_t *store, const kp_wasm_module_t *module,
-                              uint32_t function, uint32_t offset);
+void kp_wasm_store_trap_frame(kp_wasm_store_t *store, kp_wasm_instance_t *instance,
+                              const kp_wasm_module_t *module, uint32_t function, uint32_t offset);
 /* Makes `exception` pending and returns KP_ERR_EXCEPTION. */
 kp_status_t kp_wasm_store_throw(kp_wasm_store_t *store, kp_wasm_exninst_t *exception);
 

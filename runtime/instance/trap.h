@@ -49,6 +49,7 @@ typedef struct kp_wasm_backtrace_frame {
     const kp_wasm_module_t *module; /* NULL: a host function */
     uint32_t function;              /* index in the module */
     uint32_t offset; /* of the instruction in the module, or KP_WASM_OFFSET_UNKNOWN */
+    struct kp_wasm_instance *instance; /* whose function it is; NULL: not known */
 } kp_wasm_backtrace_frame_t;
 
 enum { KP_WASM_BACKTRACE_FRAMES = 64 };

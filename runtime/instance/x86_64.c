@@ -148,26 +148,59 @@ kp_status_t kp_wasm_x86_thunk_call(kp_wasm_registers_t *registers, kp_wasm_insta
 
 /* ---- traps ---- */
 
-/* Appends the frames from `pc` out to the innermost entry. */
-void kp_wasm_x86_trap_walk(kp_wasm_store_t *store, const void *pc, void **frame)
+/* Whose function of `module` the frame is that goes on at pc: that of the call it made, if it made it
+   directly; else another instance can have been called, and then it has saved its own. */
+static kp_wasm_instance_t *frame_instance(const kp_wasm_store_t *store,
+                                          const kp_wasm_module_t *module, const uint8_t *pc,
+                                          void **frame, kp_wasm_instance_t *called)
+{
+    kp_wasm_instance_t *only = NULL, *saved = NULL;
+    uint32_t count = 0;
+    for (kp_wasm_instance_t *instance = store->instances; instance; instance = instance->next) {
+        if (instance->module != module)
+            continue;
+        only = instance;
+        count++;
+        if (instance == frame[-1])
+            saved = instance;
+    }
+    if (count == 1)
+        return only;
+    bool through = pc[-2] == 0xff && pc[-1] == 0x10; /* call [rax] */
+    if (called && called->module == module && !(through && saved))
+        return called;
+    return saved;
+}
+
+/* Appends the frames from `pc` out to the innermost entry. instance: that of the innermost, NULL if it has
+   saved it. */
+static void trap_walk(kp_wasm_store_t *store, kp_wasm_instance_t *instance, const void *pc,
+                      void **frame)
 {
     void **entry = (void **)((char *)store->head.entry + ENTRY_TO_FRAME);
     while (frame != entry) {
         const char *at = (const char *)pc - 1;
         const kp_wasm_code_range_t *range = kp_wasm_code_find(at);
-        if (range)
-            kp_wasm_store_trap_frame(store, range->module, kp_wasm_code_function(range, at),
-                                     KP_WASM_OFFSET_UNKNOWN);
+        if (range) {
+            instance = frame_instance(store, range->module, pc, frame, instance);
+            kp_wasm_store_trap_frame(store, instance, range->module,
+                                     kp_wasm_code_function(range, at), KP_WASM_OFFSET_UNKNOWN);
+        }
         pc = frame[1];
         frame = frame[0];
     }
+}
+
+void kp_wasm_x86_trap_walk(kp_wasm_store_t *store, const void *pc, void **frame)
+{
+    trap_walk(store, NULL, pc, frame);
 }
 
 void kp_wasm_x86_trap_record(uint32_t code, const void *pc, void **frame,
                              kp_wasm_instance_t *instance)
 {
     kp_wasm_store_trap(instance->store, (kp_wasm_trap_code_t)code);
-    kp_wasm_x86_trap_walk(instance->store, pc, frame);
+    trap_walk(instance->store, instance, pc, frame);
 }
 
 uint32_t kp_wasm_x86_check_stack(kp_wasm_instance_t *instance)

@@ -119,9 +119,10 @@ const kp_interpret_clause_t *kp_interpret_clause_find(const kp_interpret_functio
                                                       const kp_wasm_instance_t *instance,
                                                       const kp_wasm_exninst_t *exception);
 /* Appends the frames from `frame` out to `base` (not included) to the store's trap. pc: of the instruction
-   that trapped. */
-void kp_interpret_backtrace(kp_wasm_store_t *store, const kp_interpret_frame_t *frame,
-                            const kp_interpret_frame_t *base, const kp_interpret_insn_t *pc);
+   that trapped; instance: its own. */
+void kp_interpret_backtrace(kp_wasm_store_t *store, kp_wasm_instance_t *instance,
+                            const kp_interpret_frame_t *frame, const kp_interpret_frame_t *base,
+                            const kp_interpret_insn_t *pc);
 
 /* Vector instructions by number of opcode.h - 0x200; scalars are 8-byte slots. NULL: has its own way. */
 typedef void (*kp_interpret_vector_fn)(void *out, const void *x, const void *y, unsigned lane);

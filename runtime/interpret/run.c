@@ -696,7 +696,7 @@ trapped:
     kp_wasm_store_trap(store, trap);
 failed:
     RETURN_FUEL();
-    kp_interpret_backtrace(store, frame, base, pc);
+    kp_interpret_backtrace(store, instance, frame, base, pc);
     stack->frame = base;
     stack->top = old_top;
     return KP_ERR_TRAP;

@@ -238,15 +238,17 @@ const kp_interpret_clause_t *kp_interpret_clause_find(const kp_interpret_functio
     return NULL;
 }
 
-void kp_interpret_backtrace(kp_wasm_store_t *store, const kp_interpret_frame_t *frame,
-                            const kp_interpret_frame_t *base, const kp_interpret_insn_t *pc)
+void kp_interpret_backtrace(kp_wasm_store_t *store, kp_wasm_instance_t *instance,
+                            const kp_interpret_frame_t *frame, const kp_interpret_frame_t *base,
+                            const kp_interpret_insn_t *pc)
 {
     for (; frame != base; frame--) {
         const kp_interpret_function_t *function = frame->function;
         uint32_t offset = KP_WASM_OFFSET_UNKNOWN;
         if (function->insns && (size_t)(pc - function->insns) < function->insn_count)
             offset = function->offsets[pc - function->insns];
-        kp_wasm_store_trap_frame(store, function->owner->module, function->index, offset);
+        kp_wasm_store_trap_frame(store, instance, function->owner->module, function->index, offset);
+        instance = frame->instance;
         pc = frame->pc - 1;
     }
 }
