@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BYTES_MAX_DEFAULT (UINT64_C(256) << 20)
@@ -282,7 +283,15 @@ static bool is_entry_name(const char *name)
     return length == NAME_SIZE - 1 && strcmp(name + length - 5, ".code") == 0;
 }
 
-/* All entries, in a block of memory; NULL with *count 0: none, or no memory. */
+/* Written by a process that died before it was done. */
+static bool is_left_over(const char *name, const struct stat *stat)
+{
+    enum { SECONDS = 3600 };
+    return (strncmp(name, "new.", 4) == 0 || strncmp(name, "secret.", 7) == 0) &&
+           stat->st_mtim.tv_sec + SECONDS < time(NULL);
+}
+
+/* All entries, in a block of memory; NULL with *count 0: none, or no memory. Removes what was left over. */
 static record_t *records_list(const kp_code_cache_t *cache, size_t *count, uint64_t *total)
 {
     record_t *records = NULL;
@@ -295,8 +304,11 @@ static record_t *records_list(const kp_code_cache_t *cache, size_t *count, uint6
         close(copy);
     for (const struct dirent *item; folder && (item = readdir(folder)) != NULL;) {
         struct stat stat;
-        if (!is_entry_name(item->d_name) ||
-            fstatat(cache->folder, item->d_name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
+        if (fstatat(cache->folder, item->d_name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        if (is_left_over(item->d_name, &stat))
+            (void)unlinkat(cache->folder, item->d_name, 0);
+        if (!is_entry_name(item->d_name))
             continue;
         if (*count == room) {
             room = room * 2 + 64;

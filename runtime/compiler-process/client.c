@@ -180,6 +180,10 @@ static kp_status_t say_death(kp_compiler_process_t *process, kp_compile_failure_
     siginfo_t end = {0};
     process->is_dead = true;
     int result;
+    /* It may have closed the socket and live on. */
+    struct pollfd wait = {.fd = process->pidfd, .events = POLLIN};
+    if (poll(&wait, 1, 1000) == 0)
+        syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
     do
         result = waitid(P_PIDFD, (id_t)process->pidfd, &end, WEXITED);
     while (result != 0 && errno == EINTR);

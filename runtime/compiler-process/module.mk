@@ -39,3 +39,11 @@ UNIT_TESTS += compiler_lazy
 compiler_lazy_TEST_SRC = runtime/compiler-process/test/lazy.c $(COMPILER_OBTAIN_SRC) $(RUNTIME_COMPILED)
 compiler_lazy_TEST_LDFLAGS := -pthread
 $(call COMPILER_IMAGE,test,compiler_lazy)
+
+HOST_TOOLS += wasm_liar
+wasm_liar_HOST_SRC := runtime/compiler-process/test/liar.c
+wasm_liar_HOST_LDFLAGS := -static
+UNIT_TESTS += compiler_liar
+compiler_liar_TEST_SRC = $(addprefix runtime/compiler-process/,test/host.c test/liar_image.S client.c) $(RUNTIME_COMPILED)
+compiler_liar_TEST_LDFLAGS := -pthread
+$(BUILD)/obj/test/compiler_liar/runtime/compiler-process/test/liar_image.o: $(BUILD)/tools/wasm_liar

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/kp_test.h"
@@ -342,6 +343,32 @@ KP_TEST(eviction_by_size_and_use)
     KP_EXPECT_INT(kp_code_cache_find(cache, &last, &entry), KP_OK);
     kp_code_entry_release(&entry);
     KP_EXPECT_INT(kp_code_cache_find(cache, &early, &entry), KP_ERR_NOT_FOUND);
+    kp_code_cache_close(cache);
+    folder_remove();
+}
+
+KP_TEST(left_overs_are_removed)
+{
+    static const char *const names[] = {"new.0123456789abcdef", "secret.77", "mine"};
+    kp_code_cache_t *cache;
+    kp_code_key_t key = key_of(1);
+    char path[200];
+    folder_make();
+    KP_REQUIRE(kp_code_cache_open(folder, 0, &cache) == KP_OK);
+    for (unsigned old = 0; old < 2; old++) {
+        for (unsigned i = 0; i < 3; i++) {
+            struct timespec times[2] = {{time(NULL) - (old ? 7200 : 0), 0}};
+            times[1] = times[0];
+            snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+            int file = open(path, O_WRONLY | O_CREAT, 0600);
+            KP_EXPECT(file >= 0 && futimens(file, times) == 0 && close(file) == 0);
+        }
+        KP_EXPECT_INT(kp_code_cache_store(cache, &key, "code", 4), KP_OK);
+        for (unsigned i = 0; i < 3; i++) {
+            snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+            KP_EXPECT_INT(access(path, F_OK) == 0, !old || i == 2);
+        }
+    }
     kp_code_cache_close(cache);
     folder_remove();
 }
