@@ -31,8 +31,12 @@ $(BUILD)/bench/wasm/warm.wasm: bench/wasm/warm/start.c | $$(WASM_READY)
 	    -Wl,--no-gc-sections $$(for lib in $(WARM_LIBS); do echo $$(deps/build $$lib wasm)/*.a; done) -Wl,--no-whole-archive -o $@
 HOST_TOOLS += warm_measure
 warm_measure_HOST_SRC := bench/wasm/warm/measure.c
+HOST_TOOLS += warm_embed
+warm_embed_HOST_SRC = bench/wasm/warm/embed.c $(RUNTIME_API_SRC) $(RUNTIME_ALL)
+warm_embed_HOST_LDFLAGS := -pthread
+$(BUILD)/obj/tools/warm_embed/runtime/compiler-process/image.o: $(BUILD)/tools/wasm_compiler
 
 .PHONY: bench-wasm
-bench-wasm: $(BUILD)/bench/wasm/warm.wasm $(BUILD)/tools/warm_measure $(BUILD)/kpio $(BUILD)/bench/wasm/tab.wasm $(BUILD)/tools/bench_wasm $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.wasm) \
+bench-wasm: $(BUILD)/bench/wasm/warm.wasm $(BUILD)/tools/warm_measure $(BUILD)/tools/warm_embed $(BUILD)/kpio $(BUILD)/bench/wasm/tab.wasm $(BUILD)/tools/bench_wasm $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.wasm) \
     $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.native)
 	$(Q)bench/wasm/run $(RUNS)
