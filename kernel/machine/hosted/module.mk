@@ -44,6 +44,13 @@ hosted_calls_TEST_CFLAGS := -Ikernel/machine/hosted
 hosted_calls_TEST_LDFLAGS := -pthread -ldl
 hosted_calls_TEST_DEPS = $(CALLS_BUNDLE)
 
+HOST_TOOLS += hosted_scale
+hosted_scale_HOST_SRC = kernel/machine/hosted/test/scale.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
+hosted_scale_HOST_CFLAGS := -Ikernel/machine/hosted
+hosted_scale_HOST_LDFLAGS := -pthread -ldl
+TEST_SCRIPTS += kernel/machine/hosted/test/scale
+test: $(CALLS_BUNDLE)
+
 # Processes with threads: a program of its own, without a library.
 $(BUILD)/image/hosted/threads.kpi: $(BUILD)/native/kernel/machine/hosted/test/threads_program.o \
     runtime/image/check
