@@ -16,7 +16,7 @@ report() {
     echo "not ok threads-$1: $(grep -a -e panic -e 'ended by' "$work/log" | head -n 1 | cut -c 1-200) $(tail -n 1 "$work/log" | cut -c 1-200)"
 }
 
-[ $# -gt 0 ] || set -- 1 2 4
+[ $# -gt 0 ] || set -- hosted 1 2 4
 for machine in "$@"; do
     if [ "$machine" = hosted ]; then
         ASAN_OPTIONS=abort_on_error=0 timeout --kill-after=5 300 "$build/tools/hostile-hosted" \
