@@ -186,7 +186,7 @@ help:
 # make test          all tests; the last line is "N passed, N failed"
 # make bench         measurements, as tables
 # make bench-kernel  the kernel's own, in guest instructions
-# make test-wasm-qemu the WebAssembly specification suites on KPIO in QEMU, both tiers
+# make test-wasm-qemu  the WebAssembly specification suites on KPIO in QEMU, both tiers
 # make fuzz-calls CALLS=10000000   that many random system calls under ASan and UBSan
 # make lint          clang-format and clang-tidy
 # make iso           build/kpio.iso for BIOS and UEFI machines

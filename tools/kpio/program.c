@@ -327,13 +327,10 @@ static int join(void *context)
     return 0;
 }
 
-int kp_user_program_hosted(const kp_user_program_t *program, const char *archive, uint32_t timeout,
-                           bool verbose)
+int kp_user_system_hosted(const char *archive, const char *line, uint32_t timeout, bool verbose,
+                          int *result)
 {
-    char line[256];
     hosted_t context = {.timeout = timeout};
-    int result = 0;
-    kp_user_program_line(program, line, sizeof line);
     const kp_hosted_options_t options = {
         .bundle_path = archive,
         .command_line = line,
@@ -341,16 +338,26 @@ int kp_user_program_hosted(const kp_user_program_t *program, const char *archive
         .display = KP_HOSTED_DISPLAY_NONE,
         .log_level = verbose ? KP_LOG_DEBUG : -1,
     };
-    kp_status_t status = kp_hosted_run(&options, join, &context, &result);
+    kp_status_t status = kp_hosted_run(&options, join, &context, result);
     if (status != KP_OK) {
-        kp_kpio_say("%s: the system does not start: %s", program->path, kp_status_text(status));
+        kp_kpio_say("the system does not start: %s", kp_status_text(status));
         return KP_KPIO_MISSING;
     }
     if (context.timed_out) {
-        kp_kpio_say("%s: time limit", program->path);
+        kp_kpio_say("time limit: the system did not end in %u s", timeout);
         return KP_KPIO_TIMEOUT;
     }
-    return kp_user_program_exit(program->path, result);
+    return KP_KPIO_OK;
+}
+
+int kp_user_program_hosted(const kp_user_program_t *program, const char *archive, uint32_t timeout,
+                           bool verbose)
+{
+    char line[256];
+    int result = 0;
+    kp_user_program_line(program, line, sizeof line);
+    int code = kp_user_system_hosted(archive, line, timeout, verbose, &result);
+    return code == KP_KPIO_OK ? kp_user_program_exit(program->path, result) : code;
 }
 
 /* ---- a guest's output ---- */

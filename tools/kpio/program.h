@@ -30,6 +30,11 @@ void kp_user_program_line(const kp_user_program_t *program, char *line, size_t s
 int kp_user_program_hosted(const kp_user_program_t *program, const char *archive, uint32_t timeout,
                            bool verbose);
 
+/* Runs the system of an archive hosted, without screen and network, until its shell exits: its code in *result. Returns
+   an exit code. */
+int kp_user_system_hosted(const char *archive, const char *line, uint32_t timeout, bool verbose,
+                          int *result);
+
 /* kpio's exit code for how the kernel says it ended (kernel/init/program.h). */
 int kp_user_program_exit(const char *name, int code);
 

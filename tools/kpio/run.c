@@ -176,7 +176,8 @@ int kp_kpio_run(int count, char **arguments)
         {"--program", 0, KP_OPTION_TEXT, "FILE.wasm",
          "runs this WASI program in KPIO instead of the browser; its arguments stand after --",
          &program.path, 0, 0},
-        {"--machine", 0, KP_OPTION_TEXT, "qemu|hosted", "of --program (qemu)", &machine, 0, 0},
+        {"--machine", 0, KP_OPTION_TEXT, "qemu|hosted",
+         "hosted: as Linux processes, for programs and systems without a screen", &machine, 0, 0},
         {"--env", 0, KP_OPTION_LIST, "NAME=VALUE", "for the program; may be given many times",
          &program.environment, 0, 0},
         {"--file", 0, KP_OPTION_LIST, "[NAME=]PATH",
@@ -210,8 +211,8 @@ int kp_kpio_run(int count, char **arguments)
         return KP_KPIO_USAGE;
     bool hosted = strcmp(machine, "hosted") == 0;
     if ((positional > 1 && !program.path) || (!hosted && strcmp(machine, "qemu") != 0) ||
-        (hosted && !program.path)) {
-        kp_kpio_say("usage: %s; --machine hosted goes with --program", set.usage);
+        (hosted && positional && !program.path)) {
+        kp_kpio_say("usage: %s; --machine is qemu, or hosted without a URL", set.usage);
         return KP_KPIO_USAGE;
     }
     if (program.path) {
@@ -233,8 +234,13 @@ int kp_kpio_run(int count, char **arguments)
         kp_kpio_beside(hosted ? "kpio.bundle" : "x86_64/kpio.bundle", bundle, sizeof bundle))
         guest.bundle = bundle;
     guest.timeout = timeout;
-    if (hosted && guest.bundle)
+    if (hosted && guest.bundle && program.path)
         return run_program(&program, &guest, machine, append);
+    if (hosted && guest.bundle) {
+        int result = 0,
+            code = kp_user_system_hosted(guest.bundle, append, timeout, guest.verbose, &result);
+        return code == KP_KPIO_OK ? result & 255 : code;
+    }
     if (!guest.kernel || !guest.bundle || !file_there(guest.kernel, "kernel") ||
         !file_there(guest.bundle, "boot archive"))
         return KP_KPIO_MISSING;

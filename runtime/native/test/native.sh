@@ -1,8 +1,17 @@
 #!/bin/bash
-# Native programs on the machine x86_64: native_test as the system's shell. (hosted: unit test `native_hosted`.)
+# Native programs on both machines: native_test as the system's shell.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 build=${BUILD:-build}
+hosted=$("$build/kpio" run --machine hosted --bundle "$build/test/native-hosted.bundle" --timeout 60 \
+    --append 'display=off http=off' 2>&1)
+status=$?
+sed -n 's/^\(ok\|not ok\) native-/\1 native-hosted-/p' <<<"$hosted"
+if [ $status != 0 ] || [ "$(grep -ac '^ok native-' <<<"$hosted")" != 4 ]; then
+    echo 'not ok native-hosted'
+    tail -n 25 <<<"$hosted" | sed 's/^/# /'
+    exit 1
+fi
 command -v qemu-system-x86_64 >/dev/null || { echo "skip native-qemu: QEMU is not installed" && exit 0; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

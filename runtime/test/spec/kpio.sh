@@ -1,12 +1,15 @@
 #!/bin/bash
-# The specification suites on the machine x86_64 (QEMU, TCG): the native program spec_kpio as the system's shell, with
-# the suites in its boot archive.
+# The specification suites on KPIO, hosted and on the machine x86_64 (QEMU, TCG): the native program spec_kpio as the
+# system's shell, with the suites in its boot archive.
 #   kpio.sh [ENGINE [SUITE [WORD...]]]      WORD: for the program, e.g. only=simd_lane
+# KPIO_SPEC_MACHINES="hosted qemu"
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 build=${BUILD:-build}
 here=runtime/test/spec
-command -v qemu-system-x86_64 >/dev/null || { echo "skip wasm-testsuite-qemu: QEMU is not installed" && exit 0; }
+machines=${KPIO_SPEC_MACHINES:-hosted qemu}
+command -v qemu-system-x86_64 >/dev/null ||
+    { echo "skip wasm-testsuite-qemu: QEMU is not installed" && machines=${machines/qemu/}; }
 engines=${1:-interpret compile}
 suites=${2:-2022-11 2026-06}
 shift $(($# < 2 ? $# : 2))
@@ -15,6 +18,19 @@ trap 'rm -rf "$work"' EXIT
 bios=
 [ -f /usr/share/qemu/qboot.rom ] && bios='-bios /usr/share/qemu/qboot.rom'
 bad=0
+run() { # MACHINE WORDS: the suite's output and exit code
+    local seconds=${KPIO_SPEC_SECONDS:-300}
+    if [ "$1" = hosted ]; then
+        "$build/kpio" run --machine hosted --bundle "$work/bundle" --timeout "$seconds" --append "display=off http=off $2"
+        return
+    fi
+    # shellcheck disable=SC2086
+    timeout --kill-after=5 "$seconds" qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m 1024 -smp 1 \
+        -nodefaults -no-user-config -no-reboot -vga none -display none $bios -serial stdio \
+        -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$build/x86_64/kpio.elf" -initrd "$work/bundle" \
+        -append "display=off http=off net=off $2" </dev/null
+    [ $? = 1 ]
+}
 for suite in $suites; do
     if ! $here/unpack "$suite"; then
         echo "skip wasm-testsuite-qemu-$suite: not in the corpora, or its tools are not to be had"
@@ -30,21 +46,20 @@ for suite in $suites; do
             tar --format=ustar --owner=0 --group=0 -C $here/expect -rf "$work/suite.tar" "${list##*/}"
             expect=expect=${list##*/}
         fi
-        "$build/tools/bundle" "$work/bundle" "programs/shell.kpi=$build/image/x86_64/spec_kpio.kpi" \
-            "programs/compiler.kpi=$build/image/x86_64/compiler.kpi" "ui/suite.tar=$work/suite.tar"
-        # shellcheck disable=SC2086
-        timeout --kill-after=5 "${KPIO_SPEC_SECONDS:-300}" qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m 1024 \
-            -smp 1 -nodefaults -no-user-config -no-reboot -vga none -display none $bios -serial stdio \
-            -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$build/x86_64/kpio.elf" -initrd "$work/bundle" \
-            -append "display=off http=off net=off spawn=shell engine=$engine suite=$suite features=$features $expect $*" \
-            >"$work/log" 2>&1 </dev/null
-        status=$?
-        sed -nE "s,^(ok|not ok) ,&qemu-$suite/,p; /^# /p" "$work/log"
-        if [ $status != 1 ] || ! grep -aq '^# total: .* 0 failed' "$work/log"; then
-            bad=1
-            echo "not ok wasm-testsuite-qemu-$suite-$engine"
-            grep -avE '^(ok|not ok|#) ' "$work/log" | tail -n 20 | sed 's/^/# /'
-        fi
+        for machine in $machines; do
+            image=$build/image/x86_64
+            [ "$machine" = hosted ] && image=$build/image/hosted
+            "$build/tools/bundle" "$work/bundle" "programs/shell.kpi=$image/spec_kpio.kpi" \
+                "programs/compiler.kpi=$image/compiler.kpi" "ui/suite.tar=$work/suite.tar"
+            run "$machine" "spawn=shell engine=$engine suite=$suite features=$features $expect $*" >"$work/log" 2>&1
+            status=$?
+            sed -nE "s,^(ok|not ok) ,&$machine-$suite/,p; /^# /p" "$work/log"
+            if [ $status != 0 ] || ! grep -aq '^# total: .* 0 failed' "$work/log"; then
+                bad=1
+                echo "not ok wasm-testsuite-$machine-$suite-$engine"
+                grep -avE '^(ok|not ok|#) ' "$work/log" | tail -n 20 | sed 's/^/# /'
+            fi
+        done
     done
 done
 exit $bad

@@ -16,9 +16,9 @@ spec_kpio_SRC = $(addprefix runtime/test/spec/,kpio.c kpio_compile.c files_archi
 spec_kpio_STACK := 4
 spec_kpio_HEAP := 192
 OTHER_NATIVE_PROGRAMS += spec_kpio
-test: $(BUILD)/image/x86_64/spec_kpio.kpi $(BUILD)/image/x86_64/compiler.kpi
+test: $(foreach machine,x86_64 hosted,$(BUILD)/image/$(machine)/spec_kpio.kpi $(BUILD)/image/$(machine)/compiler.kpi)
 TEST_SCRIPTS += runtime/test/spec/kpio.sh
 # The same by itself: every engine and suite in QEMU.
 .PHONY: test-wasm-qemu
 test-wasm-qemu: $(BUILD)/x86_64/kpio.elf $(BUILD)/image/x86_64/spec_kpio.kpi $(BUILD)/image/x86_64/compiler.kpi $(BUILD)/tools/bundle
-	$(Q)runtime/test/spec/kpio.sh
+	$(Q)KPIO_SPEC_MACHINES=qemu runtime/test/spec/kpio.sh
