@@ -59,7 +59,7 @@ $(IMAGE_FLAGS): kp-image-flags
 	@cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
 
 PROGRAM_THREADS_OBJ = $(addprefix $(BUILD)/wasm/obj/,$(addsuffix .o,$(basename $(PROGRAM_THREADS_SRC))))
-$(BUILD)/wasm/obj/runtime/program/thread%.o: PROGRAM_CFLAGS += $(THREADS_CFLAGS)
+$(PROGRAM_THREADS_OBJ): PROGRAM_CFLAGS += $(THREADS_CFLAGS)
 $(BUILD)/wasm/obj/%.o: %.S | $$(WASM_READY)
 	@mkdir -p $(@D)
 	$(Q)$(WASM_CC) --target=wasm32-wasi -c $< -o $@

@@ -2,6 +2,10 @@
 
 #include <stdlib.h>
 
+#ifndef __wasm_atomics__
+#error "compile with -matomics: otherwise atomics are plain"
+#endif
+
 #define STACK_DEFAULT ((size_t)65536)
 #define STACK_MAX ((size_t)64 << 20)
 #define GUARD_SIZE ((size_t)16384) /* larger than frames usually are */
