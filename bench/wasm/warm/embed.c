@@ -86,8 +86,11 @@ int main(int argc, char **argv)
     FILE *file = times > 0 ? fopen(argv[2], "rb") : NULL;
     int64_t *took = file ? calloc((size_t)times, sizeof *took) : NULL;
     static char bytes[8 << 20];
-    if (!took)
+    if (!took) {
+        if (file)
+            fclose(file);
         return 2;
+    }
     wasm_byte_vec_t binary;
     wasm_byte_vec_new(&binary, fread(bytes, 1, sizeof bytes, file), bytes);
     fclose(file);
