@@ -18,9 +18,6 @@
 #include "kernel/machine/hosted/hosted_internal.h"
 #include "kernel/object/mapping.h"
 
-/* Lanes that one process may map in its life. It could keep each one's memory, and no more. */
-#define LANE_BUDGET 256u
-
 static struct {
     int socket;
     int pid;
@@ -319,7 +316,6 @@ kp_status_t kp_hosted_child_create(const kp_hosted_birth_t *birth, kp_hosted_chi
         return KP_ERR_NO_MEMORY;
     atomic_init(&child->references, 1);
     child->control_fd = child->pid_fd = -1;
-    child->lane_budget = LANE_BUDGET;
     kp_list_init(&child->link);
     kp_spin_init(&child->lock);
     kp_spin_init(&child->order_lock);

@@ -56,8 +56,7 @@ typedef struct kp_hosted_child {
     kp_spinlock_t lock;
     /* Of the thread that serves its first alone: */
     struct kp_channel_lane *lanes[KP_LANE_SLOTS]; /* referenced */
-    uint32_t lane_budget; /* lanes it may still map: it could keep the memory of all */
-    kp_handle_t called;   /* by which it made call_count channel calls one after the other */
+    kp_handle_t called; /* by which it made call_count channel calls one after the other */
     uint32_t call_count;
 } kp_hosted_child_t;
 

@@ -16,6 +16,7 @@
 
 /* Calls one after the other by one handle that make a lane worth its two pages. */
 #define WORTH_CALLS 4u
+#define LANE_PAGES (KP_LANE_SIZE / KP_PAGE_SIZE)
 /* Receives that go through the kernel after something else than a call ended one that stood. */
 #define COLD_RECEIVES 4u
 /* Between two kicks of a process that has not looked around. */
@@ -37,6 +38,7 @@ typedef struct lane {
     kp_channel_lane_t channel; /* what the channel knows */
     atomic_uint references;    /* the channel's, both processes' tables', those in use */
     int file;                  /* only to be mapped by the server yet; -1: was. Its thread's */
+    kp_quota_t *quota;         /* of the client, whose calls made it: charged with its pages */
     kp_lane_t *memory;         /* only the page with `state` is mapped here */
     lane_end_t ends[2];
     const kp_channel_t *server_end; /* constant */
@@ -82,6 +84,9 @@ static void lane_release(kp_channel_lane_t *channel)
         munmap(lane->memory, KP_PAGE_SIZE);
     if (lane->file >= 0)
         close(lane->file);
+    if (lane->quota)
+        kp_quota_refund(lane->quota, KP_QUOTA_PAGES, LANE_PAGES);
+    kp_quota_release(lane->quota);
     kp_kfree(lane);
 }
 
@@ -193,9 +198,8 @@ static uint32_t free_slot(const kp_hosted_child_t *child)
 static kp_status_t join(lane_t *lane, int which, kp_hosted_child_t *child, kp_handle_t handle)
 {
     uint32_t slot = free_slot(child);
-    if (slot == KP_LANE_SLOTS || child->lane_budget == 0)
+    if (slot == KP_LANE_SLOTS)
         return KP_ERR_QUOTA;
-    child->lane_budget--;
     if (child->lanes[slot])
         lane_release(child->lanes[slot]);
     child->lanes[slot] = &lane->channel;
@@ -211,11 +215,16 @@ static kp_status_t join(lane_t *lane, int which, kp_hosted_child_t *child, kp_ha
     return KP_OK;
 }
 
-static lane_t *make(const kp_channel_t *server_end)
+static lane_t *make(const kp_channel_t *server_end, kp_quota_t *quota)
 {
-    lane_t *lane = kp_kalloc(sizeof(*lane));
-    if (!lane)
+    if (kp_quota_charge(quota, KP_QUOTA_PAGES, LANE_PAGES) != KP_OK)
         return NULL;
+    lane_t *lane = kp_kalloc(sizeof(*lane));
+    if (!lane) {
+        kp_quota_refund(quota, KP_QUOTA_PAGES, LANE_PAGES);
+        return NULL;
+    }
+    lane->quota = kp_quota_acquire(quota);
     lane->channel.ops = &ops;
     atomic_init(&lane->references, 1);
     lane->server_end = server_end;
@@ -255,7 +264,7 @@ void kp_hosted_lane_offer(kp_hosted_child_t *child, kp_process_t *process, kp_ha
         return;
     kp_channel_t *end = kp_channel_from_object(object);
     kp_channel_lane_t *old = kp_channel_lane_get(end);
-    lane_t *lane = old ? NULL : make(kp_channel_peer(end));
+    lane_t *lane = old ? NULL : make(kp_channel_peer(end), process->quota);
     if (lane && join(lane, CLIENT, child, handle) == KP_OK &&
         !kp_channel_lane_attach(end, &lane->channel))
         lane_withdraw(&lane->channel); /* nobody else knows it */

@@ -63,8 +63,9 @@
    deadline, which the peer cannot hide for longer than one kick. A peer that lies makes its own calls
    fail, repeats them or reorders them, as it could by making them so.
 
-   A process that keeps the memory mapped after the withdrawal shares it with one other that it had a
-   channel to: no more than a VMO sent over that channel. A lane is never used for another pair. */
+   A process has a lane mapped until its slot is used again, and then shares it with one other that it had a
+   channel to: no more than a VMO sent over that channel. A lane is never used for another pair. Its pages
+   are charged to the client, whose calls made it, until neither has it. */
 #ifndef KP_HOSTED_LANE_H
 #define KP_HOSTED_LANE_H
 

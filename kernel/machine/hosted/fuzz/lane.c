@@ -370,7 +370,6 @@ static void begin(void)
             abort();
         atomic_init(&child->references, 1);
         child->page = page;
-        child->lane_budget = 20;
         atomic_init(&page->lane.deadline, INT64_MAX);
         world.child[i] = child;
     }

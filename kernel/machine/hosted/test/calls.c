@@ -18,7 +18,7 @@
 /* A guard against hanging, not a measure. */
 #define PATIENCE (120 * KP_NS_PER_S)
 
-static kp_process_t *launch(kp_capability_t peer, const char *const *arguments)
+static kp_process_t *launch_in(kp_job_t *job, kp_capability_t peer, const char *const *arguments)
 {
     const kp_image_t *image;
     if (kp_files_image("calls", &image) != KP_OK)
@@ -30,9 +30,13 @@ static kp_process_t *launch(kp_capability_t peer, const char *const *arguments)
         kp_startup_argument(&startup, *arguments);
     kp_startup_grant(&startup, "peer", peer);
     kp_process_t *process = NULL;
-    return kp_startup_launch(&startup, "calls", image, kp_job_root(), NULL, &process) == KP_OK
-               ? process
-               : NULL;
+    return kp_startup_launch(&startup, "calls", image, job, NULL, &process) == KP_OK ? process
+                                                                                     : NULL;
+}
+
+static kp_process_t *launch(kp_capability_t peer, const char *const *arguments)
+{
+    return launch_in(kp_job_root(), peer, arguments);
 }
 #define ARGUMENTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -155,6 +159,42 @@ KP_TEST(lanes_are_made_and_messages_counted)
     KP_EXPECT_INT(info.messages_sent, 1000);
     /* Most went past the kernel. */
     KP_EXPECT(info.calls < 200);
+}
+
+/* The client's job pays for a lane, and without the means there is none: the calls do not notice. */
+KP_TEST(lanes_are_charged)
+{
+    census_t before = take_census();
+    const kp_image_t *image;
+    KP_REQUIRE(kp_files_image("calls", &image) == KP_OK);
+    uint64_t memory = (uint64_t)image->info.initial_pages * (KP_WASM_PAGE_SIZE / KP_PAGE_SIZE);
+    uint64_t lane = KP_LANE_SIZE / KP_PAGE_SIZE;
+    for (int has_means = 0; has_means < 2; has_means++) {
+        const kp_job_limits_t limits = {
+            .handles = 100,
+            .queued_bytes = 1 << 20,
+            .pages = memory + lane - (has_means ? 0 : 1),
+            .processes = 1,
+            .objects = 100,
+        };
+        kp_job_t *job;
+        kp_job_limits_t used;
+        kp_capability_t ends[2];
+        KP_REQUIRE(kp_job_create(kp_job_root(), &limits, &job) == KP_OK);
+        KP_REQUIRE(kp_channel_create(ends) == KP_OK);
+        kp_process_t *server = launch(ends[0], ARGUMENTS("serve"));
+        kp_process_t *client = launch_in(job, ends[1], ARGUMENTS("count", "1", "1000"));
+        KP_REQUIRE(server && client);
+        expect_exit("client", finish(client));
+        kp_process_info_t info = finish(server);
+        expect_exit("server", info);
+        KP_EXPECT((info.calls < 200) == has_means);
+        (void)take_census();
+        kp_quota_used(job->quota, &used);
+        KP_EXPECT_INT(used.pages, 0);
+        kp_object_release(&job->object);
+    }
+    expect_census(before);
 }
 
 static uint32_t random_state = 1;
