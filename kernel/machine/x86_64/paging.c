@@ -4,20 +4,22 @@
 
 #include "kernel/machine/x86_64/cpu.h"
 #include "kernel/machine/x86_64/pages.h"
+#include "kernel/machine/x86_64/smp.h"
 
 #define SIZE_1G (1ull << 30)
 #define SIZE_2M (1ull << 21)
 
-enum { STACK_SLOT = 32768, STACK_SIZE = 24576, ROOT_ENTRIES = 512 };
+enum { STACK_SLOT = 32768, STACK_SIZE = 24576, STACKS_KEPT = 16, ROOT_ENTRIES = 512 };
 
 extern char kp_x86_image_start[], kp_x86_text_start[], kp_x86_text_end[], kp_x86_rodata_end[];
 extern char kp_x86_image_end[], kp_x86_boot_stack_guard[];
 
 static uint64_t root; /* physical */
 static kp_spinlock_t lock;
-static uint64_t mmio_next;  /* guarded by: lock */
-static uint64_t stack_next; /* guarded by: lock */
-static uint64_t stack_free; /* bottom of a free stack, chained; guarded by: lock */
+static uint64_t mmio_next;   /* guarded by: lock */
+static uint64_t stack_next;  /* guarded by: lock */
+static uint64_t stack_free;  /* bottom of a free stack, chained; guarded by: lock */
+static uint32_t stacks_kept; /* of those; guarded by: lock */
 
 static unsigned index_of(uint64_t address, unsigned level)
 {
@@ -167,48 +169,100 @@ volatile void *kp_x86_map_mmio(uint64_t physical, uint64_t size)
     return status == KP_OK ? (volatile void *)(address + offset) : NULL;
 }
 
-/* A slot is 32 KiB: 8 KiB never mapped, then 24 KiB of stack. Freed stacks are kept for the next.
- */
+/* A slot is 32 KiB: 8 KiB never mapped, then 24 KiB of stack. Some freed stacks are kept for the next;
+   the slots of the others are, without their pages. */
+typedef struct slot {
+    struct slot *next;
+    uint64_t bottom;
+} slot_t;
+
+static slot_t *slots_empty; /* guarded by: lock */
+
+/* Takes the page out of the kernel's map. lock is held, and somebody sees to the TLBs. */
+static void *stack_page_unmap(uint64_t address)
+{
+    uint64_t *entry = kp_x86_paging_entry(root, address, false, NULL);
+    void *page = table_of(*entry);
+    *entry = 0;
+    return page;
+}
+
+/* lock is held. */
+static bool stack_map(uint64_t bottom)
+{
+    for (uint64_t at = 0; at < STACK_SIZE; at += KP_PAGE_SIZE) {
+        void *page = kp_x86_page_allocate();
+        if (page && kp_x86_paging_map(bottom + at, kp_x86_physical(page), KP_PAGE_SIZE,
+                                      KP_X86_PTE_WRITE | KP_X86_PTE_NO_EXECUTE) == KP_OK)
+            continue;
+        kp_x86_page_free(page);
+        /* What was mapped goes back; no other CPU has seen it. */
+        while (at > 0) {
+            at -= KP_PAGE_SIZE;
+            page = stack_page_unmap(bottom + at);
+            kp_x86_tlb_flush(bottom + at);
+            kp_x86_page_free(page);
+        }
+        return false;
+    }
+    return true;
+}
+
 uint64_t kp_x86_stack_allocate(void)
 {
     kp_spin_lock(&lock);
     uint64_t bottom = stack_free;
+    slot_t *slot = NULL;
     if (bottom) {
         stack_free = *(uint64_t *)bottom;
-        kp_spin_unlock(&lock);
-        return bottom + STACK_SIZE;
-    }
-    bottom = stack_next + (STACK_SLOT - STACK_SIZE);
-    for (uint64_t at = 0; at < STACK_SIZE; at += KP_PAGE_SIZE) {
-        void *page = kp_x86_page_allocate();
-        if (!page || kp_x86_paging_map(bottom + at, kp_x86_physical(page), KP_PAGE_SIZE,
-                                       KP_X86_PTE_WRITE | KP_X86_PTE_NO_EXECUTE) != KP_OK) {
-            kp_x86_page_free(page);
-            /* What was mapped goes back; the slot is tried again next time. */
-            while (at > 0) {
-                at -= KP_PAGE_SIZE;
-                uint64_t *entry = kp_x86_paging_entry(root, bottom + at, false, NULL);
-                page = table_of(*entry);
-                *entry = 0;
-                kp_x86_tlb_flush(bottom + at);
-                kp_x86_page_free(page);
-            }
-            kp_spin_unlock(&lock);
-            return 0;
+        stacks_kept--;
+    } else if (slots_empty) {
+        bottom = slots_empty->bottom;
+        if (stack_map(bottom)) {
+            slot = slots_empty;
+            slots_empty = slot->next;
+        } else {
+            bottom = 0;
         }
+    } else {
+        bottom = stack_next + (STACK_SLOT - STACK_SIZE);
+        if (stack_map(bottom))
+            stack_next += STACK_SLOT;
+        else
+            bottom = 0; /* the slot is tried again next time */
     }
-    stack_next += STACK_SLOT;
     kp_spin_unlock(&lock);
-    return bottom + STACK_SIZE;
+    kp_kfree(slot);
+    return bottom ? bottom + STACK_SIZE : 0;
 }
 
 void kp_x86_stack_free(uint64_t top)
 {
     if (!top)
         return;
+    uint64_t bottom = top - STACK_SIZE;
+    void *pages[STACK_SIZE / KP_PAGE_SIZE];
+    slot_t *slot = kp_kalloc(sizeof(*slot));
     kp_spin_lock(&lock);
-    *(uint64_t *)(top - STACK_SIZE) = stack_free;
-    stack_free = top - STACK_SIZE;
+    bool is_kept = !slot || stacks_kept < STACKS_KEPT;
+    if (is_kept) {
+        *(uint64_t *)bottom = stack_free;
+        stack_free = bottom;
+        stacks_kept++;
+    }
+    for (uint64_t i = 0; i < KP_ARRAY_COUNT(pages) && !is_kept; i++)
+        pages[i] = stack_page_unmap(bottom + i * KP_PAGE_SIZE);
+    kp_spin_unlock(&lock);
+    if (is_kept) {
+        kp_kfree(slot);
+        return;
+    }
+    kp_x86_smp_forget(bottom, top); /* before anybody else gets the pages or the slot */
+    for (uint64_t i = 0; i < KP_ARRAY_COUNT(pages); i++)
+        kp_x86_page_free(pages[i]);
+    kp_spin_lock(&lock);
+    *slot = (slot_t){slots_empty, bottom};
+    slots_empty = slot;
     kp_spin_unlock(&lock);
 }
 

@@ -16,7 +16,7 @@ enum {
 /* What CPUs are asked to do; one request at a time. Whoever waits for the lock answers meanwhile. */
 static struct {
     kp_spinlock_t lock;
-    kp_machine_space_t *space; /* NULL: nothing but to answer; guarded by: lock, until answered */
+    kp_machine_space_t *space; /* NULL: the kernel's; guarded by: lock, until answered */
     uint64_t start, end;
     _Atomic uint32_t pending; /* bit: CPU that has not answered */
 } request;
@@ -55,13 +55,22 @@ static void flush(kp_x86_cpu_t *cpu, kp_machine_space_t *space, uint64_t start, 
     }
 }
 
+/* The same of kernel addresses, which every space has. */
+static void forget(uint64_t start, uint64_t end)
+{
+    for (uint64_t at = start; at < end; at += KP_PAGE_SIZE)
+        kp_x86_tlb_flush(at);
+}
+
 void kp_x86_smp_poll(void)
 {
     kp_x86_cpu_t *cpu = kp_x86_cpu();
     uint32_t bit = 1u << cpu->number;
     if (!(atomic_load_explicit(&request.pending, memory_order_acquire) & bit))
         return;
-    if (request.space && cpu->space == request.space)
+    if (!request.space)
+        forget(request.start, request.end);
+    else if (cpu->space == request.space)
         flush(cpu, request.space, request.start, request.end);
     atomic_fetch_and(&request.pending, ~bit);
 }
@@ -93,6 +102,18 @@ void kp_x86_smp_shootdown(kp_machine_space_t *space, uint64_t start, uint64_t en
     uint32_t others = atomic_load(&space->cpus) & ~(1u << cpu->number);
     if (others)
         ask(others, space, start, end);
+    if (interrupts)
+        kp_x86_interrupts_on();
+}
+
+void kp_x86_smp_forget(uint64_t start, uint64_t end)
+{
+    bool interrupts = kp_x86_flags() & KP_X86_FLAG_INTERRUPT;
+    kp_x86_interrupts_off();
+    forget(start, end);
+    uint32_t others = (uint32_t)((1ull << kp_x86_view.count) - 1) & ~(1u << kp_x86_cpu()->number);
+    if (others)
+        ask(others, NULL, start, end);
     if (interrupts)
         kp_x86_interrupts_on();
 }

@@ -21,6 +21,9 @@ void kp_x86_smp_poll(void);
    may be taken, also with locks held (but not a CPU's own). CPUs that only kept the space from an
    earlier thread give it up: after a call when no thread runs in it, no CPU has it. */
 void kp_x86_smp_shootdown(kp_machine_space_t *space, uint64_t start, uint64_t end);
+/* No CPU knows the translations of these few kernel pages any more, when this returns. Thread context, no
+   locks held. */
+void kp_x86_smp_forget(uint64_t start, uint64_t end);
 /* Returns when the CPU has been in the kernel since the call, with interrupts off: what it did before is
    over, what it does next sees what was written before. Not for the calling CPU. No locks held. */
 void kp_x86_smp_barrier(uint32_t cpu);

@@ -81,6 +81,35 @@ static void test_pages(void)
     kp_x86_pages_free(large, 2048);
 }
 
+/* Stacks that are not needed any more go back, but a few; their places are used again. */
+static void test_stacks(void)
+{
+    enum { STACKS = 200, SIZE = 24576, KEPT = 16 };
+    static uint64_t stacks[STACKS];
+    uint64_t total, before = 0, after[3], highest[3] = {0};
+    bool good = true;
+    for (unsigned round = 0; round < 3; round++) {
+        kp_x86_memory_usage(&total, &before);
+        for (unsigned i = 0; i < STACKS && good; i++) {
+            stacks[i] = kp_x86_stack_allocate();
+            good = stacks[i] != 0;
+            for (uint64_t at = 8; at < SIZE && good; at += 1000)
+                *(volatile uint64_t *)((stacks[i] - at) & ~7ull) = i * 7919 + at;
+            highest[round] = KP_MAX(highest[round], stacks[i]);
+        }
+        for (unsigned i = 0; i < STACKS && good; i++)
+            for (uint64_t at = 8; at < SIZE; at += 1000)
+                good = good && *(volatile uint64_t *)((stacks[i] - at) & ~7ull) == i * 7919 + at;
+        for (unsigned i = 0; i < STACKS; i++)
+            kp_x86_stack_free(stacks[i]);
+        kp_x86_memory_usage(&total, &after[round]);
+    }
+    /* Page tables and what remembers the places stay. */
+    good = good && after[2] + KEPT * SIZE + 131072 >= before && after[1] == after[2] &&
+           highest[0] == highest[2];
+    kp_test_report("stacks_go_back", good);
+}
+
 static void test_heap(void)
 {
     static uint8_t *blocks[BLOCKS];
@@ -357,6 +386,7 @@ void kp_kernel_main(const kp_boot_t *boot)
     test_protection();
     test_exhaustion(); /* so all books are made, and what is free stays the same below */
     test_pages();
+    test_stacks();
     test_heap();
     test_threads();
     test_time_and_random();
@@ -368,8 +398,7 @@ void kp_kernel_main(const kp_boot_t *boot)
     kp_x86_memory_usage(&total, &before);
     kp_test_stress(kp_x86_boot_option("stress", what, sizeof(what)) ? 20000 : 300);
     kp_x86_memory_usage(&total, &after);
-    /* Kernel stacks are kept for reuse: at most 8 of 24 KiB and their page tables more than before.
-     */
+    /* Kernel stacks are kept for reuse: at most 8 more than before. */
     kp_test_report("stress_memory_returned", after + 8 * 24576 + 65536 >= before);
     kp_test_report("wx_and_user_bits_after", kp_x86_paging_violations() == 0);
     kp_log("selftest", KP_LOG_INFO, "end, %d failed", kp_test_failures());
