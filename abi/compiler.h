@@ -14,7 +14,8 @@
    Errors in the reply's status: KP_ERR_BAD_FORMAT, KP_ERR_NOT_SUPPORTED, KP_ERR_TOO_LARGE (the module; text,
    offset and function say where), KP_ERR_INVALID_ARGUMENT (the request), KP_ERR_ACCESS_DENIED and
    KP_ERR_WRONG_TYPE (the handle), KP_ERR_TIMED_OUT (the module took longer than any should),
-   KP_ERR_QUOTA (the connection holds code of KP_COMPILER_CLIENT_BYTES_MAX, or all memory for code is held),
+   KP_ERR_QUOTA (the client, which is the job that its process is in, holds code of
+   KP_COMPILER_CLIENT_BYTES_MAX, or all memory for code is held),
    KP_ERR_NO_MEMORY, KP_ERR_PROCESS_DEAD (the process that compiled it crashed). A message that is no
    request closes the connection. */
 #ifndef KP_ABI_COMPILER_H
@@ -29,7 +30,7 @@ enum {
 
 #define KP_COMPILER_MODULE_BYTES_MAX (64u << 20)
 #define KP_COMPILER_CODE_BYTES_MAX (256u << 20)
-/* Code of one connection that somebody still holds. */
+/* Code that one client was given and somebody still holds. */
 #define KP_COMPILER_CLIENT_BYTES_MAX (256u << 20)
 /* Of one connection; further requests wait in its channel. */
 #define KP_COMPILER_REQUESTS_MAX 4u

@@ -26,6 +26,12 @@ typedef struct kp_channel_call {
     kp_channel_message_t reply;
 } kp_channel_call_t;
 
+/* What a server gets with each new connection (service_register), by the kernel: who asked for it. */
+typedef struct kp_service_request {
+    uint64_t job; /* koid of the job of the process that asked; 0: the kernel */
+} kp_service_request_t;
+
+KP_STATIC_ASSERT(sizeof(kp_service_request_t) == 8, "ABI layout");
 KP_STATIC_ASSERT(sizeof(kp_channel_message_t) == 20, "ABI layout");
 KP_STATIC_ASSERT(sizeof(kp_channel_call_t) == 40, "ABI layout");
 

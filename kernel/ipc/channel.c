@@ -433,7 +433,7 @@ void kp_channel_unpop(kp_channel_t *end, kp_message_t *message)
 
 static bool message_is_dead(const kp_message_t *message)
 {
-    if (message->capability_count != 1 || message->byte_count)
+    if (message->capability_count != 1)
         return false;
     const kp_object_t *object = message->capabilities[0].object;
     return object && object->type == KP_TYPE_CHANNEL &&

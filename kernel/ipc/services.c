@@ -1,5 +1,7 @@
 #include "kernel/ipc/services.h"
 
+#include "abi/ipc.h"
+
 #include "kernel/ipc/channel.h"
 #include "kernel/object/process_private.h"
 
@@ -106,9 +108,10 @@ kp_status_t kp_service_register(kp_service_t *service, kp_capability_t *requests
     return requests->object ? KP_OK : KP_ERR_ALREADY_EXISTS;
 }
 
-kp_status_t kp_service_connect_for(kp_service_t *service, kp_quota_t *quota,
+kp_status_t kp_service_connect_for(kp_service_t *service, kp_quota_t *quota, uint64_t job,
                                    kp_capability_t *connection)
 {
+    const kp_service_request_t request = {.job = job};
     kp_capability_t ends[2];
     kp_status_t status = kp_channel_create(ends);
     if (status != KP_OK)
@@ -116,11 +119,11 @@ kp_status_t kp_service_connect_for(kp_service_t *service, kp_quota_t *quota,
     for (int i = 0; i < 2 && status == KP_OK; i++)
         status = kp_object_charge(ends[i].object, quota);
     if (status == KP_OK) {
-        status = kp_channel_send(service->sender, NULL, 0, &ends[1], 1);
+        status = kp_channel_send(service->sender, &request, sizeof(request), &ends[1], 1);
         /* Nobody may keep others out by connecting and going away. */
         if (status == KP_ERR_SHOULD_WAIT &&
             kp_channel_drop_dead(kp_channel_from_object(service->sender.object)))
-            status = kp_channel_send(service->sender, NULL, 0, &ends[1], 1);
+            status = kp_channel_send(service->sender, &request, sizeof(request), &ends[1], 1);
     }
     if (status != KP_OK) {
         kp_capability_close(&ends[0]);
@@ -137,5 +140,5 @@ kp_status_t kp_service_connect_for(kp_service_t *service, kp_quota_t *quota,
 
 kp_status_t kp_service_connect(kp_service_t *service, kp_capability_t *connection)
 {
-    return kp_service_connect_for(service, NULL, connection);
+    return kp_service_connect_for(service, NULL, 0, connection);
 }

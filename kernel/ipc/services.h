@@ -27,8 +27,8 @@ const char *kp_service_name(const kp_service_t *service);
    ERR_ALREADY_EXISTS. */
 kp_status_t kp_service_register(kp_service_t *service, kp_capability_t *requests);
 /* ERR_SHOULD_WAIT when too many requests of clients that are still there wait unread. The connection is
-   charged to quota: ERR_QUOTA. */
-kp_status_t kp_service_connect_for(kp_service_t *service, kp_quota_t *quota,
+   charged to quota: ERR_QUOTA. job: what the server is told (kp_service_request_t). */
+kp_status_t kp_service_connect_for(kp_service_t *service, kp_quota_t *quota, uint64_t job,
                                    kp_capability_t *connection);
 /* For kernel code. */
 kp_status_t kp_service_connect(kp_service_t *service, kp_capability_t *connection);

@@ -105,7 +105,8 @@ int64_t kp_call_service_register(kp_call_t *call)
 int64_t kp_call_service_connect(kp_call_t *call)
 {
     kp_capability_t connection;
-    kp_status_t status = kp_service_connect_for(kp_service_from_object(call->object),
-                                                call->process->quota, &connection);
+    kp_status_t status =
+        kp_service_connect_for(kp_service_from_object(call->object), call->process->quota,
+                               call->process->job->object.koid, &connection);
     return status == KP_OK ? kp_call_result_handle(call, connection) : status;
 }

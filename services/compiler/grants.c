@@ -60,6 +60,16 @@ uint64_t kp_compiler_grants_held(kp_compiler_connection_t *connection)
     return held;
 }
 
+uint64_t kp_compiler_client_held(kp_compiler_service_t *service, const kp_compiler_job_t *client)
+{
+    uint64_t held = 0;
+    for (kp_compiler_connection_t *each = service->connections; each; each = each->next) {
+        if (each->client == client)
+            held += kp_compiler_grants_held(each);
+    }
+    return held;
+}
+
 void kp_compiler_grants_revoke(kp_compiler_connection_t *connection)
 {
     while (connection->grants)
@@ -73,7 +83,8 @@ int64_t kp_compiler_grant(kp_compiler_connection_t *connection, kp_compiler_entr
         grant = grant->next;
     if (grant)
         return kp_handle_duplicate(grant->code, CLIENT_RIGHTS);
-    if (kp_compiler_grants_held(connection) + entry->bytes > KP_COMPILER_CLIENT_BYTES_MAX)
+    if (kp_compiler_client_held(connection->service, connection->client) + entry->bytes >
+        KP_COMPILER_CLIENT_BYTES_MAX)
         return KP_ERR_QUOTA;
     grant = calloc(1, sizeof(*grant));
     if (!grant)

@@ -32,6 +32,38 @@ void kp_compiler_connection_watch(kp_compiler_connection_t *connection)
                         connection);
 }
 
+/* The client with that job, with one connection more; NULL: no memory, or it has too many. */
+static kp_compiler_job_t *client_join(kp_compiler_service_t *service, uint64_t job)
+{
+    kp_compiler_job_t *client = service->clients;
+    while (client && client->job != job)
+        client = client->next;
+    if (!client) {
+        client = calloc(1, sizeof(*client));
+        if (!client)
+            return NULL;
+        client->job = job;
+        client->next = service->clients;
+        service->clients = client;
+    }
+    if (client->connections == KP_COMPILER_CLIENT_CONNECTIONS)
+        return NULL;
+    client->connections++;
+    return client;
+}
+
+static void client_leave(kp_compiler_service_t *service, kp_compiler_job_t *client)
+{
+    if (--client->connections > 0)
+        return;
+    kp_compiler_cache_leave(&service->cache, &client->account);
+    kp_compiler_job_t **link = &service->clients;
+    while (*link != client)
+        link = &(*link)->next;
+    *link = client->next;
+    free(client);
+}
+
 static void connection_close(kp_compiler_connection_t *connection)
 {
     kp_compiler_service_t *service = connection->service;
@@ -44,7 +76,7 @@ static void connection_close(kp_compiler_connection_t *connection)
     *link = connection->next;
     service->connection_count--;
     kp_compiler_grants_revoke(connection);
-    kp_compiler_cache_leave(&service->cache, &connection->account);
+    client_leave(service, connection->client);
     free(connection);
 }
 
@@ -110,23 +142,31 @@ static void on_connection(void *context, kp_handle_t channel, kp_signals_t obser
     kp_compiler_connection_watch(connection);
 }
 
-static void connection_add(kp_compiler_service_t *service, kp_handle_t channel)
+static kp_status_t connection_add(kp_compiler_service_t *service, kp_handle_t channel, uint64_t job)
 {
-    kp_compiler_connection_t *connection =
-        service->connection_count < KP_COMPILER_CLIENTS_MAX ? calloc(1, sizeof(*connection)) : NULL;
-    if (connection) {
-        connection->service = service;
-        connection->channel = channel;
-        if (kp_loop_watch(&service->loop, channel, KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED,
-                          on_connection, connection) == KP_OK) {
-            connection->next = service->connections;
-            service->connections = connection;
-            service->connection_count++;
-            return;
-        }
+    if (service->connection_count == KP_COMPILER_CONNECTIONS_MAX)
+        return KP_ERR_QUOTA;
+    kp_compiler_connection_t *connection = calloc(1, sizeof(*connection));
+    kp_compiler_job_t *client = connection ? client_join(service, job) : NULL;
+    if (!client) {
         free(connection);
+        return KP_ERR_NO_MEMORY;
     }
-    (void)kp_handle_close(channel);
+    connection->service = service;
+    connection->client = client;
+    connection->channel = channel;
+    kp_status_t status =
+        kp_loop_watch(&service->loop, channel, KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED,
+                      on_connection, connection);
+    if (status != KP_OK) {
+        client_leave(service, client);
+        free(connection);
+        return status;
+    }
+    connection->next = service->connections;
+    service->connections = connection;
+    service->connection_count++;
+    return KP_OK;
 }
 
 static void on_registry(void *context, kp_handle_t registry, kp_signals_t observed)
@@ -136,8 +176,11 @@ static void on_registry(void *context, kp_handle_t registry, kp_signals_t observ
     kp_status_t status;
     while ((status = kp_message_receive(registry, &service->message)) == KP_OK) {
         kp_handle_t channel = kp_message_take(&service->message, 0);
-        if (channel != KP_HANDLE_NONE)
-            connection_add(service, channel);
+        const kp_service_request_t *request =
+            kp_message_as(&service->message, sizeof(kp_service_request_t));
+        if (channel != KP_HANDLE_NONE &&
+            (!request || connection_add(service, channel, request->job) != KP_OK))
+            (void)kp_handle_close(channel);
         kp_message_clear(&service->message);
     }
     if (status != KP_ERR_SHOULD_WAIT)

@@ -2,7 +2,7 @@
 
    A request passes through three states: its module is copied (copy-on-write) and hashed, a slice at a
    time; it waits for a worker; a worker has it. Nobody waits for ever behind others: slices go round among the
-   requests; a client has at most CLIENT_WORKERS of the workers, and whoever has fewer comes first; one worker
+   requests; a client (a job) has at most CLIENT_WORKERS of the workers, and whoever has fewer comes first; one worker
    is kept for small modules; and the kernel shares the processor among workers as among all processes. A
    module that takes more processor time than any should is given up. */
 #ifndef KP_SERVICES_COMPILER_SERVICE_H
@@ -15,7 +15,8 @@
 #include "services/compiler/request.h"
 
 enum {
-    KP_COMPILER_CLIENTS_MAX = 256,
+    KP_COMPILER_CONNECTIONS_MAX = 512,
+    KP_COMPILER_CLIENT_CONNECTIONS = 64,
     KP_COMPILER_WORKERS = 4,
     KP_COMPILER_CLIENT_WORKERS = 2,
     KP_COMPILER_LARGE_WORKERS = KP_COMPILER_WORKERS - 1,
@@ -31,6 +32,15 @@ enum {
 typedef struct kp_compiler_service kp_compiler_service_t;
 typedef struct kp_compiler_connection kp_compiler_connection_t;
 
+/* A job whose processes have connections: limits are its, however many connections it opens. */
+typedef struct kp_compiler_job {
+    uint64_t job; /* koid */
+    kp_compiler_account_t account;
+    uint64_t pending; /* bytes of modules in work */
+    uint32_t connections, workers;
+    struct kp_compiler_job *next;
+} kp_compiler_job_t;
+
 /* That a connection was given an entry's code: by duplicates of `code`, which are revoked with it. */
 typedef struct kp_compiler_grant {
     kp_compiler_entry_t *entry;
@@ -41,10 +51,9 @@ typedef struct kp_compiler_grant {
 struct kp_compiler_connection {
     kp_compiler_service_t *service;
     kp_handle_t channel;
+    kp_compiler_job_t *client;
     kp_compiler_grant_t *grants;
-    kp_compiler_account_t account;
     kp_compiler_info_t counts;
-    uint64_t pending; /* bytes of modules in work */
     uint32_t requests, workers;
     kp_compiler_connection_t *next;
 };
@@ -79,6 +88,7 @@ struct kp_compiler_service {
     kp_handle_t requests; /* the service's: new connections */
     kp_compiler_connection_t *connections;
     uint32_t connection_count;
+    kp_compiler_job_t *clients;
     kp_compiler_task_t
         *tasks; /* by age; the one whose slice was hashed last is behind the others */
     uint32_t workers, large_workers;
@@ -112,8 +122,9 @@ int64_t kp_compiler_grant(kp_compiler_connection_t *connection, kp_compiler_entr
 /* Is anybody outside left who holds the code? */
 bool kp_compiler_entry_is_held(void *service, kp_compiler_entry_t *entry);
 void kp_compiler_entry_drop(void *service, kp_compiler_entry_t *entry);
-/* Bytes of code that the connection was given and somebody holds. */
+/* Bytes of code that the connection, or all of a client's, were given and somebody holds. */
 uint64_t kp_compiler_grants_held(kp_compiler_connection_t *connection);
+uint64_t kp_compiler_client_held(kp_compiler_service_t *service, const kp_compiler_job_t *client);
 void kp_compiler_grants_revoke(kp_compiler_connection_t *connection);
 
 /* Answers; code may be NONE and is taken. */

@@ -31,6 +31,7 @@ static void worker_leave(kp_compiler_task_t *task)
     service->workers--;
     service->large_workers -= task->request.module_size > KP_COMPILER_LARGE;
     task->connection->workers--;
+    task->connection->client->workers--;
     kp_loop_unwatch(&service->loop, task->control);
     (void)kp_process_kill(task->process); /* it has done its work, or nobody wants it */
     close_handle(&task->process);
@@ -48,7 +49,7 @@ static void task_free(kp_compiler_task_t *task)
     worker_leave(task);
     close_handle(&task->module);
     service->pending -= task->request.module_size;
-    task->connection->pending -= task->request.module_size;
+    task->connection->client->pending -= task->request.module_size;
     task->connection->requests--;
     free(task);
 }
@@ -169,8 +170,9 @@ static void task_result(kp_compiler_task_t *task, kp_compiler_reply_t *reply, kp
     (void)kp_handle_close(vmo);
     kp_compiler_entry_t *entry = NULL;
     if (status == KP_OK) {
-        entry = kp_compiler_cache_add(&service->cache, &task->key, (kp_handle_t)code,
-                                      reply->artefact_size, bytes, &task->connection->account);
+        entry =
+            kp_compiler_cache_add(&service->cache, &task->key, (kp_handle_t)code,
+                                  reply->artefact_size, bytes, &task->connection->client->account);
         status = entry ? KP_OK : KP_ERR_NO_MEMORY;
     }
     if (status == KP_OK) {
@@ -242,6 +244,7 @@ static kp_status_t worker_start(kp_compiler_task_t *task)
     task->state = KP_COMPILER_WORKING;
     task->started = kp_now();
     task->connection->workers++;
+    task->connection->client->workers++;
     service->workers++;
     service->large_workers += task->request.module_size > KP_COMPILER_LARGE;
     if (!kp_loop_timer_is_set(&service->watch))
@@ -259,18 +262,18 @@ static bool is_in_work(const kp_compiler_service_t *service, const kp_compiler_k
     return false;
 }
 
-/* Of the tasks that wait and may have a worker: the oldest of the connection that has fewest. */
+/* Of the tasks that wait and may have a worker: the oldest of the client that has fewest. */
 static kp_compiler_task_t *task_pick(const kp_compiler_service_t *service)
 {
     kp_compiler_task_t *best = NULL;
     for (kp_compiler_task_t *each = service->tasks; each; each = each->next) {
         bool is_large = each->request.module_size > KP_COMPILER_LARGE;
         if (each->state != KP_COMPILER_WAITING ||
-            each->connection->workers >= KP_COMPILER_CLIENT_WORKERS ||
+            each->connection->client->workers >= KP_COMPILER_CLIENT_WORKERS ||
             (is_large && service->large_workers >= KP_COMPILER_LARGE_WORKERS) ||
             is_in_work(service, &each->key))
             continue;
-        if (!best || each->connection->workers < best->connection->workers)
+        if (!best || each->connection->client->workers < best->connection->client->workers)
             best = each;
     }
     return best;
@@ -384,14 +387,14 @@ void kp_compiler_task_start(kp_compiler_connection_t *connection, kp_transaction
     task->key.flags = request->flags;
     kp_sha256_begin(&task->hash);
     connection->requests++;
-    connection->pending += request->module_size;
+    connection->client->pending += request->module_size;
     service->pending += request->module_size;
     kp_compiler_task_t **link = &service->tasks;
     while (*link)
         link = &(*link)->next;
     *link = task;
     kp_status_t status = KP_ERR_QUOTA;
-    if (connection->pending <= KP_COMPILER_CLIENT_PENDING_BYTES &&
+    if (connection->client->pending <= KP_COMPILER_CLIENT_PENDING_BYTES &&
         service->pending <= KP_COMPILER_PENDING_BYTES)
         status = module_copy(module, request->module_size, &task->module);
     (void)kp_handle_close(module);

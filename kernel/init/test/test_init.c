@@ -276,7 +276,8 @@ static void http_main(kp_process_t *process, const found_t *found)
                          KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED, KP_TIME_INFINITE, 0);
         if (status != KP_OK)
             return;
-        if (kp_test_call(process, channel_read, (uint64_t)requests, 0, 0, 0x100, 1, 0x200) != KP_OK)
+        if (kp_test_call(process, channel_read, (uint64_t)requests, 0x300, 8, 0x100, 1, 0x200) !=
+            KP_OK)
             return;
         uint32_t connection;
         memcpy(&connection, kp_test_memory(process, 0x100), 4);
