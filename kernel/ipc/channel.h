@@ -63,8 +63,8 @@ kp_status_t kp_channel_pop(kp_channel_t *end, size_t byte_capacity, size_t capab
 /* Puts a popped message back to the front (delivery failed). */
 void kp_channel_unpop(kp_channel_t *end, kp_message_t *message);
 
-/* Frees the messages that wait at the other end and carry nothing but one end of a channel whose other end
-   is closed. False: there were none. Thread context. */
+/* Frees the messages that wait at the other end and whose one handle is an end of a channel whose other
+   end is closed: requests for connections that nobody wants any more. False: there were none. Thread context. */
 bool kp_channel_drop_dead(kp_channel_t *end);
 
 /* When the last capability of `end` goes, fn runs instead of closing it and owns the end again by a
