@@ -369,13 +369,21 @@ KP_TEST(connections_are_charged_and_death_is_noticed)
     /* Each right allows its own call only. */
     KP_EXPECT_INT(kp_test_call(client, service_register, connects), KP_ERR_ACCESS_DENIED);
     KP_EXPECT_INT(kp_test_call(server, service_connect, serves), KP_ERR_ACCESS_DENIED);
-    KP_EXPECT(kp_test_call(server, service_register, serves) > 0);
+    int64_t asked = kp_test_call(server, service_register, serves);
+    KP_EXPECT(asked > 0);
     kp_job_limits_t used, later;
     kp_quota_used(client->quota, &used);
     int64_t connection = kp_test_call(client, service_connect, connects);
     KP_EXPECT(connection > 0);
     kp_quota_used(client->quota, &later);
     KP_EXPECT_INT(later.objects, used.objects + 2);
+    /* The server is told whose process it is. */
+    kp_service_request_t request;
+    KP_EXPECT_INT(kp_test_call(server, channel_read, (uint64_t)asked, 0x300, sizeof(request), 0x100,
+                               1, 0x200),
+                  KP_OK);
+    memcpy(&request, kp_test_memory(server, 0x300), sizeof(request));
+    KP_EXPECT_INT(request.job, client->job->object.koid);
     const uint64_t gone = KP_SIGNAL_PEER_CLOSED;
     KP_EXPECT_INT(kp_test_call(client, object_wait_one, connects, gone, KP_TIME_POLL, 0),
                   KP_ERR_TIMED_OUT);

@@ -326,6 +326,43 @@ static void test_flood(const uint8_t *large, size_t large_size)
     end();
 }
 
+/* All our connections are one job's: beyond its share they are closed, and room comes back. */
+static void test_share(void)
+{
+    begin("a job has its share of connections");
+    enum { CONNECTIONS = 80, SHARE = 64 };
+    kp_handle_t channels[CONNECTIONS];
+    unsigned open = 0;
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        int64_t channel = kp_service_connect(service);
+        CHECK(channel > 0);
+        channels[i] = (kp_handle_t)channel;
+    }
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        const kp_compiler_request_t request = {.ordinal = KP_COMPILER_INFO};
+        kp_compiler_info_t info;
+        kp_channel_call_t call = {
+            .request = {.bytes = (uint32_t)kp_mem(&request), .byte_count = sizeof(request)},
+            .reply = {.bytes = (uint32_t)kp_mem(&info), .byte_count = sizeof(info)},
+        };
+        kp_status_t status = kp_channel_call(channels[i], &call, PATIENCE);
+        CHECK(status == KP_OK || status == KP_ERR_PEER_CLOSED);
+        open += status == KP_OK;
+    }
+    CHECK(open <= SHARE && open > SHARE - 8); /* it may not have seen earlier ones go */
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        (void)kp_handle_close(channels[i]);
+    kp_compiler_client_t client;
+    kp_compiler_info_t counts;
+    kp_status_t status = KP_ERR_PEER_CLOSED;
+    CHECK(kp_compiler_connect(&client, service) == KP_OK);
+    while (good && status == KP_ERR_PEER_CLOSED) /* it has seen the others go soon */
+        status = kp_compiler_ask_info(&client, PATIENCE, &counts);
+    CHECK(status == KP_OK);
+    kp_compiler_disconnect(&client);
+    end();
+}
+
 static void test_held(void)
 {
     begin("many codes, mapped and given back");
@@ -552,6 +589,7 @@ int main(int argc, char **argv)
     test_code_is_code();
     test_damaged();
     test_requests();
+    test_share();
     test_held();
     test_flood(large, size);
     test_deaths();
