@@ -19,3 +19,7 @@ UNIT_TESTS += wasm_embed_examples
 wasm_embed_examples_TEST_SRC = runtime/embed/test/examples.c $(RUNTIME_API_SRC) $(RUNTIME_ALL)
 wasm_embed_examples_TEST_LDFLAGS := -pthread
 $(call COMPILER_IMAGE,test,wasm_embed_examples)
+
+UNIT_TESTS += wasm_embed_memory
+wasm_embed_memory_TEST_SRC = runtime/embed/test/memory.c $(RUNTIME_API_SRC) $(RUNTIME_ALL)
+wasm_embed_memory_TEST_LDFLAGS := -pthread -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc

@@ -292,35 +292,44 @@ static wasm_externtype_t *type_of(const kp_wasm_module_t *module, uint8_t kind, 
     }
 }
 
-static void name_of(const kp_wasm_module_t *module, kp_wasm_span_t span, wasm_name_t *out)
+static bool name_of(const kp_wasm_module_t *module, kp_wasm_span_t span, wasm_name_t *out)
 {
     wasm_name_new(out, span.size, (const char *)kp_wasm_module_at(module, span));
+    return out->size == span.size;
 }
 
 void wasm_module_imports(const wasm_module_t *handle, wasm_importtype_vec_t *out)
 {
     const kp_wasm_module_t *module = KP_EMBED_REF(handle)->module->module;
+    bool good = true;
     wasm_importtype_vec_new_uninitialized(out, module->import_count);
     for (size_t i = 0; i < out->size; i++) {
         const kp_wasm_import_t *import = &module->imports[i];
         wasm_name_t from, name;
-        name_of(module, import->module, &from);
-        name_of(module, import->name, &name);
+        good = name_of(module, import->module, &from) && good;
+        good = name_of(module, import->name, &name) && good;
         out->data[i] =
             wasm_importtype_new(&from, &name, type_of(module, import->kind, import->index));
+        good = good && out->data[i];
     }
+    if (!good)
+        wasm_importtype_vec_delete(out);
 }
 
 void wasm_module_exports(const wasm_module_t *handle, wasm_exporttype_vec_t *out)
 {
     const kp_wasm_module_t *module = KP_EMBED_REF(handle)->module->module;
+    bool good = true;
     wasm_exporttype_vec_new_uninitialized(out, module->export_count);
     for (size_t i = 0; i < out->size; i++) {
         const kp_wasm_export_t *export = &module->exports[i];
         wasm_name_t name;
-        name_of(module, export->name, &name);
+        good = name_of(module, export->name, &name) && good;
         out->data[i] = wasm_exporttype_new(&name, type_of(module, export->kind, export->index));
+        good = good && out->data[i];
     }
+    if (!good)
+        wasm_exporttype_vec_delete(out);
 }
 
 bool kpwasm_module_is_cached(const wasm_module_t *handle)
@@ -410,7 +419,8 @@ wasm_instance_t *wasm_instance_new(wasm_store_t *store, const wasm_module_t *han
     if (trap)
         *trap = NULL;
     for (uint32_t i = 0; status == KP_OK && i < count && imports && i < imports->size; i++)
-        given[i] = extern_in(imports->data[i]);
+        if (imports->data[i])
+            given[i] = extern_in(imports->data[i]);
     if (status == KP_OK)
         status = kp_wasm_instance_create(
             store->store, module->module,
@@ -431,11 +441,15 @@ wasm_instance_t *wasm_instance_new(wasm_store_t *store, const wasm_module_t *han
 void wasm_instance_exports(const wasm_instance_t *handle, wasm_extern_vec_t *out)
 {
     const wasm_ref_t *ref = KP_EMBED_REF(handle);
+    bool good = true;
     wasm_extern_vec_new_uninitialized(out, ref->instance->module->export_count);
     for (size_t i = 0; i < out->size; i++) {
         kp_wasm_extern_t what = kp_wasm_instance_export(ref->instance, (uint32_t)i);
         out->data[i] = kp_embed_extern(ref->store, &what);
+        good = good && out->data[i];
     }
+    if (!good)
+        wasm_extern_vec_delete(out);
 }
 
 bool kpwasm_wasi_imports(wasm_store_t *store, struct kp_wasi *wasi, const wasm_module_t *handle,

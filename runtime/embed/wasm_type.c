@@ -26,9 +26,14 @@
     VEC_COMMON(name, *)                                                                    \
     void wasm_##name##_vec_copy(wasm_##name##_vec_t *out, const wasm_##name##_vec_t *from) \
     {                                                                                      \
+        bool good = true;                                                                  \
         wasm_##name##_vec_new_uninitialized(out, from->size);                              \
-        for (size_t i = 0; i < out->size; i++)                                             \
+        for (size_t i = 0; i < out->size; i++) {                                           \
             out->data[i] = from->data[i] ? wasm_##name##_copy(from->data[i]) : NULL;       \
+            good = good && (out->data[i] || !from->data[i]);                               \
+        }                                                                                  \
+        if (!good)                                                                         \
+            wasm_##name##_vec_delete(out);                                                 \
     }                                                                                      \
     void wasm_##name##_vec_delete(wasm_##name##_vec_t *vec)                                \
     {                                                                                      \
@@ -143,9 +148,17 @@ wasm_valkind_t kp_embed_kind(kp_wasm_type_t type)
 
 /* ---- types of externs ---- */
 
+static bool whole(const wasm_valtype_vec_t *types)
+{
+    for (size_t i = 0; i < types->size; i++)
+        if (!types->data[i])
+            return false;
+    return true;
+}
+
 wasm_functype_t *wasm_functype_new(wasm_valtype_vec_t *params, wasm_valtype_vec_t *results)
 {
-    wasm_functype_t *type = malloc(sizeof *type);
+    wasm_functype_t *type = whole(params) && whole(results) ? malloc(sizeof *type) : NULL;
     if (!type) {
         wasm_valtype_vec_delete(params);
         wasm_valtype_vec_delete(results);
@@ -166,12 +179,23 @@ void wasm_functype_delete(wasm_functype_t *type)
     free(type);
 }
 
+/* NULL unless the vectors have got as long as they should be. */
+static wasm_functype_t *functype_of(wasm_valtype_vec_t *params, size_t param_count,
+                                    wasm_valtype_vec_t *results, size_t result_count)
+{
+    if (params->size == param_count && results->size == result_count)
+        return wasm_functype_new(params, results);
+    wasm_valtype_vec_delete(params);
+    wasm_valtype_vec_delete(results);
+    return NULL;
+}
+
 wasm_functype_t *wasm_functype_copy(const wasm_functype_t *type)
 {
     wasm_valtype_vec_t params, results;
     wasm_valtype_vec_copy(&params, &type->params);
     wasm_valtype_vec_copy(&results, &type->results);
-    return wasm_functype_new(&params, &results);
+    return functype_of(&params, type->params.size, &results, type->results.size);
 }
 
 const wasm_valtype_vec_t *wasm_functype_params(const wasm_functype_t *type)
@@ -349,7 +373,8 @@ wasm_externtype_t *kp_embed_functype(const kp_wasm_functype_t *type)
     wasm_valtype_vec_t params, results;
     row(&params, type->types, type->parameter_count);
     row(&results, kp_wasm_functype_results(type), type->result_count);
-    return (wasm_externtype_t *)wasm_functype_new(&params, &results);
+    return (wasm_externtype_t *)functype_of(&params, type->parameter_count, &results,
+                                            type->result_count);
 }
 
 static wasm_limits_t limits_of(const kp_wasm_size_range_t *range)
@@ -429,7 +454,8 @@ wasm_importtype_t *wasm_importtype_copy(const wasm_importtype_t *type)
     wasm_name_t module, name;
     wasm_name_copy(&module, &type->module);
     wasm_name_copy(&name, &type->name);
-    return wasm_importtype_new(&module, &name, wasm_externtype_copy(type->type));
+    bool good = module.size == type->module.size && name.size == type->name.size;
+    return wasm_importtype_new(&module, &name, good ? wasm_externtype_copy(type->type) : NULL);
 }
 
 const wasm_name_t *wasm_importtype_module(const wasm_importtype_t *type)
@@ -473,7 +499,8 @@ wasm_exporttype_t *wasm_exporttype_copy(const wasm_exporttype_t *type)
 {
     wasm_name_t name;
     wasm_name_copy(&name, &type->name);
-    return wasm_exporttype_new(&name, wasm_externtype_copy(type->type));
+    bool good = name.size == type->name.size;
+    return wasm_exporttype_new(&name, good ? wasm_externtype_copy(type->type) : NULL);
 }
 
 const wasm_name_t *wasm_exporttype_name(const wasm_exporttype_t *type)
