@@ -133,7 +133,7 @@ define BUNDLE
 $(2): $(BUILD)/tools/bundle $$$$(bundle_sources) $$(ARCHIVE_PROGRAMS:%=$(BUILD)/image/$(1)/%.kpi)
 	$$(call say,BUNDLE,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$(BUILD)/tools/bundle $$@ $(if $(filter x86_64,$(1)),-z fonts/ -z symbols/) $$(BUNDLE_FILES) \
+	$$(Q)$(BUILD)/tools/bundle $$@ $(if $(filter x86_64,$(1)),-z fonts/ -z symbols/ -z programs/compiler.kpi -z programs/wasm-runner.kpi) $$(BUNDLE_FILES) \
 	    $$(foreach program,$$(ARCHIVE_PROGRAMS),programs/$$(program).kpi=$(BUILD)/image/$(1)/$$(program).kpi \
 	        $(if $(filter x86_64,$(1)),symbols/$$(program).sym=$(BUILD)/image/$(1)/$$(program).sym))
 endef

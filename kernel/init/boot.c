@@ -260,7 +260,10 @@ kp_status_t kp_kernel_start(const kp_boot_t *boot)
         const kp_image_t *image;
         if (!entry_is_wanted(&table[i]))
             continue;
-        status = kp_files_image(table[i].name, &image);
+        if (table[i].on_demand) /* looked at when it is wanted */
+            status = kp_files_has_image(table[i].name) ? KP_OK : KP_ERR_NOT_FOUND;
+        else
+            status = kp_files_image(table[i].name, &image);
         if (status != KP_OK) {
             kp_log("boot", status == KP_ERR_NOT_FOUND ? KP_LOG_WARN : KP_LOG_ERROR,
                    "program %s left out: %s", table[i].name, kp_status_text(status));

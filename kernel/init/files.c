@@ -20,6 +20,13 @@ static kp_bundle_t bundle;
 static file_t *files; /* bundle.count of them; guarded by: files_lock */
 static kp_spinlock_t files_lock;
 
+static void image_destroy(const kp_bundle_entry_t *entry, kp_image_t *image)
+{
+    if (image && entry->packed_size)
+        kp_kfree((void *)image->bytes);
+    kp_kfree(image);
+}
+
 kp_status_t kp_files_open(const void *bytes, uint64_t size)
 {
     kp_files_close();
@@ -39,7 +46,7 @@ kp_status_t kp_files_open(const void *bytes, uint64_t size)
 void kp_files_close(void)
 {
     for (uint32_t i = 0; i < bundle.count; i++) {
-        kp_kfree(files[i].image);
+        image_destroy(&bundle.entries[i], files[i].image);
         kp_vmo_release(files[i].vmo);
     }
     kp_kfree(files);
@@ -47,37 +54,84 @@ void kp_files_close(void)
     memset(&bundle, 0, sizeof(bundle));
 }
 
-static kp_status_t image_make(const kp_bundle_entry_t *entry, const char *name, file_t *file)
+/* Programs run where they lie; packed ones, which are seldom wanted, in memory of their own from the first
+   time on. */
+static kp_status_t image_bytes(const kp_bundle_entry_t *entry, const uint8_t **out)
 {
-    if (entry->packed_size) /* programs run where they lie */
-        return KP_ERR_NOT_SUPPORTED;
-    kp_image_t *image = kp_kalloc(sizeof(*image));
-    if (!image)
+    const uint8_t *packed = kp_bundle_data(&bundle, entry);
+    *out = packed;
+    if (!entry->packed_size)
+        return KP_OK;
+    uint64_t size = KP_ROUND_UP(entry->size, (uint64_t)KP_PAGE_SIZE);
+    uint8_t *bytes = kp_kalloc_dirty((size_t)size);
+    if (!bytes)
         return KP_ERR_NO_MEMORY;
-    kp_status_t status = kp_image_parse(image, name, kp_bundle_data(&bundle, entry),
-                                        (size_t)entry->size, MACHINE_IMAGE);
-    if (status != KP_OK) {
-        kp_kfree(image);
-        return status;
+    kp_status_t status = (uintptr_t)bytes % KP_PAGE_SIZE ? KP_ERR_NOT_SUPPORTED : KP_OK;
+    for (uint64_t i = 0; i < size / KP_PAGE_SIZE && status == KP_OK; i++)
+        if (!kp_bundle_unpack(packed, entry->packed_size, entry->size, i, bytes + i * KP_PAGE_SIZE))
+            status = KP_ERR_BAD_FORMAT;
+    if (status != KP_OK)
+        kp_kfree(bytes);
+    *out = bytes;
+    return status;
+}
+
+static kp_status_t image_make(const kp_bundle_entry_t *entry, const char *name, kp_image_t **out)
+{
+    kp_image_t *image = kp_kalloc(sizeof(*image));
+    const uint8_t *bytes;
+    kp_status_t status = image ? image_bytes(entry, &bytes) : KP_ERR_NO_MEMORY;
+    if (status == KP_OK) {
+        status = kp_image_parse(image, name, bytes, (size_t)entry->size, MACHINE_IMAGE);
+        if (status != KP_OK && entry->packed_size)
+            kp_kfree((void *)bytes);
     }
-    file->image = image;
-    return KP_OK;
+    if (status == KP_OK)
+        *out = image;
+    else
+        kp_kfree(image);
+    return status;
+}
+
+static const kp_bundle_entry_t *image_entry(const char *name)
+{
+    char path[KP_BUNDLE_NAME_MAX];
+    kp_snprintf(path, sizeof(path), "programs/%s.kpi", name);
+    return kp_bundle_find(&bundle, path);
+}
+
+bool kp_files_has_image(const char *name)
+{
+    return image_entry(name) != NULL;
+}
+
+static kp_image_t *image_exchange(file_t *file, kp_image_t *made)
+{
+    kp_spin_lock(&files_lock);
+    if (!file->image)
+        file->image = made;
+    kp_image_t *image = file->image;
+    kp_spin_unlock(&files_lock);
+    return image;
 }
 
 kp_status_t kp_files_image(const char *name, const kp_image_t **out)
 {
-    char path[KP_BUNDLE_NAME_MAX];
-    kp_snprintf(path, sizeof(path), "programs/%s.kpi", name);
-    const kp_bundle_entry_t *entry = kp_bundle_find(&bundle, path);
+    const kp_bundle_entry_t *entry = image_entry(name);
     if (!entry)
         return KP_ERR_NOT_FOUND;
     file_t *file = &files[entry - bundle.entries];
-    kp_spin_lock(&files_lock);
-    kp_status_t status = file->image ? KP_OK : image_make(entry, name, file);
-    kp_spin_unlock(&files_lock);
-    if (status == KP_OK)
-        *out = file->image;
-    return status;
+    kp_image_t *image = image_exchange(file, NULL), *made = NULL;
+    if (!image) { /* which takes too long for a lock */
+        kp_status_t status = image_make(entry, name, &made);
+        if (status != KP_OK)
+            return status;
+        image = image_exchange(file, made);
+    }
+    if (made && image != made)
+        image_destroy(entry, made);
+    *out = image;
+    return KP_OK;
 }
 
 /* One page of a packed file, when it is first looked at. A damaged archive was said to be so; what it

@@ -12,8 +12,11 @@ kp_status_t kp_files_open(const void *bytes, uint64_t size);
 /* Forgets everything (tests); no process may run. */
 void kp_files_close(void);
 
-/* The image programs/NAME.kpi. ERR_NOT_FOUND, ERR_BAD_FORMAT, ERR_NO_MEMORY. Any thread. */
+/* The image programs/NAME.kpi. ERR_NOT_FOUND, ERR_BAD_FORMAT, ERR_NO_MEMORY; ERR_NOT_SUPPORTED: a packed
+   one, on a machine that cannot run it from the heap (hosted). Any thread. */
 kp_status_t kp_files_image(const char *name, const kp_image_t **out);
+/* Is there such an image, whether it is good or not? Costs nothing, where _image may have to unpack it. */
+bool kp_files_has_image(const char *name);
 /* Grants every file whose name starts with prefix ("fonts/") as "file:NAME=SIZE". Any thread. */
 void kp_files_grant(kp_startup_t *startup, const char *prefix);
 /* Grants the program programs/NAME.kpi as a code object "code:NAME". */
