@@ -16,3 +16,9 @@ wasm2c-glue_HOST_SRC = runtime/test/differential/wasm2c_glue.c $(DIFFERENTIAL_GE
 wasm2c-compare_HOST_SRC = runtime/test/differential/wasm2c_compare.c \
     $(sort $(INTERPRETED_TIER_SRC) $(COMPILED_TIER_SRC)) $(DIFFERENTIAL_SRC)
 wasm2c-compare_HOST_LDFLAGS := -pthread -ldl
+
+# Modules by another generator: the script binaryen.
+HOST_TOOLS += binaryen-compare
+binaryen-compare_HOST_SRC = runtime/test/differential/binaryen_compare.c \
+    $(sort $(INTERPRETED_TIER_SRC) $(COMPILED_TIER_SRC))
+binaryen-compare_HOST_LDFLAGS := -pthread
