@@ -23,7 +23,7 @@ NATIVE_COMPILER_HEADERS := $(shell $(CC) -print-file-name=include)
 NATIVE_OBJ = $(addprefix $(BUILD)/native/,$(addsuffix .o,$(basename $(1))))
 # Loops that would be recognised as what they implement; so would calloc's malloc and memset.
 $(BUILD)/native/runtime/image/memory.o $(addprefix $(BUILD)/native/runtime/native/,string.o heap.o): NATIVE_EXTRA := -fno-builtin \
-    -fno-tree-loop-distribute-patterns
+    $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 
 $(BUILD)/native/%.o: %.c runtime/native/module.mk
 	$(call say,CC native,$<)
