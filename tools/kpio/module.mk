@@ -1,7 +1,7 @@
 # The kpio command (linked with the hosted kernel into build/kpio) and its tests.
 HOSTED_SRC += tools/kpio/accel.c tools/kpio/child.c tools/kpio/deflate.c tools/kpio/file.c \
     tools/kpio/file_server.c tools/kpio/guest.c tools/kpio/main.c tools/kpio/options.c tools/kpio/png.c tools/kpio/ppm.c \
-    tools/kpio/probe_image.S tools/kpio/program.c tools/kpio/qmp.c tools/kpio/render.c tools/kpio/run.c \
+    tools/kpio/probe_image.S tools/kpio/program.c tools/kpio/program_output.c tools/kpio/qmp.c tools/kpio/render.c tools/kpio/run.c \
     tools/kpio/session.c tools/kpio/target.c tools/kpio/trace.c tools/kpio/trace_json.c tools/kpio/view.c \
     tools/kpio/wasm.c tools/kpio/wasm_code.c tools/kpio/wasm_value.c
 # kpio wasm; the lists of runtime/ are complete here.
@@ -23,6 +23,9 @@ png_TEST_LDFLAGS := -lm
 target_TEST_SRC := tools/kpio/test/test_target.c tools/kpio/target.c tools/kpio/options.c \
     tools/kpio/file.c tools/kpio/file_server.c tools/kpio/child.c
 ppm_TEST_SRC := tools/kpio/test/test_ppm.c tools/kpio/ppm.c
+
+UNIT_TESTS += program-output
+program-output_TEST_SRC := tools/kpio/test/test_program_output.c tools/kpio/program_output.c
 
 UNIT_TESTS += file-server
 file-server_TEST_SRC := tools/kpio/test/test_file_server.c tools/kpio/file_server.c tools/kpio/child.c
