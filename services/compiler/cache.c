@@ -114,6 +114,8 @@ void kp_compiler_cache_leave(kp_compiler_cache_t *cache, kp_compiler_account_t *
 
 void kp_compiler_cache_clear(kp_compiler_cache_t *cache)
 {
-    while (cache->oldest)
-        entry_remove(cache, cache->oldest);
+    for (kp_compiler_entry_t *entry = cache->oldest, *newer; entry; entry = newer) {
+        newer = entry->newer;
+        entry_remove(cache, entry);
+    }
 }

@@ -42,10 +42,9 @@ static void task_free(kp_compiler_task_t *task)
 {
     kp_compiler_service_t *service = task->service;
     kp_compiler_task_t **link = &service->tasks;
-    while (*link && *link != task)
+    while (*link != task)
         link = &(*link)->next;
-    if (*link)
-        *link = task->next;
+    *link = task->next;
     worker_leave(task);
     close_handle(&task->module);
     service->pending -= task->request.module_size;
@@ -267,6 +266,7 @@ static kp_compiler_task_t *task_pick(const kp_compiler_service_t *service)
 {
     kp_compiler_task_t *best = NULL;
     for (kp_compiler_task_t *each = service->tasks; each; each = each->next) {
+        /* NOLINTNEXTLINE: a task that was freed has left the list */
         bool is_large = each->request.module_size > KP_COMPILER_LARGE;
         if (each->state != KP_COMPILER_WAITING ||
             each->connection->client->workers >= KP_COMPILER_CLIENT_WORKERS ||

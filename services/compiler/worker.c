@@ -101,14 +101,14 @@ static kp_status_t work(kp_message_t *message, kp_compiler_reply_t *reply, kp_ha
 
 int kp_compiler_worker_run(void)
 {
+    static kp_message_t message;
     kp_handle_t control = kp_startup_take("control");
-    kp_message_t *message = calloc(1, sizeof(*message));
-    if (control == KP_HANDLE_NONE || !message ||
-        kp_message_receive_wait(control, message, KP_TIME_INFINITE) != KP_OK)
+    if (control == KP_HANDLE_NONE ||
+        kp_message_receive_wait(control, &message, KP_TIME_INFINITE) != KP_OK)
         return 1;
     kp_compiler_reply_t reply = {.function = KP_WASM_NO_FUNCTION};
     kp_handle_t code = KP_HANDLE_NONE;
-    reply.status = work(message, &reply, &code);
+    reply.status = work(&message, &reply, &code);
     return kp_message_send_with(control, &reply, sizeof(reply), NULL, 0, &code,
                                 code != KP_HANDLE_NONE) == KP_OK
                ? 0
