@@ -29,9 +29,9 @@ enum {
 };
 
 #define KP_COMPILER_MODULE_BYTES_MAX (64u << 20)
-#define KP_COMPILER_CODE_BYTES_MAX (256u << 20)
+#define KP_COMPILER_CODE_BYTES_MAX (128u << 20)
 /* Code that one client was given and somebody still holds. */
-#define KP_COMPILER_CLIENT_BYTES_MAX (256u << 20)
+#define KP_COMPILER_CLIENT_BYTES_MAX (128u << 20)
 /* Of one connection; further requests wait in its channel. */
 #define KP_COMPILER_REQUESTS_MAX 4u
 #define KP_COMPILER_TEXT_MAX 200u
