@@ -108,6 +108,8 @@ typedef struct kp_start {
     int image, socket;
 } kp_start_t;
 
+enum { EXEC_FAILED = 127 }; /* exit status */
+
 /* Runs on this process's memory until the new program begins: only system calls. */
 static int child_run(void *context)
 {
@@ -120,9 +122,9 @@ static int child_run(void *context)
     if (start->socket == KP_COMPILER_SOCKET)
         (void)fcntl(start->socket, F_SETFD, 0);
     else if (dup2(start->socket, KP_COMPILER_SOCKET) < 0)
-        return 127;
+        return EXEC_FAILED;
     syscall(SYS_execveat, image, "", arguments, environment, AT_EMPTY_PATH);
-    return 127;
+    return EXEC_FAILED;
 }
 
 /* The new program begins with all signals blocked: none of this one's handlers may run in between. */
@@ -198,6 +200,10 @@ static kp_status_t say_death(kp_compiler_process_t *process, kp_compile_failure_
     if (is_killed)
         return fail(failure, KP_ERR_PROCESS_DEAD,
                     "the compiler's process died of signal %d on this module", end.si_status);
+    if (result == 0 && end.si_status == EXEC_FAILED)
+        return fail(
+            failure, KP_ERR_NOT_SUPPORTED,
+            "this Linux does not start the compiler's process (memory files are not executable?)");
     if (result == 0)
         return fail(failure, KP_ERR_PROCESS_DEAD,
                     "the compiler's process ended with %d on this module", end.si_status);
@@ -324,6 +330,9 @@ kp_status_t kp_compiler_process_start(const kp_wasm_compile_options_t *options,
     };
     kp_compiler_reply_t reply = {0};
     kp_status_t status = ask(process, &order, module_file, &reply, failure);
+    if (status == KP_ERR_NOT_SUPPORTED && !process->is_dead &&
+        reply.error_kind == KP_WASM_ERROR_NONE)
+        (void)fail(failure, status, "this Linux does not confine the compiler's process (seccomp)");
     if (status != KP_OK) {
         kp_compiler_process_end(process);
         return status;

@@ -230,10 +230,11 @@ static int compile(int count, char **arguments)
     int result = decode(path, &bytes, &size, &module);
     if (result == KP_KPIO_OK && !output && !options.cache)
         result = KP_KPIO_MISSING; /* was said */
-    if (result == KP_KPIO_OK &&
-        kp_code_compile(&options, module, &source, &artefact, &artefact_size, &failure) != KP_OK) {
-        kp_kpio_say("%s: %s", path, failure.text);
-        result = KP_KPIO_FAILED;
+    if (result == KP_KPIO_OK) {
+        kp_status_t status =
+            kp_code_compile(&options, module, &source, &artefact, &artefact_size, &failure);
+        if (status != KP_OK)
+            result = kp_wasm_code_failed(&options, path, status, &failure);
     }
     if (result == KP_KPIO_OK && output)
         result = write_file(output, artefact, artefact_size);
@@ -393,10 +394,9 @@ static int make_code(kp_wasm_run_t *run)
         kp_wasm_code_options(&run->choice, allocator,
                              KP_WASM_COMPILE_GUARDED | (run->metered ? KP_WASM_COMPILE_FUEL : 0));
     run->cache = options.cache;
-    if (kp_code_obtain(&options, run->module, &run->code, &failure) != KP_OK) {
-        kp_kpio_say("%s: %s", run->path, failure.text);
-        return KP_KPIO_FAILED;
-    }
+    kp_status_t status = kp_code_obtain(&options, run->module, &run->code, &failure);
+    if (status != KP_OK)
+        return kp_wasm_code_failed(&options, run->path, status, &failure);
     if (run->code.stored != KP_OK)
         kp_kpio_say("%s: not kept in the code cache: %s", run->path,
                     kp_status_text(run->code.stored));

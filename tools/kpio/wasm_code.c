@@ -103,3 +103,13 @@ kp_code_options_t kp_wasm_code_options(const kp_wasm_code_choice_t *choice,
         .cache = choice->no_cache ? NULL : open_cache(choice->folder),
     };
 }
+
+int kp_wasm_code_failed(const kp_code_options_t *options, const char *path, kp_status_t status,
+                        const kp_compile_failure_t *failure)
+{
+    bool no_process = options->own_process && status == KP_ERR_NOT_SUPPORTED &&
+                      strstr(failure->text, "compiler's process");
+    kp_kpio_say("%s: %s%s", path, failure->text,
+                no_process ? "; --compiler in-process does without" : "");
+    return no_process ? KP_KPIO_MISSING : KP_KPIO_FAILED;
+}

@@ -55,10 +55,12 @@ KP_TEST(lies)
     static const struct {
         char how;
         kp_status_t status;
-    } lies[] = {{'b', KP_ERR_PROTOCOL},      {'s', KP_ERR_PROTOCOL},     {'m', KP_ERR_NO_MEMORY},
-                {'g', KP_ERR_NOT_SUPPORTED}, {'t', KP_ERR_BAD_FORMAT},   {'k', KP_ERR_BAD_FORMAT},
-                {'1', KP_ERR_PROTOCOL},      {'c', KP_ERR_PROCESS_DEAD}, {'2', KP_ERR_PROTOCOL},
-                {'o', KP_ERR_PROTOCOL},      {'n', KP_ERR_PROTOCOL}};
+    } lies[] = {
+        {'b', KP_ERR_PROTOCOL},      {'s', KP_ERR_PROTOCOL},     {'m', KP_ERR_NO_MEMORY},
+        {'g', KP_ERR_NOT_SUPPORTED}, {'t', KP_ERR_BAD_FORMAT},   {'k', KP_ERR_BAD_FORMAT},
+        {'1', KP_ERR_PROTOCOL},      {'c', KP_ERR_PROCESS_DEAD}, {'2', KP_ERR_PROTOCOL},
+        {'o', KP_ERR_PROTOCOL},      {'n', KP_ERR_PROTOCOL},     {'u', KP_ERR_NOT_SUPPORTED},
+        {'x', KP_ERR_NOT_SUPPORTED}};
     for (unsigned i = 0; i < sizeof lies / sizeof lies[0]; i++) {
         kp_compile_failure_t failure = {""};
         kp_status_t status = lie(lies[i].how, &failure);
@@ -67,6 +69,8 @@ KP_TEST(lies)
         for (const char *at = failure.text; *at; at++)
             KP_EXPECT(*at >= ' ' && *at <= '~');
         KP_EXPECT(failure.text[0] || lies[i].how == 'g');
+        if (lies[i].how == 'u' || lies[i].how == 'x')
+            KP_EXPECT(strstr(failure.text, "this Linux does not"));
     }
 }
 

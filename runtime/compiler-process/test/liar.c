@@ -42,6 +42,10 @@ int main(void)
     (void)!pread(file, &how, 1, 8);
     if (how == 'o') /* says no with a status that is none */
         good.status = 5;
+    if (how == 'u') /* could not enter the sandbox */
+        good.status = KP_ERR_NOT_SUPPORTED;
+    if (how == 'x') /* was not started */
+        return 127;
     send_reply(good, sizeof good);
     file = receive(&order);
     switch (how) {
