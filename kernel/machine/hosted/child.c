@@ -373,7 +373,7 @@ uint64_t kp_hosted_child_faults(kp_hosted_child_t *child)
 /* It may run before the zygote's notice has come, by a moment. */
 static void await_notice(kp_hosted_child_t *child)
 {
-    const struct timespec pause = {.tv_nsec = 50 * 1000};
+    const struct timespec pause = {.tv_nsec = 50000};
     for (int i = 0; i < 200 && kp_hosted_child_pid(child) == 0 && !atomic_load(&child->is_killed);
          i++)
         nanosleep(&pause, NULL);

@@ -135,7 +135,7 @@ typedef struct kp_birth {
 #define KP_BIRTH_SIZE 512u
 _Static_assert(sizeof(kp_birth_t) <= KP_BIRTH_SIZE, "births are this far apart");
 
-#define KP_AREA_PAGE 4096u
+#define KP_AREA_PAGE ((size_t)4096)
 #define KP_AREA_AGENT_ROOM 3072u                               /* in the first thread's page */
 #define KP_AREA_ORDERS (KP_PROCESS_THREADS_MAX * KP_AREA_PAGE) /* from here on read-only */
 #define KP_AREA_BIRTHS (KP_AREA_ORDERS + KP_AREA_PAGE)
