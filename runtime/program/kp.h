@@ -4,7 +4,7 @@
    handle (> 0) or an error as int64_t, so test with `< 0`; functions that count return the count or
    an error as int64_t; the rest return a kp_status_t.
 
-   All of it may be called from anywhere in a program; a program has one thread. Native programs
+   All of it may be called from anywhere in a program, by any thread (thread.h). Native programs
    (runtime/native) are compiled with KP_NATIVE: there kp_mem() checks, and the stubs pass what does not lie
    in linear memory by a copy. */
 #ifndef KP_RUNTIME_PROGRAM_KP_H

@@ -3,9 +3,10 @@
 hostile_driver_SRC := $(addprefix tests/hostile/,driver.c storm.c)
 hostile_driver_SPLIT := 2
 hostile_driver_MEMORY := 16
-hostile_SRC := $(addprefix tests/hostile/,main.c handles.c memory.c code.c channels.c waiting.c ends.c fuzz.c) services/compiler/client.c
+hostile_SRC := $(addprefix tests/hostile/,main.c handles.c memory.c code.c channels.c waiting.c ends.c threads.c fuzz.c) services/compiler/client.c
 hostile_SPLIT := 2
 hostile_MEMORY := 256
+hostile_THREADS := y
 $(eval $(call KP_PROGRAM,hostile_driver))
 $(eval $(call KP_PROGRAM,hostile))
 
@@ -17,6 +18,7 @@ $(2): $(BUILD)/tools/bundle $(BUILD)/image/$(1)/hostile_driver.kpi $(BUILD)/imag
 	@mkdir -p $$(@D)
 	$$(Q)$(BUILD)/tools/bundle $$@ programs/shell.kpi=$(BUILD)/image/$(1)/hostile_driver.kpi \
 	    programs/tab.kpi=$(BUILD)/image/$(1)/hostile.kpi \
+	    symbols/tab.sym=$(BUILD)/image/$(1)/hostile.sym \
 	    programs/compiler.kpi=$(BUILD)/image/$(1)/compiler.kpi
 endef
 $(eval $(call HOSTILE_BUNDLE,hosted,$(BUILD)/test/hostile-hosted.bundle))

@@ -13,6 +13,10 @@ failed=0
 report() {
     sed -n "s/^.*hostile: \(not ok\|ok\) \([a-z_-]*\)/\1 hostile-$1-\2/p" "$work/log" | tr -d '\r'
     grep -aq 'hostile: not ok' "$work/log" && failed=1
+    if grep -aq 'hostile: ok thread_traps' "$work/log"; then
+        grep -aq 'ended by trap .* in thread_that_traps' "$work/log" && echo "ok hostile-$1-thread-named" ||
+            { failed=1 && echo "not ok hostile-$1-thread-named"; }
+    fi
     grep -aq 'hostile: finished:' "$work/log" && return
     failed=1
     echo "not ok hostile-$1: the driver did not finish: $(grep -a -e panic -e ERROR: -e 'runtime error' "$work/log" |
