@@ -16,4 +16,4 @@ $(eval $(call PROGRAM_THREADS_BUNDLE,hosted,$(BUILD)/test/threads-hosted.bundle)
 $(eval $(call PROGRAM_THREADS_BUNDLE,x86_64,$(BUILD)/test/threads-x86_64.bundle))
 
 TEST_SCRIPTS += tests/threads/run.sh
-test: $(BUILD)/test/threads-hosted.bundle $(BUILD)/test/threads-x86_64.bundle
+test: $(BUILD)/tools/hostile-hosted $(BUILD)/test/threads-hosted.bundle $(BUILD)/test/threads-x86_64.bundle
