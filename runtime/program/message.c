@@ -69,27 +69,6 @@ kp_status_t kp_message_receive_wait(kp_handle_t channel, kp_message_t *message, 
     }
 }
 
-kp_status_t kp_message_call(kp_handle_t channel, const void *request, size_t request_size,
-                            kp_message_t *reply, kp_time_t deadline)
-{
-    kp_message_header_t head;
-    if (request_size < sizeof(head))
-        return KP_ERR_INVALID_ARGUMENT;
-    memcpy(&head, request, sizeof(head));
-    kp_status_t status = kp_message_send(channel, request, request_size);
-    while (status == KP_OK) {
-        /* Waiting first saves a read in vain: the answer is hardly ever there yet. */
-        status =
-            kp_object_wait_one(channel, KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED, deadline, NULL);
-        if (status == KP_OK)
-            status = kp_message_receive(channel, reply);
-        if (status == KP_OK && kp_message_head(reply).txid == head.txid)
-            return KP_OK;
-    }
-    kp_message_clear(reply);
-    return status;
-}
-
 kp_message_header_t kp_message_head(const kp_message_t *message)
 {
     kp_message_header_t head = {0, 0};

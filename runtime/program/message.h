@@ -1,6 +1,7 @@
 /* Messages on channels: send a struct with variable parts, receive into a buffer, take handles out.
    Every protocol of abi/ uses these. A message's bytes are untrusted: check the struct's size by
-   kp_message_as and read what follows it through kp_message_tail's reader. */
+   kp_message_as and read what follows it through kp_message_tail's reader. To ask and wait for the answer:
+   runtime/program/call.h. */
 #ifndef KP_RUNTIME_PROGRAM_MESSAGE_H
 #define KP_RUNTIME_PROGRAM_MESSAGE_H
 
@@ -47,12 +48,6 @@ kp_status_t kp_message_send_with(kp_handle_t channel, const void *head, size_t h
 kp_status_t kp_message_receive(kp_handle_t channel, kp_message_t *message);
 /* As receive, but waits until the absolute deadline; ERR_TIMED_OUT. */
 kp_status_t kp_message_receive_wait(kp_handle_t channel, kp_message_t *message, kp_time_t deadline);
-/* Sends request (which begins with a kp_message_header_t), then waits for the message with its txid
-   into reply. Messages with another txid are dropped with their handles: only for
-   channels on which nothing else arrives. */
-kp_status_t kp_message_call(kp_handle_t channel, const void *request, size_t request_size,
-                            kp_message_t *reply, kp_time_t deadline);
-
 /* The message as a struct of that size, aligned to 8, borrowed until the next receive; NULL when
    the message is shorter. */
 static inline const void *kp_message_as(const kp_message_t *message, size_t size)

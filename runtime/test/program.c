@@ -229,7 +229,8 @@ static int echo_client(void)
     for (uint32_t i = 1; i <= ROUNDS; i++) {
         ping.header.txid = i;
         ping.value = i * 3;
-        CHECK(kp_message_call(peer, &ping, sizeof(ping), &message, KP_TIME_INFINITE) == KP_OK);
+        CHECK(kp_message_send(peer, &ping, sizeof(ping)) == KP_OK);
+        CHECK(kp_message_receive_wait(peer, &message, KP_TIME_INFINITE) == KP_OK);
         const ping_t *reply = kp_message_as(&message, sizeof(*reply));
         CHECK(reply && reply->value == i * 3 && !kp_message_as(&message, sizeof(*reply) + 1));
     }
