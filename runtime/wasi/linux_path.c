@@ -170,16 +170,24 @@ kp_wasi_errno_t kp_wasi_linux_path_unlink_file(kp_wasi_file_t *file, kp_wasi_pat
     return place_close(&place, unlinkat(place.directory, place.name, 0));
 }
 
+/* Of the whole path: a call that gets "link/" as a last name would follow the link, and past the wall. */
 kp_wasi_errno_t kp_wasi_linux_path_readlink(kp_wasi_file_t *file, kp_wasi_path_t path, char *to,
                                             size_t capacity, size_t *count)
 {
     char target[4096];
-    place_t place;
-    kp_wasi_errno_t error = place_open(file, path, &place);
-    if (error)
-        return error;
-    ssize_t length = readlinkat(place.directory, place.name, target, sizeof(target));
-    error = place_close(&place, length < 0 ? -1 : 0);
+    struct stat host;
+    int fd = open_path(file, path, false);
+    if (fd < 0)
+        return error_of(fd);
+    ssize_t length = -1;
+    kp_wasi_errno_t error = fstat(fd, &host) == 0 ? KP_WASI_SUCCESS : last_error();
+    if (!error && !S_ISLNK(host.st_mode))
+        error = KP_WASI_INVAL;
+    if (!error) {
+        length = readlinkat(fd, "", target, sizeof(target));
+        error = length < 0 ? last_error() : KP_WASI_SUCCESS;
+    }
+    close(fd);
     if (error)
         return error;
     *count = (size_t)length < capacity ? (size_t)length : capacity;
@@ -199,6 +207,14 @@ kp_wasi_errno_t kp_wasi_linux_path_link(kp_wasi_file_t *file, kp_wasi_path_t pat
                                         kp_wasi_file_t *to, kp_wasi_path_t to_path)
 {
     place_t from_place, to_place;
+    /* As in readlink; what has a slash behind it is a directory or nothing, and those have one name. */
+    if (path.text[path.length - 1] == '/') {
+        int fd = open_path(file, path, false);
+        if (fd < 0)
+            return error_of(fd);
+        close(fd);
+        return KP_WASI_PERM;
+    }
     kp_wasi_errno_t error = place_open(file, path, &from_place);
     if (error)
         return error;

@@ -10,6 +10,9 @@ $(BUILD)/wasm/obj/runtime/wasi/%.o $(BUILD)/wasm/obj/runtime/program/wasi%.o: PR
 UNIT_TESTS += wasi
 wasi_TEST_SRC = runtime/wasi/test/test_linux.c $(WASI_LINUX_SRC)
 
+UNIT_TESTS += wasi_same
+wasi_same_TEST_SRC = runtime/wasi/test/test_same.c $(WASI_LINUX_SRC) $(WASI_TREE_SRC)
+
 UNIT_TESTS += wasi_kpio
 wasi_kpio_TEST_SRC = runtime/wasi/test/test_kpio.c runtime/wasi/test/fake_kernel.c $(WASI_KPIO_SRC) \
     runtime/program/startup.c

@@ -257,6 +257,8 @@ static kp_wasi_errno_t file_readdir(kp_wasi_file_t *file, uint64_t cookie,
                                     kp_wasi_direntry_t *entry)
 {
     const kp_wasi_node_t *node = kp_wasi_tree_file(file)->node;
+    if (node->links == 0) /* it was removed: not even itself is in it */
+        return KP_WASI_NOENT;
     entry->type = KP_WASI_FILETYPE_DIRECTORY;
     entry->next = cookie + 1;
     if (cookie < 2) {

@@ -4,11 +4,12 @@
 
 enum { LINKS_MAX = 40, TEXT_MAX = 4096 };
 
-/* What a symbolic link in the last place means. */
+/* What is done with the last name. */
 typedef enum last {
-    LAST_STAYS,     /* the link itself */
-    LAST_FOLLOWED,  /* what it points to */
-    LAST_DIRECTORY, /* the link itself, but "link/" is what it points to */
+    LAST_STAYS = 0,    /* a symbolic link means itself */
+    LAST_FOLLOWED = 1, /* it means what it points to */
+    LAST_ENTERED = 2,  /* so does "link/" */
+    LAST_MADE = 4,     /* ISDIR: "name/" */
 } last_t;
 
 typedef struct walk {
@@ -59,7 +60,7 @@ static size_t name_next(const char *text, size_t *at, size_t *next)
 }
 
 static kp_wasi_errno_t walk_path(walk_t *walk, kp_wasi_file_t *file, kp_wasi_path_t path,
-                                 last_t last)
+                                 unsigned last)
 {
     kp_wasi_node_t *here = kp_wasi_tree_file(file)->node;
     size_t at = 0, next, length;
@@ -84,10 +85,12 @@ static kp_wasi_errno_t walk_path(walk_t *walk, kp_wasi_file_t *file, kp_wasi_pat
         }
         if (length > KP_WASI_NAME_MAX)
             return KP_WASI_NAMETOOLONG;
+        if (walk->slash && (last & LAST_MADE))
+            return KP_WASI_ISDIR;
         const kp_wasi_entry_t *entry = kp_wasi_entry_find(here, name, length);
         kp_wasi_node_t *node = entry ? entry->node : NULL;
         if (node && node->type == KP_WASI_FILETYPE_SYMBOLIC_LINK &&
-            (!is_last || last == LAST_FOLLOWED || (last == LAST_DIRECTORY && walk->slash))) {
+            (!is_last || (last & LAST_FOLLOWED) || ((last & LAST_ENTERED) && walk->slash))) {
             at += length;
             kp_wasi_errno_t error = walk_into_link(walk, node, &at);
             if (error)
@@ -116,7 +119,7 @@ static kp_wasi_errno_t walk_path(walk_t *walk, kp_wasi_file_t *file, kp_wasi_pat
 
 /* The node that the path names: NOENT, NOTDIR ("file/"). */
 static kp_wasi_errno_t walk_to_node(walk_t *walk, kp_wasi_file_t *file, kp_wasi_path_t path,
-                                    last_t last)
+                                    unsigned last)
 {
     kp_wasi_errno_t error = walk_path(walk, file, path, last);
     if (error)
@@ -172,15 +175,15 @@ kp_wasi_errno_t kp_wasi_tree_path_open(kp_wasi_file_t *file, kp_wasi_path_t path
     if ((how->oflags & create) && (how->oflags & KP_WASI_OFLAG_DIRECTORY))
         return KP_WASI_INVAL;
     bool follow = how->follow && (how->oflags & new) != new;
-    error = walk_path(&walk, file, path, follow ? LAST_FOLLOWED : LAST_DIRECTORY);
+    error =
+        walk_path(&walk, file, path,
+                  (follow ? LAST_FOLLOWED : LAST_ENTERED) | (how->oflags & create ? LAST_MADE : 0));
     if (error)
         return error;
     if (walk.node)
         error = open_check(&walk, how);
     else if (!(how->oflags & create))
         error = KP_WASI_NOENT;
-    else if (walk.slash)
-        error = KP_WASI_ISDIR;
     if (error)
         return error;
     if (tree->options.read &&
@@ -203,8 +206,7 @@ kp_wasi_errno_t kp_wasi_tree_path_stat(kp_wasi_file_t *file, kp_wasi_path_t path
                                        kp_wasi_filestat_t *stat)
 {
     walk_t walk;
-    kp_wasi_errno_t error =
-        walk_to_node(&walk, file, path, follow ? LAST_FOLLOWED : LAST_DIRECTORY);
+    kp_wasi_errno_t error = walk_to_node(&walk, file, path, follow ? LAST_FOLLOWED : LAST_ENTERED);
     if (!error)
         kp_wasi_node_stat(tree_of(file), walk.node, stat);
     return error;
@@ -214,8 +216,7 @@ kp_wasi_errno_t kp_wasi_tree_path_times_set(kp_wasi_file_t *file, kp_wasi_path_t
                                             const kp_wasi_times_t *times)
 {
     walk_t walk;
-    kp_wasi_errno_t error =
-        walk_to_node(&walk, file, path, follow ? LAST_FOLLOWED : LAST_DIRECTORY);
+    kp_wasi_errno_t error = walk_to_node(&walk, file, path, follow ? LAST_FOLLOWED : LAST_ENTERED);
     if (error)
         return error;
     if (tree_of(file)->options.read)
@@ -225,14 +226,17 @@ kp_wasi_errno_t kp_wasi_tree_path_times_set(kp_wasi_file_t *file, kp_wasi_path_t
 }
 
 /* For what adds a name: EXIST, ROFS. */
+static kp_wasi_errno_t new_check(const kp_wasi_tree_t *tree, const walk_t *walk)
+{
+    if (walk->node)
+        return KP_WASI_EXIST;
+    return tree->options.read ? KP_WASI_ROFS : KP_WASI_SUCCESS;
+}
+
 static kp_wasi_errno_t walk_to_new(walk_t *walk, kp_wasi_file_t *file, kp_wasi_path_t path)
 {
     kp_wasi_errno_t error = walk_path(walk, file, path, LAST_STAYS);
-    if (error)
-        return error;
-    if (walk->node)
-        return KP_WASI_EXIST;
-    return tree_of(file)->options.read ? KP_WASI_ROFS : KP_WASI_SUCCESS;
+    return error ? error : new_check(tree_of(file), walk);
 }
 
 kp_wasi_errno_t kp_wasi_tree_path_create_directory(kp_wasi_file_t *file, kp_wasi_path_t path)
@@ -295,7 +299,7 @@ kp_wasi_errno_t kp_wasi_tree_path_readlink(kp_wasi_file_t *file, kp_wasi_path_t 
                                            size_t capacity, size_t *count)
 {
     walk_t walk;
-    kp_wasi_errno_t error = walk_to_node(&walk, file, path, LAST_DIRECTORY);
+    kp_wasi_errno_t error = walk_to_node(&walk, file, path, LAST_ENTERED);
     if (error)
         return error;
     if (walk.node->type != KP_WASI_FILETYPE_SYMBOLIC_LINK)
@@ -338,30 +342,54 @@ kp_wasi_errno_t kp_wasi_tree_path_link(kp_wasi_file_t *file, kp_wasi_path_t path
     walk_t from_walk, to_walk;
     if (tree_of(file) != tree_of(to))
         return KP_WASI_XDEV;
-    kp_wasi_errno_t error = walk_to_node(&from_walk, file, path, LAST_DIRECTORY);
+    kp_wasi_errno_t error;
+    if (path.text[path.length - 1] == '/') { /* a directory or nothing */
+        error = walk_to_node(&from_walk, file, path, LAST_ENTERED);
+        return error ? error : KP_WASI_PERM;
+    }
+    /* Both ways are gone before anything is said of their ends. */
+    error = walk_path(&from_walk, file, path, LAST_STAYS);
     if (!error)
-        error = walk_to_new(&to_walk, to, to_path);
+        error = walk_path(&to_walk, to, to_path, LAST_STAYS);
+    if (!error && !from_walk.node)
+        error = KP_WASI_NOENT;
+    if (!error)
+        error = new_check(tree_of(to), &to_walk);
     if (error)
         return error;
-    if (from_walk.node->type == KP_WASI_FILETYPE_DIRECTORY)
-        return KP_WASI_PERM;
     if (to_walk.slash || to_walk.directory->links == 0)
         return KP_WASI_NOENT;
+    if (from_walk.node->type == KP_WASI_FILETYPE_DIRECTORY)
+        return KP_WASI_PERM;
     return kp_wasi_entry_add(tree_of(to), to_walk.directory, to_walk.name, to_walk.length,
                              from_walk.node);
 }
 
-static kp_wasi_errno_t rename_check(const walk_t *from, const walk_t *to)
+static bool is_at_or_below(const kp_wasi_node_t *directory, const kp_wasi_node_t *top)
 {
+    while (directory && directory != top)
+        directory = directory->directory.parent;
+    return directory != NULL;
+}
+
+static kp_wasi_errno_t rename_check(const kp_wasi_tree_t *tree, const walk_t *from,
+                                    const walk_t *to)
+{
+    if (!from->directory || !to->directory)
+        return KP_WASI_BUSY;
+    if (!from->node)
+        return KP_WASI_NOENT;
+    if (tree->options.read)
+        return KP_WASI_ROFS;
     bool is_directory = from->node->type == KP_WASI_FILETYPE_DIRECTORY;
     if (to->directory->links == 0)
         return KP_WASI_NOENT;
-    for (const kp_wasi_node_t *above = to->directory; above; above = above->directory.parent) {
-        if (above == from->node)
-            return KP_WASI_INVAL; /* into itself */
-    }
     if (!is_directory && (from->slash || to->slash))
         return KP_WASI_NOTDIR;
+    if (is_at_or_below(to->directory, from->node))
+        return KP_WASI_INVAL; /* into itself */
+    if (to->node && is_at_or_below(from->directory, to->node))
+        return KP_WASI_NOTEMPTY;
     if (!to->node || to->node == from->node)
         return KP_WASI_SUCCESS;
     if (to->node->type != KP_WASI_FILETYPE_DIRECTORY)
@@ -378,11 +406,12 @@ kp_wasi_errno_t kp_wasi_tree_path_rename(kp_wasi_file_t *file, kp_wasi_path_t pa
     walk_t from_walk, to_walk;
     if (tree != tree_of(to))
         return KP_WASI_XDEV;
-    kp_wasi_errno_t error = walk_to_entry(&from_walk, file, path, KP_WASI_BUSY);
+    /* Both ways are gone before anything is said of their ends. */
+    kp_wasi_errno_t error = walk_path(&from_walk, file, path, LAST_STAYS);
     if (!error)
         error = walk_path(&to_walk, to, to_path, LAST_STAYS);
     if (!error)
-        error = to_walk.directory ? rename_check(&from_walk, &to_walk) : KP_WASI_BUSY;
+        error = rename_check(tree, &from_walk, &to_walk);
     if (error || to_walk.node == from_walk.node)
         return error;
     /* First the new name, which may find no room; then the old ones go. */

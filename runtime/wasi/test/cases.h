@@ -295,6 +295,11 @@ KP_TEST(no_way_out)
         KP_EXPECT(CALL(path_link, 3, 0, OTHER_AT, to, 3, PATH_AT, from) != 0);
         KP_EXPECT(CALL(path_symlink, PATH_AT, from, 3, OTHER_AT, to) != 0);
     }
+    /* A slash behind a link follows it, but not out. */
+    uint32_t slash = text_at(PATH_AT, "way-out/"), to = text_at(OTHER_AT, "mine");
+    KP_EXPECT_INT(CALL(path_readlink, 3, PATH_AT, slash, DATA_AT, 100, 8), KP_WASI_NOTCAPABLE);
+    KP_EXPECT_INT(CALL(path_link, 3, 0, PATH_AT, slash, 3, OTHER_AT, to), KP_WASI_NOTCAPABLE);
+    KP_EXPECT_INT(path_open(3, "way-out/", 0, 0, ALL, &fd), KP_WASI_NOTCAPABLE);
     /* A link in the last place: not followed when asked so, refused when followed. */
     KP_EXPECT_INT(path_open(3, "secret-link", 0, 0, ALL, &fd), KP_WASI_LOOP);
     KP_EXPECT_INT(path_open(3, "secret-link", 1, 0, ALL, &fd), KP_WASI_NOTCAPABLE);
