@@ -65,9 +65,22 @@ static void send_signal_locked(kp_hosted_child_t *child, int signal)
         kill(child->pid, signal);
 }
 
+/* What it has used until now, while it can be asked. */
+static void read_time_locked(kp_hosted_child_t *child)
+{
+    if (child->pid <= 0 || atomic_load(&child->is_dead))
+        return;
+    /* The kernel's encoding of "processor clock of this process". */
+    clockid_t clock = (clockid_t)((~(unsigned)child->pid) << 3 | 2);
+    struct timespec time;
+    if (clock_gettime(clock, &time) == 0)
+        child->cpu_time_ns = (uint64_t)time.tv_sec * KP_NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
 void kp_hosted_child_kill(kp_hosted_child_t *child)
 {
     kp_spin_lock(&child->lock);
+    read_time_locked(child); /* between its death and the zygote's notice nobody knows */
     atomic_store(&child->is_killed, true);
     if (!atomic_load(&child->is_dead))
         send_signal_locked(child, SIGKILL);
@@ -391,14 +404,8 @@ uint64_t kp_hosted_child_cpu_time(kp_hosted_child_t *child)
 {
     await_notice(child);
     kp_spin_lock(&child->lock);
+    read_time_locked(child);
     uint64_t ns = child->cpu_time_ns;
-    if (child->pid > 0 && !atomic_load(&child->is_dead)) {
-        /* The kernel's encoding of "processor clock of this process". */
-        clockid_t clock = (clockid_t)((~(unsigned)child->pid) << 3 | 2);
-        struct timespec time;
-        if (clock_gettime(clock, &time) == 0)
-            ns = (uint64_t)time.tv_sec * KP_NS_PER_S + (uint64_t)time.tv_nsec;
-    }
     kp_spin_unlock(&child->lock);
     return ns;
 }

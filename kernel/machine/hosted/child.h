@@ -48,8 +48,8 @@ typedef struct kp_hosted_child {
     int pid;                   /* 0: not forked yet; guarded by: lock */
     int pid_fd;                /* -1: none; guarded by: lock */
     int status;                /* as waitpid gives it, once is_dead */
-    uint64_t cpu_time_ns;      /* once is_dead; guarded by: lock */
-    uint64_t faults;           /* the same */
+    uint64_t cpu_time_ns;      /* as last read; guarded by: lock */
+    uint64_t faults;           /* once is_dead; the same */
     atomic_bool is_dead;
     atomic_bool is_killed; /* we want it dead */
     uint32_t stops;        /* while above 0 we want it stopped; guarded by: lock */

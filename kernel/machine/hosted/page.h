@@ -132,7 +132,7 @@ typedef struct kp_birth {
     uint16_t x87_control;
     uint64_t data[16]; /* for the calls to point to */
 } kp_birth_t;
-#define KP_BIRTH_SIZE 512u
+#define KP_BIRTH_SIZE ((size_t)512)
 _Static_assert(sizeof(kp_birth_t) <= KP_BIRTH_SIZE, "births are this far apart");
 
 #define KP_AREA_PAGE ((size_t)4096)

@@ -414,7 +414,8 @@ static bool detach(kp_thread_t *thread)
    accounted for is the last thread's. */
 static uint64_t final_time(kp_hosted_child_t *child, bool is_last)
 {
-    bool is_dead = atomic_load(&child->is_dead) && atomic_load(&child->is_threaded);
+    bool is_dead = (atomic_load(&child->is_dead) || atomic_load(&child->is_killed)) &&
+                   atomic_load(&child->is_threaded);
     uint64_t all = kp_hosted_child_cpu_time(child);
     uint64_t time = is_dead ? 0 : kp_hosted_child_thread_time(child, current->slot);
     kp_spin_lock(&child->lock);
