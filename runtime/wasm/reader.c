@@ -42,10 +42,18 @@ bool kp_wasm_utf8_valid(const uint8_t *bytes, size_t size)
     size_t i = 0;
     while (i < size) {
         /* Nearly all names are ASCII. */
-        if (size - i >= 8 && !(kp_wasm_load_u64(bytes + i) & 0x8080808080808080)) {
+        const uint64_t high_bits = 0x8080808080808080;
+        while (size - i >= 32 &&
+               !((kp_wasm_load_u64(bytes + i) | kp_wasm_load_u64(bytes + i + 8) |
+                  kp_wasm_load_u64(bytes + i + 16) | kp_wasm_load_u64(bytes + i + 24)) &
+                 high_bits))
+            i += 32;
+        if (size - i >= 8 && !(kp_wasm_load_u64(bytes + i) & high_bits)) {
             i += 8;
             continue;
         }
+        if (i == size)
+            break;
         uint8_t first = bytes[i++];
         if (first < 0x80)
             continue;

@@ -3,7 +3,9 @@ const fs = require('fs');
 let memory;
 const wasi = {
     clock_time_get: (clock, precision, at) => {
-        new DataView(memory.buffer).setBigUint64(at, process.hrtime.bigint(), true);
+        const used = process.cpuUsage();
+        const time = clock == 1 ? process.hrtime.bigint() : BigInt(used.user + used.system) * 1000n;
+        new DataView(memory.buffer).setBigUint64(at, time, true);
         return 0;
     },
     fd_write: (fd, parts, count, written) => {

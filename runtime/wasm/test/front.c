@@ -111,6 +111,22 @@ KP_TEST(utf8_is_strict)
     BAD("\xf4\x90\x80\x80");
     BAD("\xf5\x80\x80\x80");
     BAD("\xe2\x82");
+    /* Long ASCII, which goes by words: a byte that is none is found wherever it stands. */
+    for (size_t size = 1; size < 100; size++) {
+        uint8_t *name = malloc(size); /* its end is watched */
+        for (size_t at = 0; name && at <= size; at++) {
+            memset(name, 'a', size);
+            if (at < size)
+                name[at] = 0xff;
+            KP_EXPECT(kp_wasm_utf8_valid(name, size) == (at == size));
+            if (at + 1 < size) {
+                name[at] = 0xc2;
+                name[at + 1] = 0x80;
+                KP_EXPECT(kp_wasm_utf8_valid(name, size));
+            }
+        }
+        free(name);
+    }
 }
 
 KP_TEST(everything_decodes)
