@@ -19,7 +19,7 @@ bios=
 [ -f /usr/share/qemu/qboot.rom ] && bios='-bios /usr/share/qemu/qboot.rom'
 bad=0
 run() { # MACHINE WORDS: the suite's output and exit code
-    local seconds=${KPIO_SPEC_SECONDS:-300}
+    local seconds=${KPIO_SPEC_SECONDS:-600}
     if [ "$1" = hosted ]; then
         "$build/kpio" run --machine hosted --bundle "$work/bundle" --timeout "$seconds" --append "display=off http=off $2"
         return
