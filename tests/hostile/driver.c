@@ -102,6 +102,24 @@ static const char *end_judge(int end, const kp_process_info_t *info)
     return text;
 }
 
+/* Suspends the process for a while: no thread of it makes a call then, and all go on afterwards. */
+static const char *suspend_try(kp_handle_t process)
+{
+    kp_process_info_t first, second;
+    if (kp_process_suspend(process) != KP_OK)
+        return "it cannot be suspended";
+    (void)kp_object_wait_many(NULL, 0, kp_now() + STEP); /* calls that had begun may end */
+    kp_status_t status = kp_process_info(process, &first);
+    (void)kp_object_wait_many(NULL, 0, kp_now() + STEP);
+    if (status == KP_OK)
+        status = kp_process_info(process, &second);
+    if (status != KP_OK || first.suspended != 1)
+        return "a suspended process does not say so";
+    if (first.calls != second.calls)
+        return "it makes calls while it is suspended";
+    return kp_process_resume(process) == KP_OK ? NULL : "it cannot be resumed";
+}
+
 /* Asks the witness until the abuser has ended; kills it when that is its end. */
 static const char *abuse_watch(kp_handle_t process, int end)
 {
@@ -112,6 +130,9 @@ static const char *abuse_watch(kp_handle_t process, int end)
             return why;
         if (kp_object_wait_one(process, KP_SIGNAL_TERMINATED, kp_now() + STEP, NULL) == KP_OK)
             return NULL;
+        if (end == END_KILLED && round == ROUNDS_BEFORE_KILL / 2 &&
+            (why = suspend_try(process)) != NULL)
+            return why;
         if (end == END_KILLED && round == ROUNDS_BEFORE_KILL)
             (void)kp_process_kill(process);
         if (kp_now() > deadline) {
