@@ -65,6 +65,10 @@ static kp_wasi_errno_t walk_path(walk_t *walk, kp_wasi_file_t *file, kp_wasi_pat
     kp_wasi_node_t *here = kp_wasi_tree_file(file)->node;
     size_t at = 0, next, length;
     walk->start = here;
+    walk->directory = walk->node = NULL;
+    walk->name = walk->text;
+    walk->length = 0;
+    walk->slash = false;
     walk->links = 0;
     if (path.text[0] == '/')
         return KP_WASI_NOTCAPABLE;
@@ -111,7 +115,6 @@ static kp_wasi_errno_t walk_path(walk_t *walk, kp_wasi_file_t *file, kp_wasi_pat
         here = node;
         at = next;
     }
-    walk->directory = NULL;
     walk->node = here;
     walk->slash = false;
     return KP_WASI_SUCCESS;
