@@ -31,7 +31,7 @@ typedef struct kp_bundle_header {
 
 typedef struct kp_bundle_entry {
     char name[KP_BUNDLE_NAME_MAX]; /* NUL-padded: "programs/tab.kpi", "fonts/DejaVuSans.ttf" */
-    uint64_t packed_size; /* bytes of its data when it is packed; 0: it is not */
+    uint64_t packed_size;          /* bytes of its data when it is packed; 0: it is not */
     uint64_t offset;
     uint64_t size; /* bytes of the file */
 } kp_bundle_entry_t;

@@ -56,9 +56,10 @@ typedef struct kp_tab_created {
 
 /* What a tab is for. Until its owner has said so it has no role, and runs in the band NORMAL. */
 enum {
-    KP_TAB_ROLE_BACKGROUND = 0, /* nobody sees it: what is left of the processor, and never all of it */
-    KP_TAB_ROLE_FRONT = 1,      /* what the user looks at */
-    KP_TAB_ROLE_CHROME = 2,     /* part of the shell's own surface: its toolbar */
+    KP_TAB_ROLE_BACKGROUND =
+        0,                  /* nobody sees it: what is left of the processor, and never all of it */
+    KP_TAB_ROLE_FRONT = 1,  /* what the user looks at */
+    KP_TAB_ROLE_CHROME = 2, /* part of the shell's own surface: its toolbar */
 };
 
 #endif

@@ -219,9 +219,9 @@ int64_t kp_call_tab_set_role(kp_call_t *call)
     if (status != KP_OK)
         return status;
     uint64_t role = call->arguments[2];
-    status = role > KP_TAB_ROLE_CHROME ? KP_ERR_INVALID_ARGUMENT
-                                       : kp_coordinator_tab_set_role(
-                                             kp_process_from_object(process), (uint32_t)role);
+    status = role > KP_TAB_ROLE_CHROME
+                 ? KP_ERR_INVALID_ARGUMENT
+                 : kp_coordinator_tab_set_role(kp_process_from_object(process), (uint32_t)role);
     kp_object_release(process);
     return status;
 }
