@@ -186,7 +186,7 @@ void kp_x86_pages_init(const kp_x86_boot_t *boot)
     }
     /* Where the books of each chunk are: in the first region below 4 GiB (what the boot tables reach)
        that has the room. */
-    uint64_t chunks = KP_ROUND_UP(pages_end, BOOKS_CHUNKS * CHUNK) / CHUNK;
+    uint64_t chunks = KP_ROUND_UP(pages_end, (uint64_t)BOOKS_CHUNKS * CHUNK) / CHUNK;
     uint64_t size = chunks * sizeof(*kp_x86_page_books);
     uint64_t need = KP_ROUND_UP(size, KP_PAGE_SIZE) / KP_PAGE_SIZE;
     for (uint32_t i = 0; i < fresh_count; i++) {
