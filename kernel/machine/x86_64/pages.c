@@ -26,7 +26,7 @@ typedef struct magazine {
     uint32_t pages[MAGAZINE];
 } __attribute__((aligned(64))) magazine_t;
 
-_Static_assert(BOOKS_CHUNKS *CHUNK * sizeof(kp_x86_page_t) == KP_PAGE_SIZE << BOOKS_ORDER,
+_Static_assert(sizeof(kp_x86_page_t) * BOOKS_CHUNKS * CHUNK == KP_PAGE_SIZE << BOOKS_ORDER,
                "the books of some chunks");
 
 kp_x86_page_t **kp_x86_page_books;
