@@ -40,7 +40,10 @@ typedef struct archive {
 static bool add(archive_t *archive, const char *name, const uint8_t *bytes, size_t size,
                 uint8_t *owned)
 {
-    if (archive->count == FILES_MAX || strlen(name) >= KP_BUNDLE_NAME_MAX) {
+    bool good = archive->count < FILES_MAX && strlen(name) < KP_BUNDLE_NAME_MAX;
+    for (size_t i = 0; good && i < archive->count; i++)
+        good = strcmp(archive->parts[i].entry.name, name) != 0;
+    if (!good) {
         free(owned);
         return false;
     }
@@ -120,7 +123,7 @@ static bool add_file(archive_t *archive, const char *name, const char *path)
     }
     if (add(archive, name, bytes, size, bytes))
         return true;
-    kp_kpio_say("%s: too many files, or too long a name", name);
+    kp_kpio_say("%s: too many files, too long a name, or one that is taken", name);
     return false;
 }
 
@@ -156,7 +159,23 @@ static bool read_bytes(const char *text, uint64_t *value)
     return true;
 }
 
-/* wasm-runner's arguments (runtime/runner/runner.h). */
+/* Options that the runner would refuse; said. */
+static bool options_valid(const kp_user_program_t *program)
+{
+    uint64_t bytes;
+    const char *tier = program->tier, *fuel = program->fuel, *memory = program->memory_maximum;
+    if (tier && strcmp(tier, "compile") != 0 && strcmp(tier, "interpret") != 0)
+        kp_kpio_say("--tier takes compile or interpret, not \"%s\"", tier);
+    else if (fuel && (fuel[0] == '\0' || fuel[strspn(fuel, "0123456789")] != '\0'))
+        kp_kpio_say("--fuel takes a number, not \"%s\"", fuel);
+    else if (memory && !read_bytes(memory, &bytes))
+        kp_kpio_say("--max-memory takes bytes (64M, 1G), not \"%s\"", memory);
+    else
+        return true;
+    return false;
+}
+
+/* wasm-runner's arguments (runtime/runner/runner.h); the options are valid. */
 static bool add_arguments(archive_t *archive, const kp_user_program_t *program, const char *module)
 {
     char *text = malloc(ARGUMENT_BYTES_MAX), number[32];
@@ -169,8 +188,6 @@ static bool add_arguments(archive_t *archive, const kp_user_program_t *program, 
         good = append(text, &used, "--fuel") && append(text, &used, program->fuel);
     if (good && program->memory_maximum) {
         good = read_bytes(program->memory_maximum, &bytes);
-        if (!good)
-            kp_kpio_say("--max-memory takes bytes (64M, 1G), not \"%s\"", program->memory_maximum);
         snprintf(number, sizeof number, "%llu", (unsigned long long)bytes);
         good = good && append(text, &used, "--max-memory") && append(text, &used, number);
     }
@@ -245,6 +262,8 @@ static bool add_files(archive_t *archive, const kp_user_program_t *program)
 int kp_user_program_archive(const kp_user_program_t *program, const char *bundle, char *path,
                             size_t size)
 {
+    if (!options_valid(program))
+        return KP_KPIO_USAGE;
     archive_t *archive = calloc(1, sizeof *archive);
     uint8_t *system = NULL;
     size_t system_size = 0;

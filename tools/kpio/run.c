@@ -100,7 +100,8 @@ static bool file_there(const char *path, const char *what)
 {
     if (access(path, R_OK) == 0)
         return true;
-    kp_kpio_say("%s: cannot read the %s: %s (make builds it)", path, what, strerror(errno));
+    kp_kpio_say("%s: cannot read the %s: %s%s", path, what, strerror(errno),
+                strcmp(what, "program") == 0 ? "" : " (make builds it)");
     return false;
 }
 

@@ -13,6 +13,7 @@
 #include "runtime/embed/wasi_link.h"
 #include "runtime/interpret/interpret.h"
 #include "runtime/wasi/linux.h"
+#include "tools/kpio/file.h"
 #include "tools/kpio/kpio.h"
 #include "tools/kpio/wasm_code.h"
 #include "tools/kpio/wasm_value.h"
@@ -51,7 +52,7 @@ static const char help[] =
     "  --compiler process|in-process\n"
     "                          where the compiler works: in a sandbox (default), or here\n"
     "  --compile eager|lazy    all at once (default), or functions at their first call\n"
-    "  --jobs N                threads that compile (default: one for each processor)\n"
+    "  --jobs N                threads that compile, 1 to 64 (default: one for each processor)\n"
     "\n"
     "Exit codes of run: the program's own; 1 the module is bad or does not fit; 2 wrong usage; 3 "
     "no\n"
@@ -60,8 +61,7 @@ static const char help[] =
 typedef struct kp_wasm_run {
     const char *path;
     const char *invoke;
-    const char
-        *directories[LIST_MAXIMUM]; /* as given; the first byte of read_only_at[i] says how */
+    const char *directories[LIST_MAXIMUM]; /* as given */
     bool read_only[LIST_MAXIMUM];
     const char *environment[LIST_MAXIMUM];
     size_t directory_count, environment_count;
@@ -184,17 +184,6 @@ static const char *option_split(const char *argument, char *name, size_t size)
     return equals ? equals + 1 : NULL;
 }
 
-static int write_file(const char *path, const void *bytes, size_t size)
-{
-    FILE *file = fopen(path, "wb");
-    bool written = file && fwrite(bytes, 1, size, file) == size;
-    if (file && fclose(file) != 0)
-        written = false;
-    if (!written)
-        kp_kpio_say("%s: %s", path, strerror(errno));
-    return written ? KP_KPIO_OK : KP_KPIO_FAILED;
-}
-
 static int compile(int count, char **arguments)
 {
     const char *path = NULL, *output = NULL;
@@ -220,6 +209,7 @@ static int compile(int count, char **arguments)
     }
     /* As `run` asks for it. With an output the cache stays as it is. */
     choice.no_cache |= output != NULL;
+    choice.cache_needed = true;
     uint8_t *bytes = NULL;
     size_t size, artefact_size;
     const void *artefact;
@@ -236,8 +226,10 @@ static int compile(int count, char **arguments)
         if (status != KP_OK)
             result = kp_wasm_code_failed(&options, path, status, &failure);
     }
-    if (result == KP_KPIO_OK && output)
-        result = write_file(output, artefact, artefact_size);
+    if (result == KP_KPIO_OK && output && kp_file_write(output, artefact, artefact_size) != KP_OK) {
+        kp_kpio_say("%s: cannot write: %s", output, strerror(errno));
+        result = KP_KPIO_FAILED;
+    }
     if (result == KP_KPIO_OK && source.stored != KP_OK) {
         kp_kpio_say("%s: not kept in the code cache: %s", path, kp_status_text(source.stored));
         result = KP_KPIO_FAILED;
@@ -373,7 +365,10 @@ static int make_wasi(kp_wasm_run_t *run)
     for (size_t i = 0; i < run->directory_count; i++) {
         status = give_directory(run, run->directories[i], run->read_only[i]);
         if (status != KP_OK) {
-            kp_kpio_say("--dir %s: %s", run->directories[i], kp_status_text(status));
+            kp_kpio_say("--dir %s: %s", run->directories[i],
+                        status == KP_ERR_NOT_FOUND       ? "no such directory"
+                        : status == KP_ERR_NOT_SUPPORTED ? "not a directory that Linux can confine"
+                                                         : kp_status_text(status));
             return KP_KPIO_MISSING;
         }
     }
@@ -479,6 +474,10 @@ static int instantiate(kp_wasm_run_t *run)
         if (bad != UINT32_MAX) {
             kp_kpio_say("%s: import %" PRIu32 " has another type", run->path, bad);
             result = KP_KPIO_FAILED;
+        } else if (status == KP_ERR_QUOTA) {
+            kp_kpio_say("%s: memories and tables begin larger than permitted (--max-memory)",
+                        run->path);
+            result = KP_KPIO_FAILED;
         } else if (status != KP_OK) {
             result = ended(run, status);
         }
@@ -575,17 +574,25 @@ static int run_command(int count, char **arguments)
     return result;
 }
 
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 int kp_kpio_wasm(int count, char **arguments)
 {
-    if (count > 0 && strcmp(arguments[0], "run") == 0 &&
-        !(count > 1 && strcmp(arguments[1], "--help") == 0))
+    bool wanted = count > 0 && (strcmp(arguments[0], "help") == 0 || asks_for_help(arguments[0]) ||
+                                (count > 1 && asks_for_help(arguments[1])));
+    if (count == 0 || wanted) {
+        fputs(help, wanted ? stdout : stderr);
+        return wanted ? KP_KPIO_OK : KP_KPIO_USAGE;
+    }
+    if (strcmp(arguments[0], "run") == 0)
         return run_command(count - 1, arguments + 1);
-    if (count > 0 && strcmp(arguments[0], "validate") == 0)
+    if (strcmp(arguments[0], "validate") == 0)
         return validate(count - 1, arguments + 1);
-    if (count > 0 && strcmp(arguments[0], "compile") == 0)
+    if (strcmp(arguments[0], "compile") == 0)
         return compile(count - 1, arguments + 1);
-    bool wanted = count > 0 && (strcmp(arguments[count - 1], "--help") == 0 ||
-                                strcmp(arguments[0], "help") == 0);
-    fputs(help, wanted ? stdout : stderr);
-    return wanted ? KP_KPIO_OK : KP_KPIO_USAGE;
+    kp_kpio_say("unknown command \"wasm %s\"; see kpio wasm --help", arguments[0]);
+    return KP_KPIO_USAGE;
 }

@@ -70,12 +70,15 @@ static void make_parents(const char *path)
     }
 }
 
-static kp_code_cache_t *open_cache(const char *folder)
+static kp_code_cache_t *open_cache(const char *folder, bool needed)
 {
     char usual[KP_KPIO_PATH_MAX];
     kp_code_cache_t *cache = NULL;
-    if (!folder && !usual_folder(usual, sizeof usual))
+    if (!folder && !usual_folder(usual, sizeof usual)) {
+        if (needed)
+            kp_kpio_say("no code cache: HOME is not set; --cache DIR or -o FILE names a place");
         return NULL;
+    }
     const char *path = folder ? folder : usual;
     kp_status_t status = kp_code_cache_open(path, 0, &cache);
     if (status == KP_ERR_NOT_FOUND && !folder) {
@@ -100,7 +103,7 @@ kp_code_options_t kp_wasm_code_options(const kp_wasm_code_choice_t *choice,
         .own_process = !choice->in_process,
         .lazy = choice->lazy,
         .jobs = choice->jobs ? choice->jobs : processors(),
-        .cache = choice->no_cache ? NULL : open_cache(choice->folder),
+        .cache = choice->no_cache ? NULL : open_cache(choice->folder, choice->cache_needed),
     };
 }
 

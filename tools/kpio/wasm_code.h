@@ -6,6 +6,7 @@
 
 typedef struct kp_wasm_code_choice {
     bool in_process, lazy, no_cache;
+    bool cache_needed;  /* it is said, too, when no folder for the cache is known */
     unsigned jobs;      /* 0: one for each processor, at most KP_WASM_JOBS_MAX */
     const char *folder; /* of the cache; NULL: the usual one */
 } kp_wasm_code_choice_t;

@@ -88,6 +88,20 @@ all() {
     check bad-modules $?
 }
 
+wrong() { # CODE TEXT OPTION...: said in one line, before anything starts
+    local code=$1 text=$2
+    shift 2
+    "$build/kpio" run --machine hosted --program "$program" "$@" >"$work/out" 2>"$work/err"
+    [ $? = "$code" ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/err")" = 1 ] && grep -qF -- "$text" "$work/err"
+}
+usage() {
+    machine=hosted tier=none
+    wrong 2 '--tier takes' --tier none && wrong 2 '--fuel takes' --fuel 1x &&
+        wrong 2 '--max-memory takes' --max-memory 1T && wrong 3 'none.wasm: cannot read' --program "$work/none.wasm" &&
+        wrong 3 'a name' --file a=LICENSE --file a=README.md && wrong 3 'a name' --file arguments=LICENSE
+    check usage $?
+}
+
 input_sum() {
     python3 -c 'import sys
 s = 0
@@ -98,6 +112,7 @@ print("%d bytes, %08x" % (len(b), s))' "$1"
 
 make_inputs
 head -c 200000 "$build/kpio" >"$work/input"
+usage
 for machine in hosted qemu; do
     accel= bundle=$build/kpio.bundle
     if [ $machine = qemu ]; then
