@@ -101,10 +101,10 @@ static bool has_only_known_threads(kp_hosted_child_t *child)
 {
     char path[32];
     struct stat info;
-    kp_spin_lock(&child->lock);
-    uint32_t known = child->living + 1;
-    kp_spin_unlock(&child->lock);
     for (int i = 0; i < LEAVING_ROUNDS && !is_gone(child); i++) {
+        kp_spin_lock(&child->lock);
+        uint32_t known = child->living + 1; /* others may start and end threads meanwhile */
+        kp_spin_unlock(&child->lock);
         int pid = kp_hosted_child_pid(child);
         kp_snprintf(path, sizeof(path), "/proc/%d/task", pid);
         /* Two links more than threads. */

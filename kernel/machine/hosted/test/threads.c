@@ -75,6 +75,12 @@ KP_TEST(threads_begin_and_end_in_the_same_slots)
     expect_end(THREADS_GENERATIONS, 0, KP_EXIT_NORMAL, 0);
 }
 
+KP_TEST(several_make_threads_at_once)
+{
+    for (int i = 0; i < 10; i++)
+        expect_end(THREADS_MAKERS, 0, KP_EXIT_NORMAL, 0);
+}
+
 KP_TEST(a_fault_of_one_ends_all)
 {
     expect_end(THREADS_FAULT, 0, KP_EXIT_TRAP, KP_TRAP_OUT_OF_BOUNDS);

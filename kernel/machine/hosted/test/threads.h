@@ -15,7 +15,11 @@ enum {
     THREADS_RAW,
     THREADS_LIAR,
     THREADS_CALLS,
+    THREADS_MAKERS,
 };
+
+/* Of THREADS_MAKERS: so many threads make so many each. */
+enum { THREADS_MAKERS_COUNT = 4, THREADS_MADE = 14 };
 
 /* Where pages come and go. */
 #define THREADS_PAGE 0x100000u
@@ -24,7 +28,7 @@ typedef struct threads_shared {
     uint32_t part;
     uint32_t peer;
     uint64_t argument;
-    _Atomic uint32_t done, never;
+    _Atomic uint32_t done, never, staying;
     kp_time_t time;
     uint64_t page_address; /* of slot 1, and what is in it where */
     uint32_t number_offset, thread_offset, state_call, state_leave, wake_number;

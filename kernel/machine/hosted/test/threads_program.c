@@ -75,7 +75,7 @@ static void sleep_for(kp_time_t ns)
 
 /* ---- threads ---- */
 
-enum { WORK = 1, SPIN, FAULT, OVERFLOW, LAST, WRITE, GROW, RAW, LIAR, CALL };
+enum { WORK = 1, SPIN, FAULT, OVERFLOW, LAST, WRITE, GROW, RAW, LIAR, CALL, MAKE, STAY };
 
 static void work(uint32_t index)
 {
@@ -166,6 +166,14 @@ static void thread(uint64_t entry, uint64_t argument)
             shared->counts[argument]++;
         }
         break;
+    case MAKE:
+        for (uint32_t i = 0; i < THREADS_MADE; i++)
+            CHECK(create(STAY, 0) > 0);
+        break;
+    case STAY:
+        add_one(&shared->staying);
+        wait_for(&shared->staying, THREADS_MAKERS_COUNT * THREADS_MADE);
+        break;
     default:
         CHECK(!"an entry");
     }
@@ -184,6 +192,14 @@ static void generations(void)
     }
     for (uint32_t i = 0; i < 8; i++)
         CHECK(shared->counts[i] == 20 * 200);
+}
+
+/* Threads that stay for a while are made by several at once. */
+static void makers(void)
+{
+    for (uint64_t i = 0; i < THREADS_MAKERS_COUNT; i++)
+        CHECK(create(MAKE, i) > 0);
+    wait_for(&shared->done, THREADS_MAKERS_COUNT * (THREADS_MADE + 1));
 }
 
 static void change_mappings(void)
@@ -260,6 +276,9 @@ void start(uint8_t *memory, uint64_t pages, kp_image_call_fn function, uint64_t 
         break;
     case THREADS_CALLS:
         calls();
+        break;
+    case THREADS_MAKERS:
+        makers();
         break;
     default:
         CHECK(!"a part");
