@@ -254,8 +254,11 @@ kp_x86_mapping_t *kp_x86_mapping_of_vmo(kp_machine_space_t *space, const kp_vmo_
 {
     kp_spin_lock(&space->lock);
     kp_x86_mapping_t *mapping = kp_x86_mapping_at(space, offset);
+    /* Another VMO's may be freed by another thread as soon as this lock is released. */
+    if (mapping && mapping->vmo != vmo)
+        mapping = NULL;
     kp_spin_unlock(&space->lock);
-    return mapping && mapping->vmo == vmo ? mapping : NULL;
+    return mapping;
 }
 
 static bool is_shown(kp_machine_space_t *space, uint64_t offset)
