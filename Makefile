@@ -153,6 +153,10 @@ $(foreach target,$(FUZZ_TARGETS),$(eval $(call NATIVE,fuzz,$(target),$(target)_F
     $(call library_list,$($(target)_FUZZ_LIBS)) $($(target)_FUZZ_LDFLAGS),\
     $(call library_list,$($(target)_FUZZ_LIBS)) $($(target)_FUZZ_DEPS))))
 
+$(foreach test,$(UNIT_TESTS),$(call COMPILER_IMAGE,test,$(test),$($(test)_TEST_SRC)))
+$(foreach target,$(FUZZ_TARGETS),$(call COMPILER_IMAGE,fuzz,$(target),$($(target)_FUZZ_SRC)))
+$(foreach tool,$(HOST_TOOLS),$(call COMPILER_IMAGE,tools,$(tool),$($(tool)_HOST_SRC)))
+
 -include $(shell find $(BUILD) -path $(BUILD)/deps -prune -o -name '*.d' -print 2>/dev/null)
 
 # ---- what people type ----

@@ -34,7 +34,6 @@ warm_measure_HOST_SRC := bench/wasm/warm/measure.c
 HOST_TOOLS += warm_embed
 warm_embed_HOST_SRC = bench/wasm/warm/embed.c $(RUNTIME_API_SRC) $(RUNTIME_ALL)
 warm_embed_HOST_LDFLAGS := -pthread
-$(BUILD)/obj/tools/warm_embed/runtime/compiler-process/image.o: $(BUILD)/tools/wasm_compiler
 
 .PHONY: bench-wasm
 bench-wasm: $(BUILD)/bench/wasm/warm.wasm $(BUILD)/tools/warm_measure $(BUILD)/tools/warm_embed $(BUILD)/kpio $(BUILD)/bench/wasm/tab.wasm $(BUILD)/tools/bench_wasm $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.wasm) \

@@ -14,14 +14,14 @@ wasm_compiler_HOST_LDFLAGS := -static-pie -pthread -Wl,--gc-sections -s
 COMPILER_CLIENT_SRC := $(addprefix runtime/compiler-process/,client.c image.S) $(COMPILER_PARALLEL_SRC)
 # All of it: the cache, the process, lazy and parallel compilation.
 COMPILER_OBTAIN_SRC = $(addprefix runtime/compiler-process/,lazy.c obtain.c) $(COMPILER_CLIENT_SRC) $(CACHE_SRC)
+# image.S holds a program that is built before it, whoever links it: $(call COMPILER_IMAGE,kind,program,sources).
+COMPILER_IMAGE = $(if $(filter %/compiler-process/image.S,$(3)),$(eval \
+    $(BUILD)/obj/$(1)/$(2)/runtime/compiler-process/image.o: $(BUILD)/tools/wasm_compiler))
 $(BUILD)/hosted/runtime/compiler-process/image.o: $(BUILD)/tools/wasm_compiler
-# $(call COMPILER_IMAGE,test or tools,NAME): that program links image.S.
-COMPILER_IMAGE = $(eval $(BUILD)/obj/$(1)/$(2)/runtime/compiler-process/image.o: $(BUILD)/tools/wasm_compiler)
 
 UNIT_TESTS += compiler_process
 compiler_process_TEST_SRC = runtime/compiler-process/test/process.c $(addprefix runtime/compiler-process/,memory.c sandbox.c) $(COMPILER_CLIENT_SRC) $(RUNTIME_COMPILED)
 compiler_process_TEST_LDFLAGS := -pthread
-$(call COMPILER_IMAGE,test,compiler_process)
 
 # The specification suites: one program that does what its name says.
 HOST_TOOLS += spec_lazy
@@ -29,7 +29,6 @@ spec_lazy_HOST_SRC = runtime/compiler-process/test/spec.c runtime/instance/test/
     $(COMPILER_OBTAIN_SRC) $(RUNTIME_COMPILED)
 spec_lazy_HOST_CFLAGS = $(SANITIZE)
 spec_lazy_HOST_LDFLAGS := -pthread
-$(call COMPILER_IMAGE,tools,spec_lazy)
 $(BUILD)/tools/spec_parts $(BUILD)/tools/process_spec: $(BUILD)/tools/spec_lazy
 	$(Q)ln -sf spec_lazy $@
 test: $(BUILD)/tools/spec_parts $(BUILD)/tools/process_spec
@@ -38,7 +37,6 @@ TEST_SCRIPTS += runtime/compiler-process/test/command-line
 UNIT_TESTS += compiler_lazy
 compiler_lazy_TEST_SRC = runtime/compiler-process/test/lazy.c $(COMPILER_OBTAIN_SRC) $(RUNTIME_COMPILED)
 compiler_lazy_TEST_LDFLAGS := -pthread
-$(call COMPILER_IMAGE,test,compiler_lazy)
 
 HOST_TOOLS += wasm_liar
 wasm_liar_HOST_SRC := runtime/compiler-process/test/liar.c

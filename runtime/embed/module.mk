@@ -14,11 +14,9 @@ libkpwasm: $(BUILD)/libkpwasm.a
 UNIT_TESTS += wasm_embed
 wasm_embed_TEST_SRC = runtime/embed/test/embed.c $(RUNTIME_API_SRC) $(RUNTIME_ALL)
 wasm_embed_TEST_LDFLAGS := -pthread
-$(call COMPILER_IMAGE,test,wasm_embed)
 UNIT_TESTS += wasm_embed_examples
 wasm_embed_examples_TEST_SRC = runtime/embed/test/examples.c $(RUNTIME_API_SRC) $(RUNTIME_ALL)
 wasm_embed_examples_TEST_LDFLAGS := -pthread
-$(call COMPILER_IMAGE,test,wasm_embed_examples)
 
 UNIT_TESTS += wasm_embed_memory
 wasm_embed_memory_TEST_SRC = runtime/embed/test/memory.c $(RUNTIME_API_SRC) $(RUNTIME_ALL)
