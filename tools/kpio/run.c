@@ -1,5 +1,6 @@
 /* kpio run: the whole system in QEMU. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,7 +118,13 @@ static int run_program(kp_user_program_t *program, kp_guest_t *guest, const char
     if (code != KP_KPIO_OK)
         return code;
     if (hosted) {
+        /* Named by its descriptor, so that nothing stays of it if a signal ends this process. */
+        int file = open(archive, O_RDONLY | O_CLOEXEC);
+        if (file >= 0 && unlink(archive) == 0)
+            snprintf(archive, sizeof archive, "/proc/self/fd/%d", file);
         code = kp_user_program_hosted(program, archive, guest->timeout, guest->verbose);
+        if (file >= 0)
+            close(file);
     } else {
         kp_user_program_line(program, own, sizeof own);
         snprintf(line, sizeof line, "%s net=off%s%s", own, append ? " " : "", append ? append : "");
@@ -214,6 +221,11 @@ int kp_kpio_run(int count, char **arguments)
     if ((positional > 1 && !program.path) || (!hosted && strcmp(machine, "qemu") != 0) ||
         (hosted && positional && !program.path)) {
         kp_kpio_say("usage: %s; --machine is qemu, or hosted without a URL", set.usage);
+        return KP_KPIO_USAGE;
+    }
+    if (!program.path && (program.tier || program.fuel || program.input || program.memory_maximum ||
+                          program.environment.count || program.files.count)) {
+        kp_kpio_say("--env, --file, --stdin, --fuel, --max-memory and --tier are for --program");
         return KP_KPIO_USAGE;
     }
     if (program.path) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -181,7 +182,12 @@ static int record_and_convert(const trace_options_t *options, const char *name)
     }
     close(file);
     int code = record(options, name, recording);
-    if (code == KP_KPIO_OK || code == KP_KPIO_TIMEOUT) {
+    struct stat made;
+    if (code == KP_KPIO_OK && stat(recording, &made) == 0 && made.st_size == 0) {
+        kp_kpio_say("%s: time limit: the mark %s did not come in %u s", name, options->until,
+                    options->timeout);
+        code = KP_KPIO_TIMEOUT;
+    } else if (code == KP_KPIO_OK || code == KP_KPIO_TIMEOUT) {
         int converted = convert(recording, options->output);
         code = code == KP_KPIO_OK ? converted : code;
     }

@@ -1,5 +1,6 @@
 /* kpio view: the whole system with its shell in a window of this machine, without QEMU. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/machine/hosted/hosted.h"
@@ -43,6 +44,10 @@ int kp_kpio_view(int count, char **arguments)
     if (strpbrk(url, " \t\r\n") || strlen(url) > 8000) {
         kp_kpio_say("%s: not an address", url);
         return KP_KPIO_USAGE;
+    }
+    if (!getenv("DISPLAY") && !getenv("WAYLAND_DISPLAY") && !getenv("SDL_VIDEODRIVER")) {
+        kp_kpio_say("there is no graphical session here");
+        return KP_KPIO_MISSING;
     }
     if (!bundle) {
         if (!kp_kpio_beside("kpio.bundle", beside, sizeof beside)) {

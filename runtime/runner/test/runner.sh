@@ -101,6 +101,21 @@ usage() {
         wrong 3 'a name' --file a=LICENSE --file a=README.md && wrong 3 'a name' --file arguments=LICENSE
     check usage $?
 }
+# A signal ends the command: no archive and no process stays.
+signals() {
+    machine=hosted tier=compile
+    mkdir -p "$work/tmp"
+    TMPDIR=$work/tmp "$build/kpio" run -v --machine hosted --program "$program" -- loop >"$work/out" 2>"$work/err" &
+    local command=$!
+    for _ in $(seq 300); do
+        grep -q 'started wasm-runner' "$work/err" && break
+        sleep 0.1
+    done
+    kill -TERM "$command"
+    wait "$command" 2>/dev/null
+    grep -q 'started wasm-runner' "$work/err" && [ -z "$(ls "$work/tmp")" ]
+    check signal $?
+}
 
 input_sum() {
     python3 -c 'import sys
@@ -113,6 +128,7 @@ print("%d bytes, %08x" % (len(b), s))' "$1"
 make_inputs
 head -c 200000 "$build/kpio" >"$work/input"
 usage
+signals
 for machine in hosted qemu; do
     accel= bundle=$build/kpio.bundle
     if [ $machine = qemu ]; then
