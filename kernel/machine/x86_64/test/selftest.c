@@ -32,7 +32,8 @@ static uint64_t exhaust(bool *is_out)
     return count;
 }
 
-/* All RAM can be handed out, but a 256th for its books, and comes back. */
+/* All RAM can be handed out, but a 256th for its books, and comes back. During the first time the kernel may
+   make a page or two its own for good (a thread's first tick comes when it comes), never in a second. */
 static void test_exhaustion(void)
 {
     uint64_t total, fresh, before, after;
@@ -40,8 +41,8 @@ static void test_exhaustion(void)
     kp_x86_memory_usage(&total, &fresh);
     uint64_t first = exhaust(&is_out) * KP_PAGE_SIZE;
     kp_x86_memory_usage(&total, &before);
-    bool good =
-        is_out && first == before && before <= fresh && before + total / 256 + 65536 >= fresh;
+    bool good = is_out && before <= first && first <= before + 2 * KP_PAGE_SIZE && first <= fresh &&
+                before + total / 256 + 65536 >= fresh;
     good = good && exhaust(&is_out_again) * KP_PAGE_SIZE == before && is_out_again;
     kp_x86_memory_usage(&total, &after);
     kp_test_report("pages_exhausted", good && before == after);
