@@ -33,7 +33,7 @@ static uint64_t exhaust(bool *is_out)
 }
 
 /* All RAM can be handed out, but a 256th for its books, and comes back. During the first time the kernel may
-   make a page or two its own for good (a thread's first tick comes when it comes), never in a second. */
+   make a page or two its own for good (seen on one processor without RDRAND), never in the second. */
 static void test_exhaustion(void)
 {
     uint64_t total, fresh, before, after;
