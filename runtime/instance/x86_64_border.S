@@ -83,13 +83,8 @@ leave_with:
     mov %edi, %eax
     jmp leave_entry
 
-/* `code` of functions without compiled code: rax is the funcinst. */
-    .globl kp_wasm_x86_thunk
-    .type kp_wasm_x86_thunk, @function
-kp_wasm_x86_thunk:
-    push %rbp
-    mov %rsp, %rbp
-    sub $224, %rsp
+/* Everything that a call carries in registers, as the beginning of a kp_wasm_registers_t at rsp. */
+.macro save_arguments
     mov %rdi, 0(%rsp)
     mov %rsi, 8(%rsp)
     mov %rdx, 16(%rsp)
@@ -106,6 +101,16 @@ kp_wasm_x86_thunk:
     movups %xmm5, REG_XMM+80(%rsp)
     movups %xmm6, REG_XMM+96(%rsp)
     movups %xmm7, REG_XMM+112(%rsp)
+.endm
+
+/* `code` of functions without compiled code: rax is the funcinst. */
+    .globl kp_wasm_x86_thunk
+    .type kp_wasm_x86_thunk, @function
+kp_wasm_x86_thunk:
+    push %rbp
+    mov %rsp, %rbp
+    sub $224, %rsp
+    save_arguments
     lea 16(%rbp), %rcx
     mov %rcx, REG_STACK(%rsp)
     mov %rsp, %rdi
@@ -150,22 +155,7 @@ kp_wasm_x86_lazy:
     push %rbp
     mov %rsp, %rbp
     sub $192, %rsp
-    mov %rdi, 0(%rsp)
-    mov %rsi, 8(%rsp)
-    mov %rdx, 16(%rsp)
-    mov %rcx, 24(%rsp)
-    mov %r8, 32(%rsp)
-    mov %r9, 40(%rsp)
-    mov %rax, 48(%rsp)
-    mov %r10, 56(%rsp)
-    movups %xmm0, 64(%rsp)
-    movups %xmm1, 80(%rsp)
-    movups %xmm2, 96(%rsp)
-    movups %xmm3, 112(%rsp)
-    movups %xmm4, 128(%rsp)
-    movups %xmm5, 144(%rsp)
-    movups %xmm6, 160(%rsp)
-    movups %xmm7, 176(%rsp)
+    save_arguments
     mov %rax, %rdi
     call kp_wasm_x86_resolve
     test %eax, %eax
