@@ -98,6 +98,24 @@ static const kp_wasm_allocator_t allocator = {resize, NULL};
 
 /* ---- modules ---- */
 
+#define LARGE_PAGE ((size_t)2 << 20)
+
+/* A buffer to be filled at once, for free(): in large pages from half of one on (one fault instead of hundreds), its
+   pages taken all together; where the kernel refuses either, they come one by one. */
+static uint8_t *buffer_new(size_t size)
+{
+    bool large = size >= LARGE_PAGE / 2 && size <= SIZE_MAX - LARGE_PAGE;
+    size_t rounded = large ? (size + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1) : size > 0 ? size : 1;
+    uint8_t *bytes = large ? aligned_alloc(LARGE_PAGE, rounded) : malloc(rounded);
+    uintptr_t first = ((uintptr_t)bytes + 4095) & ~(uintptr_t)4095;
+    if (bytes && large)
+        (void)madvise(bytes, rounded, MADV_HUGEPAGE);
+    if (bytes && size >= 65536)
+        (void)madvise((void *)first, ((uintptr_t)bytes + size - first) & ~(uintptr_t)4095,
+                      MADV_POPULATE_WRITE);
+    return bytes;
+}
+
 static int read_file(const char *path, uint8_t **bytes, size_t *size)
 {
     struct stat stat;
@@ -110,12 +128,7 @@ static int read_file(const char *path, uint8_t **bytes, size_t *size)
     }
     /* Read, not mapped: the bytes must not change while the module lives. */
     *size = (size_t)stat.st_size;
-    *bytes = malloc(*size ? *size : 1);
-    /* All pages at once; when this fails they come one by one. */
-    uintptr_t first = ((uintptr_t)*bytes + 4095) & ~(uintptr_t)4095;
-    if (*bytes && *size >= 65536)
-        (void)madvise((void *)first, ((uintptr_t)*bytes + *size - first) & ~(uintptr_t)4095,
-                      MADV_POPULATE_WRITE);
+    *bytes = buffer_new(*size);
     size_t at = 0;
     while (*bytes && at < *size) {
         ssize_t count = read(fd, *bytes + at, *size - at);
