@@ -60,7 +60,7 @@ typedef struct kp_compiler_info {
     uint32_t found;    /* requests that the cache answered */
     uint32_t compiled; /* that were compiled */
     uint32_t refused;  /* that ended with an error */
-    uint64_t held;     /* bytes of code on this connection's account */
+    uint64_t held;     /* bytes of code on this connection's account, or mapped since earlier ones */
     uint32_t requests; /* in work */
     uint32_t workers;  /* that compile for it now */
 } kp_compiler_info_t;

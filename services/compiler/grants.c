@@ -31,16 +31,34 @@ static void grant_remove(kp_compiler_grant_t **at)
     free(grant);
 }
 
+static kp_compiler_grant_t **grant_find(kp_compiler_grant_t **list,
+                                        const kp_compiler_entry_t *entry)
+{
+    while (*list && (*list)->entry != entry)
+        list = &(*list)->next;
+    return list;
+}
+
+static void left_remove(kp_compiler_grant_t **at)
+{
+    kp_compiler_grant_t *grant = *at;
+    *at = grant->next;
+    free(grant);
+}
+
 void kp_compiler_entry_drop(void *context, kp_compiler_entry_t *entry)
 {
     kp_compiler_service_t *service = context;
     for (kp_compiler_connection_t *each = service->connections; each && entry->grants > 0;
          each = each->next) {
-        kp_compiler_grant_t **at = &each->grants;
-        while (*at && (*at)->entry != entry)
-            at = &(*at)->next;
+        kp_compiler_grant_t **at = grant_find(&each->grants, entry);
         if (*at)
             grant_remove(at);
+    }
+    for (kp_compiler_job_t *each = service->clients; each; each = each->next) {
+        kp_compiler_grant_t **at = grant_find(&each->left, entry);
+        if (*at)
+            left_remove(at);
     }
     close_handle(entry->code);
 }
@@ -60,29 +78,73 @@ uint64_t kp_compiler_grants_held(kp_compiler_connection_t *connection)
     return held;
 }
 
-uint64_t kp_compiler_client_held(kp_compiler_service_t *service, const kp_compiler_job_t *client)
+/* Has one of the client's connections the entry? */
+static bool is_granted(const kp_compiler_service_t *service, const kp_compiler_job_t *client,
+                       const kp_compiler_entry_t *entry)
+{
+    for (kp_compiler_connection_t *each = service->connections; each; each = each->next) {
+        if (each->client == client && *grant_find(&each->grants, entry))
+            return true;
+    }
+    return false;
+}
+
+static bool is_mapped(const kp_compiler_entry_t *entry)
+{
+    kp_code_info_t info;
+    return kp_code_info(entry->code, &info) != KP_OK || info.mappings > 0;
+}
+
+uint64_t kp_compiler_client_left(kp_compiler_service_t *service, kp_compiler_job_t *client)
+{
+    uint64_t left = 0;
+    for (kp_compiler_grant_t **at = &client->left; *at;) {
+        if (!is_mapped((*at)->entry) || is_granted(service, client, (*at)->entry)) {
+            left_remove(at);
+            continue;
+        }
+        left += (*at)->entry->bytes;
+        at = &(*at)->next;
+    }
+    return left;
+}
+
+uint64_t kp_compiler_client_held(kp_compiler_service_t *service, kp_compiler_job_t *client)
 {
     uint64_t held = 0;
     for (kp_compiler_connection_t *each = service->connections; each; each = each->next) {
         if (each->client == client)
             held += kp_compiler_grants_held(each);
     }
-    return held;
+    return held + kp_compiler_client_left(service, client);
 }
 
 void kp_compiler_grants_revoke(kp_compiler_connection_t *connection)
 {
-    while (connection->grants)
-        grant_remove(&connection->grants);
+    kp_compiler_job_t *client = connection->client;
+    for (kp_compiler_grant_t *grant; (grant = connection->grants);) {
+        connection->grants = grant->next;
+        grant->entry->grants--;
+        (void)kp_handle_revoke(grant->code); /* nobody can map it any more; who has still has */
+        close_handle(grant->code);
+        grant->code = KP_HANDLE_NONE;
+        if (!is_mapped(grant->entry) || *grant_find(&client->left, grant->entry)) {
+            free(grant);
+            continue;
+        }
+        grant->next = client->left;
+        client->left = grant;
+    }
 }
 
 int64_t kp_compiler_grant(kp_compiler_connection_t *connection, kp_compiler_entry_t *entry)
 {
-    kp_compiler_grant_t *grant = connection->grants;
-    while (grant && grant->entry != entry)
-        grant = grant->next;
+    kp_compiler_grant_t *grant = *grant_find(&connection->grants, entry);
     if (grant)
         return kp_handle_duplicate(grant->code, CLIENT_RIGHTS);
+    kp_compiler_grant_t **left = grant_find(&connection->client->left, entry);
+    if (*left)
+        left_remove(left); /* it counts once */
     if (kp_compiler_client_held(connection->service, connection->client) + entry->bytes >
         KP_COMPILER_CLIENT_BYTES_MAX)
         return KP_ERR_QUOTA;

@@ -32,9 +32,27 @@ void kp_compiler_connection_watch(kp_compiler_connection_t *connection)
                         connection);
 }
 
+/* Forgets clients without connections, but for those who still map code: else a client could hold more
+   than its share by coming again. */
+static void clients_forget(kp_compiler_service_t *service)
+{
+    kp_compiler_job_t **link = &service->clients;
+    while (*link) {
+        kp_compiler_job_t *client = *link;
+        if (client->connections > 0 || kp_compiler_client_left(service, client) > 0) {
+            link = &client->next;
+            continue;
+        }
+        kp_compiler_cache_leave(&service->cache, &client->account);
+        *link = client->next;
+        free(client);
+    }
+}
+
 /* The client with that job, with one connection more; NULL: no memory, or it has too many. */
 static kp_compiler_job_t *client_join(kp_compiler_service_t *service, uint64_t job)
 {
+    clients_forget(service);
     kp_compiler_job_t *client = service->clients;
     while (client && client->job != job)
         client = client->next;
@@ -54,14 +72,8 @@ static kp_compiler_job_t *client_join(kp_compiler_service_t *service, uint64_t j
 
 static void client_leave(kp_compiler_service_t *service, kp_compiler_job_t *client)
 {
-    if (--client->connections > 0)
-        return;
-    kp_compiler_cache_leave(&service->cache, &client->account);
-    kp_compiler_job_t **link = &service->clients;
-    while (*link != client)
-        link = &(*link)->next;
-    *link = client->next;
-    free(client);
+    client->connections--;
+    clients_forget(service);
 }
 
 static void connection_close(kp_compiler_connection_t *connection)
@@ -85,7 +97,8 @@ static void answer_info(kp_compiler_connection_t *connection, kp_transaction_t t
     connection->counts.status = KP_OK;
     connection->counts.requests = connection->requests;
     connection->counts.workers = connection->workers;
-    connection->counts.held = kp_compiler_grants_held(connection);
+    connection->counts.held = kp_compiler_grants_held(connection) +
+                              kp_compiler_client_left(connection->service, connection->client);
     kp_compiler_reply(connection, transaction, &connection->counts, sizeof(connection->counts),
                       KP_HANDLE_NONE);
 }

@@ -32,21 +32,24 @@ enum {
 typedef struct kp_compiler_service kp_compiler_service_t;
 typedef struct kp_compiler_connection kp_compiler_connection_t;
 
-/* A job whose processes have connections: limits are its, however many connections it opens. */
+/* That a connection was given an entry's code: by duplicates of `code`, which are revoked with it. */
+typedef struct kp_compiler_grant {
+    kp_compiler_entry_t *entry;
+    kp_handle_t code; /* NONE: revoked */
+    struct kp_compiler_grant *next;
+} kp_compiler_grant_t;
+
+/* A job whose processes have connections, or still map code that they were given: limits are its, however many
+   connections it opens, one after the other too. */
 typedef struct kp_compiler_job {
     uint64_t job; /* koid */
     kp_compiler_account_t account;
+    kp_compiler_grant_t *
+        left; /* of closed connections: what is mapped; entries of which no connection has a grant */
     uint64_t pending; /* bytes of modules in work */
     uint32_t connections, workers;
     struct kp_compiler_job *next;
 } kp_compiler_job_t;
-
-/* That a connection was given an entry's code: by duplicates of `code`, which are revoked with it. */
-typedef struct kp_compiler_grant {
-    kp_compiler_entry_t *entry;
-    kp_handle_t code;
-    struct kp_compiler_grant *next;
-} kp_compiler_grant_t;
 
 struct kp_compiler_connection {
     kp_compiler_service_t *service;
@@ -124,7 +127,10 @@ bool kp_compiler_entry_is_held(void *service, kp_compiler_entry_t *entry);
 void kp_compiler_entry_drop(void *service, kp_compiler_entry_t *entry);
 /* Bytes of code that the connection, or all of a client's, were given and somebody holds. */
 uint64_t kp_compiler_grants_held(kp_compiler_connection_t *connection);
-uint64_t kp_compiler_client_held(kp_compiler_service_t *service, const kp_compiler_job_t *client);
+uint64_t kp_compiler_client_held(kp_compiler_service_t *service, kp_compiler_job_t *client);
+/* Of what connections of the client's that have been closed were given: what is still mapped. */
+uint64_t kp_compiler_client_left(kp_compiler_service_t *service, kp_compiler_job_t *client);
+/* The connection ends. */
 void kp_compiler_grants_revoke(kp_compiler_connection_t *connection);
 
 /* Answers; code may be NONE and is taken. */

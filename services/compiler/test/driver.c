@@ -385,6 +385,42 @@ static void test_held(void)
     end();
 }
 
+/* Whoever comes again still holds what he maps. */
+static void test_left(void)
+{
+    begin("mapped code counts after its connection");
+    static const uint8_t module[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 0, 3, 1, 'l', 0};
+    kp_compiler_client_t client, other;
+    kp_compiler_code_t code, again;
+    kp_compiler_info_t counts;
+    CHECK(kp_compiler_connect(&client, service) == KP_OK);
+    CHECK(compile(&client, module, sizeof(module), &code, NULL) == KP_OK && !code.is_cached);
+    CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK);
+    const uint64_t bytes = counts.held;
+    kp_compiler_disconnect(&client);
+    CHECK(kp_compiler_connect(&client, service) == KP_OK);
+    do /* it has seen the other connection go soon */
+        CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK);
+    while (good && counts.held == 0);
+    CHECK(bytes > 0 && counts.held == bytes);
+    /* Given again it counts once, and once it is when that connection goes too. */
+    CHECK(kp_compiler_connect(&other, service) == KP_OK);
+    CHECK(compile(&other, module, sizeof(module), &again, NULL) == KP_OK && again.is_cached);
+    CHECK(kp_compiler_ask_info(&other, PATIENCE, &counts) == KP_OK && counts.held == bytes);
+    CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK && counts.held == 0);
+    kp_compiler_disconnect(&other);
+    do
+        CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK);
+    while (good && counts.held == 0);
+    CHECK(counts.held == bytes);
+    kp_compiler_code_release(&again);
+    CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK && counts.held == bytes);
+    kp_compiler_code_release(&code);
+    CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK && counts.held == 0);
+    kp_compiler_disconnect(&client);
+    end();
+}
+
 /* A module whose compilation takes long: many functions of many instructions that become much code. */
 enum { LONG_FUNCTIONS = 32, LONG_BODY = 65530 };
 
@@ -591,6 +627,7 @@ int main(int argc, char **argv)
     test_requests();
     test_share();
     test_held();
+    test_left();
     test_flood(large, size);
     test_deaths();
     digest(large, size);
