@@ -110,6 +110,7 @@ static const char *trap_name(int32_t trap)
         [KP_TRAP_STACK_OVERFLOW] = "stack overflow",
         [KP_TRAP_UNCAUGHT_EXCEPTION] = "uncaught exception",
         [KP_TRAP_ABORT] = "abort",
+        [KP_TRAP_LIMIT] = "more computing or memory than it was allowed",
     };
     bool is_known = trap >= 0 && (size_t)trap < sizeof(names) / sizeof(names[0]);
     return is_known ? names[trap] : "unknown trap";

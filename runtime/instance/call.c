@@ -88,6 +88,48 @@ static void text_number(kp_wasm_text_t *text, uint64_t number, unsigned base)
     text_bytes(text, digits + at, sizeof digits - at);
 }
 
+/* One line of the backtrace, without its newline. */
+static void text_frame(kp_wasm_text_t *out, const kp_wasm_backtrace_frame_t *frame)
+{
+    if (!frame->module) {
+        text_string(out, "(host)");
+        return;
+    }
+    kp_wasm_span_t name = kp_wasm_module_function_name(frame->module, frame->function);
+    if (name.size) {
+        /* Names come from the module: no control characters on a person's terminal. */
+        const uint8_t *bytes = kp_wasm_module_at(frame->module, name);
+        for (uint32_t j = 0; j < name.size; j++) {
+            char byte = (char)bytes[j];
+            if (bytes[j] < 0x20 || bytes[j] == 0x7f)
+                byte = '?';
+            text_bytes(out, &byte, 1);
+        }
+    } else {
+        text_string(out, "(no name)");
+    }
+    text_string(out, " (function ");
+    text_number(out, frame->function, 10);
+    if (frame->offset != KP_WASM_OFFSET_UNKNOWN) {
+        text_string(out, ", offset 0x");
+        text_number(out, frame->offset, 16);
+    }
+    text_string(out, ")");
+}
+
+/* How many of the frames after `first` are the same: a recursion's. */
+static uint32_t frame_repeats(const kp_wasm_trap_t *trap, uint32_t first)
+{
+    const kp_wasm_backtrace_frame_t *a = &trap->frames[first], *b = a + 1;
+    uint32_t count = 0;
+    for (; first + 1 + count < trap->frame_count; count++, b++) {
+        if (b->module != a->module || b->function != a->function || b->offset != a->offset ||
+            b->instance != a->instance)
+            break;
+    }
+    return count;
+}
+
 size_t kp_wasm_trap_print(const kp_wasm_trap_t *trap, char *text, size_t size)
 {
     if (size == 0)
@@ -98,33 +140,17 @@ size_t kp_wasm_trap_print(const kp_wasm_trap_t *trap, char *text, size_t size)
         text_string(&out, ": ");
         text_string(&out, kp_status_text(trap->status));
     }
-    for (uint32_t i = 0; i < trap->frame_count; i++) {
-        const kp_wasm_backtrace_frame_t *frame = &trap->frames[i];
+    for (uint32_t i = 0, repeats; i < trap->frame_count; i += repeats + 1) {
+        repeats = frame_repeats(trap, i);
         text_string(&out, "\n  at ");
-        if (!frame->module) {
-            text_string(&out, "(host)");
+        text_frame(&out, &trap->frames[i]);
+        if (repeats < 2) {
+            repeats = 0; /* a second line tells as much */
             continue;
         }
-        kp_wasm_span_t name = kp_wasm_module_function_name(frame->module, frame->function);
-        if (name.size) {
-            /* Names come from the module: no control characters on a person's terminal. */
-            const uint8_t *bytes = kp_wasm_module_at(frame->module, name);
-            for (uint32_t j = 0; j < name.size; j++) {
-                char byte = (char)bytes[j];
-                if (bytes[j] < 0x20 || bytes[j] == 0x7f)
-                    byte = '?';
-                text_bytes(&out, &byte, 1);
-            }
-        } else {
-            text_string(&out, "(no name)");
-        }
-        text_string(&out, " (function ");
-        text_number(&out, frame->function, 10);
-        if (frame->offset != KP_WASM_OFFSET_UNKNOWN) {
-            text_string(&out, ", offset 0x");
-            text_number(&out, frame->offset, 16);
-        }
-        text_string(&out, ")");
+        text_string(&out, "\n  ... ");
+        text_number(&out, repeats, 10);
+        text_string(&out, " more frames like the last");
     }
     if (trap->frame_total > trap->frame_count) {
         text_string(&out, "\n  and ");

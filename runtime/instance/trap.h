@@ -63,7 +63,7 @@ typedef struct kp_wasm_trap {
 } kp_wasm_trap_t;
 
 /* Writes "integer divide by zero\n  at NAME (function 7, offset 0x123)\n ..." and a NUL, cut at size;
-   returns the length written. Names come from the modules' name sections: the modules must live. */
+   returns the length written. Three equal frames or more in a row, a recursion's, are folded. Names come from the modules' name sections: the modules must live. */
 size_t kp_wasm_trap_print(const kp_wasm_trap_t *trap, char *text, size_t size);
 
 #endif

@@ -378,8 +378,13 @@ KP_TEST(pages_escape_and_fit)
     html = kp_shell_html_init(out, sizeof(out));
     kp_shell_page_crash(&html, url, &info, NULL);
     KP_EXPECT(!html.is_cut && contains(&html, "out of bounds") && contains(&html, "0x1234"));
-    info.exit_code = 4711;
     char text[80];
+    for (int trap = KP_TRAP_NONE; trap <= KP_TRAP_LIMIT; trap++) {
+        info.exit_code = trap;
+        kp_shell_crash_text(text, sizeof(text), &info, NULL);
+        KP_EXPECT(strstr(text, "unknown") == NULL);
+    }
+    info.exit_code = 4711;
     kp_shell_crash_text(text, sizeof(text), &info, NULL);
     KP_EXPECT(strstr(text, "unknown trap") != NULL);
     info.exit_reason = KP_EXIT_FAULT;

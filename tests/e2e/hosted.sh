@@ -79,6 +79,10 @@ bad bad-scheme "gopher://127.0.0.1/" 'scheme|support'
 bad corrupt-gzip "$url/gzip-corrupt" 'gzip|decod|encod|cut|trunc|content'
 bad no-such-file "$work/nothing.html" 'no such|not found|cannot'
 
+bad no-such-page nothing.html 'no such file'
+bad no-such-page-below nothing/page.svg 'no such file'
+bad no-such-word no-such-host-or-file 'no file .*host name'
+
 run render-partial nonzero "$kpio" render "$url/reset?after=20000" -o "$work/partial.png" --size 400x300 &&
     check partial-is-shown "no picture of the part that arrived" test -s "$work/partial.png"
 # A stream that ends early is shown as far as it goes, as browsers do: the promised bytes did arrive.

@@ -52,6 +52,22 @@ for machine in qemu hosted; do
     fi
 done
 
+# A reader that goes away, and a signal: said or kept as Unix does, and nothing stays.
+before=$(ls /tmp | grep -c '^kpio-trace-')
+"$kpio" trace "$root/tests/pages/index.html" --machine hosted -o - 2>"$work/err" | head -c 100 >/dev/null
+check trace-reader-gone "${PIPESTATUS[0]}: $(cat "$work/err")" \
+    bash -c "[ ${PIPESTATUS[0]} = 1 ] && grep -qx 'kpio: -: cannot write: Broken pipe' '$work/err'"
+for machine in qemu hosted; do
+    "$kpio" trace http://127.0.0.1:1/ --until never --machine $machine -o "$work/out.json" 2>"$work/err" &
+    pid=$!
+    sleep 1
+    kill -TERM $pid
+    wait $pid 2>/dev/null
+    code=$?
+    check trace-$machine-signal "code $code" [ $code = 143 ]
+done
+check trace-no-files "recordings stay in /tmp" [ "$(ls /tmp | grep -c '^kpio-trace-')" -le "$before" ]
+
 printf 'KPTRACE1 and nothing that makes sense' >"$work/bad"
 "$kpio" trace --from "$work/bad" -o "$work/out.json" 2>"$work/err"
 check trace-damaged "$(cat "$work/err")" grep -q 'bad: its records are of another size' "$work/err"

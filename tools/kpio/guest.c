@@ -46,12 +46,11 @@ typedef struct running {
     kp_user_output_t output; /* of guest->program */
 } running_t;
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted; /* the signal's number */
 
 static void on_signal(int number)
 {
-    (void)number;
-    interrupted = 1;
+    interrupted = number;
 }
 
 /* ---- QEMU's command line ---- */
@@ -435,4 +434,12 @@ int kp_guest_run(const kp_guest_t *guest)
     arguments_free(&arguments);
     free(running);
     return code;
+}
+
+void kp_guest_end_by_signal(void)
+{
+    if (!interrupted)
+        return;
+    signal(interrupted, SIG_DFL);
+    raise(interrupted);
 }

@@ -33,4 +33,8 @@ typedef struct kp_guest {
  * said. */
 int kp_guest_run(const kp_guest_t *guest);
 
+/* When SIGINT, SIGTERM or SIGHUP ended kp_guest_run: ends this process by it, as if it had not been
+   caught (the guest is gone and the caller has tidied up). */
+void kp_guest_end_by_signal(void);
+
 #endif

@@ -124,6 +124,10 @@ static int work(void *context)
     } else if (session->status == KP_ERR_UNSUPPORTED_SCHEME) {
         kp_kpio_say("%s: %s", job->name, kp_status_text(session->status));
         code = KP_KPIO_FAILED;
+    } else if (session->status == KP_ERR_NAME_NOT_RESOLVED && job->target.is_guess) {
+        kp_kpio_say("%s: no file has this name, and as a host name it could not be resolved",
+                    job->name);
+        code = KP_KPIO_FAILED;
     } else if (status != KP_OK || session->status != KP_OK) {
         kp_kpio_say("%s: %s", job->name, session->text[0] ? session->text : kp_status_text(status));
         code = exit_code(session);
@@ -173,7 +177,7 @@ static int start_system(job_t *job)
     if (status != KP_OK) {
         kp_kpio_say("%s: %s", job->name, error);
         kp_target_clear(&job->target);
-        return status == KP_ERR_INVALID_ARGUMENT ? KP_KPIO_USAGE : KP_KPIO_FAILED;
+        return kp_target_exit(status);
     }
     snprintf(command_line, sizeof command_line, "shell=off%s", job->format ? " display=off" : "");
     kp_hosted_options_t options = {

@@ -50,29 +50,18 @@ static const char *display_choose(const char *qemu)
     return NULL;
 }
 
-/* Where the guest finds what the user named: a URL as it is, a local file on a server that starts
-   here (the host is 10.0.2.2 in QEMU's user network). False: it was said why. */
-static bool page_url(const char *name, const char *root, kp_file_server_t *server, char *url,
-                     size_t size)
+/* Where the guest finds what the user named (the host is 10.0.2.2 in QEMU's user network). Returns an
+   exit code; failures were said. */
+static int page_url(const char *name, const char *root, kp_file_server_t *server, char *url,
+                    size_t size)
 {
     char error[4400];
-    kp_target_t *target = malloc(sizeof *target);
-    if (!target)
-        return false;
-    kp_status_t status = kp_target_read(name, target, error, sizeof error);
-    if (status == KP_OK && target->file)
-        status = kp_target_serve(target, root, "10.0.2.2", server, error, sizeof error);
-    if (status == KP_OK && strpbrk(target->url, " \t\r\n")) {
-        snprintf(error, sizeof error, "a URL has no spaces");
-        status = KP_ERR_INVALID_ARGUMENT;
-    }
+    kp_status_t status =
+        kp_target_url(name, root, "10.0.2.2", server, url, size, error, sizeof error);
     if (status == KP_OK)
-        snprintf(url, size, "%s", target->url);
-    else
-        kp_kpio_say("%s: %s", name, error);
-    kp_target_clear(target);
-    free(target);
-    return status == KP_OK;
+        return KP_KPIO_OK;
+    kp_kpio_say("%s: %s", name, error);
+    return kp_target_exit(status);
 }
 
 /* The kernel's command line: the URL, then what the user appends. */
@@ -134,6 +123,7 @@ static int run_program(kp_user_program_t *program, kp_guest_t *guest, const char
         code = kp_guest_run(guest);
     }
     unlink(archive);
+    kp_guest_end_by_signal();
     return code;
 }
 
@@ -284,13 +274,15 @@ int kp_kpio_run(int count, char **arguments)
     guest.timeout = timeout ? timeout : guest.screenshot ? 60 : 0;
     if (program.path)
         return run_program(&program, &guest, machine, append);
-    if ((positional && !page_url(arguments[0], root, &server, url, sizeof url)) ||
-        !command_line_make(url, append, command_line, sizeof command_line)) {
-        kp_file_server_stop(&server);
-        return KP_KPIO_USAGE;
-    }
+    int code = KP_KPIO_OK;
+    if (positional)
+        code = page_url(arguments[0], root, &server, url, sizeof url);
+    if (code == KP_KPIO_OK && !command_line_make(url, append, command_line, sizeof command_line))
+        code = KP_KPIO_USAGE;
     guest.command_line = command_line;
-    int code = kp_guest_run(&guest);
+    if (code == KP_KPIO_OK)
+        code = kp_guest_run(&guest);
     kp_file_server_stop(&server);
+    kp_guest_end_by_signal();
     return code;
 }

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "tools/kpio/file.h"
+#include "tools/kpio/kpio.h"
 
 /* The length of "scheme" in "scheme:", 0: there is none. "localhost:8000" has none: what follows
    the colon is a port. */
@@ -79,6 +81,26 @@ static bool url_make(const char *start, const char *path, const char *suffix, ch
     return (size_t)snprintf(url + used, size - used, "%s", suffix) < size - used;
 }
 
+/* Whether the word, which has no scheme and names nothing that is there, must have meant a file: it
+   ends like one, and does not begin with what can be a host with its path behind it. */
+static bool looks_like_file(const char *text)
+{
+    static const char *const endings[] = {"html", "htm", "xhtml", "svg",  "txt",  "xml",
+                                          "png",  "jpg", "jpeg",  "webp", "gif",  "css",
+                                          "js",   "pdf", "json",  "wasm", "avif", "ico"};
+    size_t first = strcspn(text, "/");
+    const char *dot = strrchr(text, '.');
+    if (!dot || strchr(dot, '/') || strchr(text, ':'))
+        return false;
+    if (text[first] && (memchr(text, '.', first) || strncmp(text, "localhost/", 10) == 0))
+        return false;
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        if (strcasecmp(dot + 1, endings[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static kp_status_t read_file(const char *path, const char *suffix, kp_target_t *target, char *error,
                              size_t error_size)
 {
@@ -126,8 +148,9 @@ kp_status_t kp_target_read(const char *text, kp_target_t *target, char *error, s
     }
     if (scheme_length(text) > 0)
         return KP_OK;
-    if (access(text, F_OK) == 0 || text[0] == '/' || text[0] == '.')
+    if (access(text, F_OK) == 0 || text[0] == '/' || text[0] == '.' || looks_like_file(text))
         return read_file(text, "", target, error, error_size);
+    target->is_guess = true;
     if ((size_t)snprintf(target->url, sizeof target->url, "http://%s", text) >=
         sizeof target->url) {
         snprintf(error, error_size, "the URL is too long");
@@ -167,6 +190,37 @@ kp_status_t kp_target_serve(kp_target_t *target, const char *root, const char *h
     }
     free(folder);
     return status;
+}
+
+kp_status_t kp_target_url(const char *text, const char *root, const char *host,
+                          kp_file_server_t *server, char *url, size_t size, char *error,
+                          size_t error_size)
+{
+    kp_target_t *target = malloc(sizeof *target);
+    if (!target) {
+        snprintf(error, error_size, "%s", kp_status_text(KP_ERR_NO_MEMORY));
+        return KP_ERR_NO_MEMORY;
+    }
+    kp_status_t status = kp_target_read(text, target, error, error_size);
+    if (status == KP_OK && target->file)
+        status = kp_target_serve(target, root, host, server, error, error_size);
+    if (status == KP_OK && strpbrk(target->url, " \t\r\n")) {
+        snprintf(error, error_size, "a URL has no spaces");
+        status = KP_ERR_INVALID_ARGUMENT;
+    }
+    if (status == KP_OK && (size_t)snprintf(url, size, "%s", target->url) >= size) {
+        snprintf(error, error_size, "the URL is longer than %zu bytes", size - 1);
+        status = KP_ERR_TOO_LARGE;
+    }
+    kp_target_clear(target);
+    free(target);
+    return status;
+}
+
+int kp_target_exit(kp_status_t status)
+{
+    bool wrong = status == KP_ERR_INVALID_ARGUMENT || status == KP_ERR_TOO_LARGE;
+    return wrong ? KP_KPIO_USAGE : KP_KPIO_FAILED;
 }
 
 void kp_target_clear(kp_target_t *target)

@@ -1,5 +1,7 @@
 /* kpio trace: records what the kernel does while a page loads, for a timeline viewer. */
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,25 +112,14 @@ static int record(const trace_options_t *options, const char *name, const char *
     if (strcmp(options->machine, "qemu") == 0)
         return record_in_qemu(options, name, recording);
     char error[4400];
+    static char url[8192];
     kp_file_server_t server = {.child = -1};
-    kp_target_t *target = malloc(sizeof *target);
-    int code = KP_KPIO_USAGE;
-    if (!target)
-        return KP_KPIO_FAILED;
-    kp_status_t status = kp_target_read(name, target, error, sizeof error);
-    if (status == KP_OK && target->file)
-        status = kp_target_serve(target, options->root, "127.0.0.1", &server, error, sizeof error);
-    if (status == KP_OK && (strpbrk(target->url, " \t\r\n") || strlen(target->url) > 8000)) {
-        snprintf(error, sizeof error, "not an address");
-        status = KP_ERR_INVALID_ARGUMENT;
-    }
-    if (status == KP_OK)
-        code = record_hosted(options, target->url, recording);
-    else
+    kp_status_t status = kp_target_url(name, options->root, "127.0.0.1", &server, url, sizeof url,
+                                       error, sizeof error);
+    int code = status == KP_OK ? record_hosted(options, url, recording) : kp_target_exit(status);
+    if (status != KP_OK)
         kp_kpio_say("%s: %s", name, error);
     kp_file_server_stop(&server);
-    kp_target_clear(target);
-    free(target);
     return code;
 }
 
@@ -151,13 +142,18 @@ static int convert(const char *recording, const char *output)
         free(bytes);
         return KP_KPIO_FAILED;
     }
+    signal(SIGPIPE, SIG_IGN); /* a reader that went away is said like a full disk */
+    errno = 0;
     status = kp_trace_json(bytes, size, out, &summary, &why);
-    if (out != stdout && fclose(out) != 0 && status == KP_OK)
+    if ((out == stdout ? fflush(out) : fclose(out)) != 0 && status == KP_OK)
         status = KP_ERR_IO;
     free(bytes);
+    if (status == KP_ERR_IO && errno) {
+        kp_kpio_say("%s: cannot write: %s", output, strerror(errno));
+        return KP_KPIO_FAILED;
+    }
     if (status != KP_OK) {
-        kp_kpio_say("%s: %s", status == KP_ERR_IO ? output : recording,
-                    why ? why : kp_status_text(status));
+        kp_kpio_say("%s: %s", recording, why ? why : kp_status_text(status));
         return KP_KPIO_FAILED;
     }
     fprintf(stderr,
@@ -174,13 +170,14 @@ static int convert(const char *recording, const char *output)
 
 static int record_and_convert(const trace_options_t *options, const char *name)
 {
-    char recording[] = "/tmp/kpio-trace-XXXXXX";
-    int file = mkstemp(recording);
-    if (file < 0) {
+    char recording[64] = "/tmp/kpio-trace-XXXXXX";
+    int file = mkostemp(recording, O_CLOEXEC);
+    if (file < 0 || unlink(recording) != 0) {
         kp_kpio_say("cannot make a temporary file: %s", strerror(errno));
         return KP_KPIO_FAILED;
     }
-    close(file);
+    /* Named by our descriptor, for QEMU too, so that nothing stays of it if a signal ends us. */
+    snprintf(recording, sizeof recording, "/proc/%ld/fd/%d", (long)getpid(), file);
     int code = record(options, name, recording);
     struct stat made;
     if (code == KP_KPIO_OK && stat(recording, &made) == 0 && made.st_size == 0) {
@@ -191,7 +188,7 @@ static int record_and_convert(const trace_options_t *options, const char *name)
         int converted = convert(recording, options->output);
         code = code == KP_KPIO_OK ? converted : code;
     }
-    unlink(recording);
+    close(file);
     return code;
 }
 

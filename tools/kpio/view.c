@@ -6,12 +6,13 @@
 #include "kernel/machine/hosted/hosted.h"
 #include "tools/kpio/kpio.h"
 #include "tools/kpio/options.h"
+#include "tools/kpio/target.h"
 
 int kp_kpio_view(int count, char **arguments)
 {
     static uint32_t size[2] = {1280, 800};
-    static char beside[KP_KPIO_PATH_MAX], command_line[9000];
-    const char *net = "host", *bundle = NULL;
+    static char beside[KP_KPIO_PATH_MAX], command_line[9000], url[8192];
+    const char *net = "host", *bundle = NULL, *root = NULL;
     bool verbose = false, help = false;
     const kp_option_t options[] = {
         {"--size", 0, KP_OPTION_SIZE, "WxH", "of the window in pixels (1280x800)", size, 320, 8192},
@@ -19,6 +20,8 @@ int kp_kpio_view(int count, char **arguments)
          "host: this machine's sockets; slirp: KPIO's own stack", &net, 0, 0},
         {"--bundle", 0, KP_OPTION_TEXT, "FILE", "the boot archive (kpio.bundle beside kpio)",
          &bundle, 0, 0},
+        {"--root", 0, KP_OPTION_TEXT, "FOLDER", "what a local page may load (its own folder)",
+         &root, 0, 0},
         {"--verbose", 'v', KP_OPTION_FLAG, NULL, "the system's log on standard error", &verbose, 0,
          0},
     };
@@ -39,12 +42,6 @@ int kp_kpio_view(int count, char **arguments)
         kp_kpio_say("usage: %s; --net takes host, slirp or off", set.usage);
         return KP_KPIO_USAGE;
     }
-    const char *url = positional == 1 ? arguments[0] : "";
-    /* A blank would begin another word of the kernel's command line. */
-    if (strpbrk(url, " \t\r\n") || strlen(url) > 8000) {
-        kp_kpio_say("%s: not an address", url);
-        return KP_KPIO_USAGE;
-    }
     if (!getenv("DISPLAY") && !getenv("WAYLAND_DISPLAY") && !getenv("SDL_VIDEODRIVER")) {
         kp_kpio_say("there is no graphical session here");
         return KP_KPIO_MISSING;
@@ -56,8 +53,18 @@ int kp_kpio_view(int count, char **arguments)
         }
         bundle = beside;
     }
-    if (url[0])
+    kp_file_server_t server = {.child = -1};
+    if (positional) {
+        char error[4400];
+        kp_status_t status = kp_target_url(arguments[0], root, is_slirp ? "10.0.2.2" : "127.0.0.1",
+                                           &server, url, sizeof url, error, sizeof error);
+        if (status != KP_OK) {
+            kp_kpio_say("%s: %s", arguments[0], error);
+            kp_file_server_stop(&server);
+            return kp_target_exit(status);
+        }
         snprintf(command_line, sizeof command_line, "url=%s", url);
+    }
     kp_hosted_options_t hosted = {
         .bundle_path = bundle,
         .command_line = command_line,
@@ -71,6 +78,7 @@ int kp_kpio_view(int count, char **arguments)
     };
     int result = 0;
     kp_status_t status = kp_hosted_run(&hosted, NULL, NULL, &result);
+    kp_file_server_stop(&server);
     if (status != KP_OK) {
         kp_kpio_say("the system does not start from %s: %s", bundle, kp_status_text(status));
         return KP_KPIO_MISSING;

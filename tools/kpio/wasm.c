@@ -27,8 +27,8 @@ enum { LIST_MAXIMUM = 256 };
 
 static const char help[] =
     "usage: kpio wasm run [OPTION]... FILE [ARGUMENT]...\n"
-    "       kpio wasm validate FILE...\n"
-    "       kpio wasm compile FILE [-o OUTPUT]\n"
+    "       kpio wasm validate [-v] FILE...\n"
+    "       kpio wasm compile [OPTION]... FILE [-o OUTPUT]\n"
     "\n"
     "run: a WASI preview 1 program, or one function of a module. It reaches standard streams, "
     "clocks,\n"
@@ -43,6 +43,8 @@ static const char help[] =
     "                          default: compile\n"
     "  -v                      a trap shows where; says where the code came from\n"
     "\n"
+    "validate: says where a module is wrong, and with -v of a good one what is in it.\n"
+    "\n"
     "run and compile keep compiled code in a cache: $KPIO_CACHE/wasm, else "
     "$XDG_CACHE_HOME/kpio/wasm, "
     "else\n"
@@ -51,7 +53,8 @@ static const char help[] =
     "  --no-cache              none\n"
     "  --compiler process|in-process\n"
     "                          where the compiler works: in a sandbox (default), or here\n"
-    "  --compile eager|lazy    all at once (default), or functions at their first call\n"
+    "  --compile eager|lazy    all at once (default), or functions at their first call (run "
+    "only)\n"
     "  --jobs N                threads that compile, 1 to 64 (default: one for each processor)\n"
     "\n"
     "Exit codes of run: the program's own; 1 the module is bad or does not fit; 2 wrong usage; 3 "
@@ -165,12 +168,32 @@ static int decode(const char *path, uint8_t **bytes, size_t *size, kp_wasm_modul
     return status == KP_OK ? KP_KPIO_OK : say_error(path, status, &error);
 }
 
+static void describe(const char *path, const kp_wasm_module_t *module)
+{
+    printf("%s: valid: %u bytes, %u functions, %u imports, %u exports, %u memories, %u tables\n",
+           path, module->size, module->function_count, module->import_count, module->export_count,
+           module->memory_count, module->table_count);
+}
+
 static int validate(int count, char **arguments)
 {
-    int result = count > 0 ? KP_KPIO_OK : KP_KPIO_USAGE;
-    if (count == 0)
+    int first = 0;
+    bool verbose = false;
+    for (; first < count && arguments[first][0] == '-' && arguments[first][1]; first++) {
+        if (strcmp(arguments[first], "--") == 0) {
+            first++;
+            break;
+        }
+        if (strcmp(arguments[first], "-v") != 0) {
+            kp_kpio_say("wasm validate: wrong option %s; see kpio wasm --help", arguments[first]);
+            return KP_KPIO_USAGE;
+        }
+        verbose = true;
+    }
+    int result = first < count ? KP_KPIO_OK : KP_KPIO_USAGE;
+    if (first == count)
         kp_kpio_say("wasm validate takes files; see kpio wasm --help");
-    for (int i = 0; i < count; i++) {
+    for (int i = first; i < count; i++) {
         uint8_t *bytes = NULL;
         size_t size;
         kp_wasm_module_t *module = NULL;
@@ -180,6 +203,8 @@ static int validate(int count, char **arguments)
             kp_status_t status = kp_wasm_module_validate(module, &error);
             if (status != KP_OK)
                 one = say_error(arguments[i], status, &error);
+            else if (verbose)
+                describe(arguments[i], module);
         }
         result = result ? result : one;
         kp_wasm_module_destroy(module);
@@ -195,6 +220,12 @@ static const char *option_split(const char *argument, char *name, size_t size)
     size_t length = equals ? (size_t)(equals - argument) : strlen(argument);
     snprintf(name, size, "%.*s", (int)(length < size - 1 ? length : size - 1), argument);
     return equals ? equals + 1 : NULL;
+}
+
+static int wrong_compile(const char *why, const char *word)
+{
+    kp_kpio_say("wasm compile: %s%s%s; see kpio wasm --help", why, word[0] ? " " : "", word);
+    return KP_KPIO_USAGE;
 }
 
 static int compile(int count, char **arguments)
@@ -214,12 +245,15 @@ static int compile(int count, char **arguments)
         else if (!path && name[0] != '-')
             path = arguments[i];
         else
-            path = NULL, i = count;
+            return wrong_compile(name[0] == '-' ? "wrong option" : "one file, not also",
+                                 arguments[i]);
     }
-    if (!path || (!output && choice.no_cache) || choice.lazy) {
-        kp_kpio_say("usage: kpio wasm compile [OPTION]... FILE [-o OUTPUT]");
-        return KP_KPIO_USAGE;
-    }
+    if (!path)
+        return wrong_compile("a file is missing", "");
+    if (!output && choice.no_cache)
+        return wrong_compile("--no-cache needs -o OUTPUT", "");
+    if (choice.lazy)
+        return wrong_compile("it compiles all of a module: --compile lazy is for run", "");
     /* As `run` asks for it. With an output the cache stays as it is. */
     choice.no_cache |= output != NULL;
     choice.cache_needed = true;

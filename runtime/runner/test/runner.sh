@@ -101,11 +101,12 @@ usage() {
         wrong 3 'a name' --file a=LICENSE --file a=README.md && wrong 3 'a name' --file arguments=LICENSE
     check usage $?
 }
-# A signal ends the command: no archive and no process stays.
+# A signal ends the command, and is what it ended by: no archive and no process stays.
 signals() {
-    machine=hosted tier=compile
+    machine=$1 tier=compile
     mkdir -p "$work/tmp"
-    TMPDIR=$work/tmp "$build/kpio" run -v --machine hosted --program "$program" -- loop >"$work/out" 2>"$work/err" &
+    # shellcheck disable=SC2086
+    TMPDIR=$work/tmp "$build/kpio" run -v --machine $machine $2 --program "$program" -- loop >"$work/out" 2>"$work/err" &
     local command=$!
     for _ in $(seq 300); do
         grep -q 'started wasm-runner' "$work/err" && break
@@ -113,7 +114,7 @@ signals() {
     done
     kill -TERM "$command"
     wait "$command" 2>/dev/null
-    grep -q 'started wasm-runner' "$work/err" && [ -z "$(ls "$work/tmp")" ]
+    [ $? = 143 ] && grep -q 'started wasm-runner' "$work/err" && [ -z "$(ls "$work/tmp")" ]
     check signal $?
 }
 
@@ -128,12 +129,13 @@ print("%d bytes, %08x" % (len(b), s))' "$1"
 make_inputs
 head -c 200000 "$build/kpio" >"$work/input"
 usage
-signals
+signals hosted ''
 for machine in hosted qemu; do
     accel= bundle=$build/kpio.bundle
     if [ $machine = qemu ]; then
         command -v qemu-system-x86_64 >/dev/null || { echo "skip runner-qemu: QEMU is not installed" && continue; }
         accel='--accel tcg' bundle=$build/x86_64/kpio.bundle
+        signals qemu "$accel"
     fi
     for tier in interpret compile; do
         [ $tier = interpret ] || has_compiler "$bundle" || continue

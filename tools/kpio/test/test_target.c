@@ -34,6 +34,16 @@ KP_TEST(target_urls)
     KP_EXPECT_STRING(target.url, "http://example.org");
     KP_EXPECT_INT(read_target("localhost:8000/a", &target), KP_OK);
     KP_EXPECT_STRING(target.url, "http://localhost:8000/a");
+    static const char *const hosts[] = {
+        "localhost/a.html", "example.org/a.html", "a:80/b.html", "word", "a/b", "example.org"};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        KP_EXPECT_INT(read_target(hosts[i], &target), KP_OK);
+        KP_EXPECT(target.is_guess && strncmp(target.url, "http://", 7) == 0);
+    }
+    static const char *const files[] = {"no-such.html", "no-such/b.PNG", "no such.txt", "./x",
+                                        "../no-such"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        KP_EXPECT_INT(read_target(files[i], &target), KP_ERR_NOT_FOUND);
     KP_EXPECT_INT(read_target("", &target), KP_ERR_INVALID_ARGUMENT);
     char *longest = malloc(10000);
     memset(longest, 'a', 9999);
@@ -80,6 +90,17 @@ KP_TEST(target_files)
     KP_EXPECT(strstr(target.url, "/kp%20target-") != NULL);
     kp_file_server_stop(&server);
     kp_target_clear(&target);
+    server.child = -1;
+    KP_EXPECT_INT(kp_target_url(path, NULL, "h", &server, url, sizeof url, error, sizeof error),
+                  KP_OK);
+    KP_EXPECT(server.child > 0 && strncmp(url, "http://h:", 9) == 0);
+    kp_file_server_stop(&server);
+    KP_EXPECT_INT(
+        kp_target_url("http://a b/", NULL, "h", &server, url, sizeof url, error, sizeof error),
+        KP_ERR_INVALID_ARGUMENT);
+    KP_EXPECT_INT(kp_target_url("http://abcdef/", NULL, "h", &server, url, 10, error, sizeof error),
+                  KP_ERR_TOO_LARGE);
+    KP_EXPECT_INT(server.child, -1);
     KP_EXPECT_INT(read_target(folder, &target), KP_ERR_NOT_SUPPORTED);
     kp_target_clear(&target);
     KP_EXPECT_INT(read_target("/tmp/no/such/file.html", &target), KP_ERR_NOT_FOUND);
