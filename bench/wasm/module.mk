@@ -36,6 +36,6 @@ warm_embed_HOST_SRC = bench/wasm/warm/embed.c $(RUNTIME_API_SRC) $(RUNTIME_ALL)
 warm_embed_HOST_LDFLAGS := -pthread
 
 .PHONY: bench-wasm
-bench-wasm: $(BUILD)/bench/wasm/warm.wasm $(BUILD)/tools/warm_measure $(BUILD)/tools/warm_embed $(BUILD)/kpio $(BUILD)/bench/wasm/tab.wasm $(BUILD)/tools/bench_wasm $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.wasm) \
+bench-wasm: $(BUILD)/libkpwasm-interpret.a $(BUILD)/bench/wasm/warm.wasm $(BUILD)/tools/warm_measure $(BUILD)/tools/warm_embed $(BUILD)/kpio $(BUILD)/bench/wasm/tab.wasm $(BUILD)/tools/bench_wasm $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.wasm) \
     $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.native)
 	$(Q)bench/wasm/run $(RUNS)

@@ -7,6 +7,8 @@
 #include "runtime/interpret/interpret.h"
 
 extern const kp_wasm_allocator_t kp_embed_allocator;
+/* compiler.c or no_compiler.c. */
+extern const bool kp_embed_has_compiler;
 
 /* ---- types: plain values ---- */
 

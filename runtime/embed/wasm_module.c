@@ -84,10 +84,8 @@ wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *config)
     if (engine)
         engine->config = *config;
     wasm_config_delete(config);
-#if !defined(__x86_64__)
-    if (engine)
+    if (engine && !kp_embed_has_compiler)
         engine->config.tier = KPWASM_TIER_INTERPRET;
-#endif
     return engine;
 }
 
