@@ -18,7 +18,8 @@ NATIVE_CFLAGS = -std=gnu17 -O2 -fPIE -fvisibility=hidden -march=x86-64-v2 -mtune
     -fno-strict-aliasing -fno-omit-frame-pointer -fno-math-errno -ffp-contract=off -fno-stack-protector \
     -fstack-clash-protection -fcf-protection=none -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE \
     -ffunction-sections -fdata-sections -U__linux__ -DKP_NATIVE -D_Thread_local= -I.
-NATIVE_COMPILER_HEADERS := $(shell $(CC) -print-file-name=include)
+# Silent: on a new machine the compiler is installed only after this was read (deps/module.mk).
+NATIVE_COMPILER_HEADERS := $(shell $(CC) -print-file-name=include 2>/dev/null)
 
 NATIVE_OBJ = $(addprefix $(BUILD)/native/,$(addsuffix .o,$(basename $(1))))
 # Loops that would be recognised as what they implement; so would calloc's malloc and memset.

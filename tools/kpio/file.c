@@ -1,6 +1,7 @@
 #include "tools/kpio/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,11 +12,18 @@
 kp_status_t kp_file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size)
 {
     struct stat info;
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return errno == EACCES                       ? KP_ERR_ACCESS_DENIED
-               : errno == ENOENT || errno == ENOTDIR ? KP_ERR_NOT_FOUND
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *file = descriptor >= 0 ? fdopen(descriptor, "rb") : NULL;
+    if (!file) {
+        int cause = errno;
+        if (descriptor >= 0)
+            close(descriptor);
+        return cause == EACCES                       ? KP_ERR_ACCESS_DENIED
+               : cause == ENOENT || cause == ENOTDIR ? KP_ERR_NOT_FOUND
+               : cause == ENXIO                      ? KP_ERR_NOT_SUPPORTED /* a socket */
+               : cause == ENOMEM                     ? KP_ERR_NO_MEMORY
                                                      : KP_ERR_IO;
+    }
     kp_status_t status = KP_OK;
     uint8_t *memory = NULL;
     if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode))
@@ -35,6 +43,22 @@ kp_status_t kp_file_read(const char *path, size_t limit, uint8_t **bytes, size_t
     *bytes = memory;
     *size = (size_t)info.st_size;
     return KP_OK;
+}
+
+const char *kp_file_reason(kp_status_t status)
+{
+    switch (status) {
+    case KP_ERR_NOT_FOUND:
+        return "No such file or directory";
+    case KP_ERR_ACCESS_DENIED:
+        return "Permission denied";
+    case KP_ERR_NOT_SUPPORTED:
+        return "not a file";
+    case KP_ERR_TOO_LARGE:
+        return "the file is too large";
+    default:
+        return kp_status_text(status);
+    }
 }
 
 static kp_status_t write_all(FILE *file, const void *bytes, size_t size)

@@ -118,7 +118,7 @@ static bool add_file(archive_t *archive, const char *name, const char *path)
     size_t size;
     kp_status_t status = kp_file_read(path, FILE_BYTES_MAX, &bytes, &size);
     if (status != KP_OK) {
-        kp_kpio_say("%s: %s", path, kp_status_text(status));
+        kp_kpio_say("%s: %s", path, kp_file_reason(status));
         return false;
     }
     if (add(archive, name, bytes, size, bytes))
@@ -273,7 +273,7 @@ int kp_user_program_archive(const kp_user_program_t *program, const char *bundle
     if (status != KP_OK || !add_system(archive, system, system_size)) {
         kp_kpio_say("%s: %s", bundle,
                     status == KP_OK ? "no boot archive with " KP_BOOT_PROGRAM
-                                    : kp_status_text(status));
+                                    : kp_file_reason(status));
         code = KP_KPIO_MISSING;
     } else if (!add_files(archive, program)) {
         code = KP_KPIO_MISSING;

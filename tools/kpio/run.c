@@ -218,6 +218,10 @@ int kp_kpio_run(int count, char **arguments)
         kp_kpio_say("--env, --file, --stdin, --fuel, --max-memory and --tier are for --program");
         return KP_KPIO_USAGE;
     }
+    if (program.path && (guest.screenshot || guest.marks || root)) {
+        kp_kpio_say("--screenshot, --wait and --root are for pages, not for --program");
+        return KP_KPIO_USAGE;
+    }
     if (program.path) {
         program.arguments = arguments;
         program.argument_count = (size_t)positional;

@@ -133,7 +133,7 @@ static int convert(const char *recording, const char *output)
     const char *why = NULL;
     kp_status_t status = kp_file_read(recording, RECORDING_MAX, &bytes, &size);
     if (status != KP_OK) {
-        kp_kpio_say("%s: no recording: %s", recording, kp_status_text(status));
+        kp_kpio_say("%s: no recording: %s", recording, kp_file_reason(status));
         return KP_KPIO_FAILED;
     }
     FILE *out = strcmp(output, "-") == 0 ? stdout : fopen(output, "w");

@@ -122,7 +122,7 @@ static uint8_t *buffer_new(size_t size)
 static int read_file(const char *path, uint8_t **bytes, size_t *size)
 {
     struct stat stat;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe: no waiting */
     if (fd < 0 || fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode)) {
         kp_kpio_say("%s: %s", path, fd < 0 ? strerror(errno) : "not a file");
         if (fd >= 0)
@@ -278,7 +278,7 @@ static int compile(int count, char **arguments)
         result = KP_KPIO_FAILED;
     }
     if (result == KP_KPIO_OK && source.stored != KP_OK) {
-        kp_kpio_say("%s: not kept in the code cache: %s", path, kp_status_text(source.stored));
+        kp_wasm_code_not_kept(path, source.stored);
         result = KP_KPIO_FAILED;
     }
     kp_code_discard(&source);
@@ -440,8 +440,7 @@ static int make_code(kp_wasm_run_t *run)
     if (status != KP_OK)
         return kp_wasm_code_failed(&options, run->path, status, &failure);
     if (run->code.stored != KP_OK)
-        kp_kpio_say("%s: not kept in the code cache: %s", run->path,
-                    kp_status_text(run->code.stored));
+        kp_wasm_code_not_kept(run->path, run->code.stored);
     if (run->verbose)
         kp_kpio_say("%s: %s", run->path,
                     run->code.is_cached ? "code from the cache"

@@ -89,9 +89,18 @@ static kp_code_cache_t *open_cache(const char *folder, bool needed)
         return cache;
     const char *reason = status == KP_ERR_ACCESS_DENIED
                              ? "it is not this user's alone, or cannot be read"
-                             : kp_status_text(status);
+                         : status == KP_ERR_NOT_FOUND ? "No such file or directory"
+                         : status == KP_ERR_IO        ? "it cannot be written"
+                                                      : kp_status_text(status);
     kp_kpio_say("no code cache: %s: %s", path, reason);
     return NULL;
+}
+
+void kp_wasm_code_not_kept(const char *path, kp_status_t status)
+{
+    kp_kpio_say("%s: not kept in the code cache: %s", path,
+                status == KP_ERR_IO ? "it cannot be written (a full disk?)"
+                                    : kp_status_text(status));
 }
 
 kp_code_options_t kp_wasm_code_options(const kp_wasm_code_choice_t *choice,

@@ -19,6 +19,9 @@ bool kp_wasm_code_option(kp_wasm_code_choice_t *choice, const char *name, const 
 kp_code_options_t kp_wasm_code_options(const kp_wasm_code_choice_t *choice,
                                        kp_wasm_allocator_t allocator, uint32_t flags);
 
+/* Says that the module at `path` is compiled, but was not stored. */
+void kp_wasm_code_not_kept(const char *path, kp_status_t status);
+
 /* Says why there is no code; the exit code. */
 int kp_wasm_code_failed(const kp_code_options_t *options, const char *path, kp_status_t status,
                         const kp_compile_failure_t *failure);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "tests/kp_test.h"
+#include "tools/kpio/file.h"
 #include "tools/kpio/kpio.h"
 #include "tools/kpio/options.h"
 #include "tools/kpio/target.h"
@@ -106,6 +107,21 @@ KP_TEST(target_files)
     KP_EXPECT_INT(read_target("/tmp/no/such/file.html", &target), KP_ERR_NOT_FOUND);
     KP_EXPECT_INT(read_target("file://other.host/x", &target), KP_ERR_INVALID_ARGUMENT);
     KP_EXPECT_INT(read_target("file:///a%00b", &target), KP_ERR_INVALID_ARGUMENT);
+    unlink(path);
+    rmdir(folder);
+}
+
+/* A pipe that nobody writes to would be waited for without end. */
+KP_TEST(target_pipe)
+{
+    kp_target_t target;
+    char folder[] = "/tmp/kp-target-XXXXXX", path[64];
+    KP_REQUIRE(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/pipe", folder);
+    KP_REQUIRE(mkfifo(path, 0600) == 0);
+    KP_EXPECT_INT(read_target(path, &target), KP_ERR_NOT_SUPPORTED);
+    kp_target_clear(&target);
+    KP_EXPECT_STRING(kp_file_reason(KP_ERR_NOT_SUPPORTED), "not a file");
     unlink(path);
     rmdir(folder);
 }
