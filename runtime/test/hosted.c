@@ -8,15 +8,11 @@
 
 #include "kernel/init/files.h"
 #include "kernel/init/startup.h"
-#include "kernel/kernel.h"
 #include "kernel/machine/hosted/child.h"
-#include "kernel/machine/hosted/hosted.h"
 #include "kernel/machine/hosted/sandbox.h"
-#include "tests/kp_test.h"
+#include "tests/kp_test_hosted.h"
 
 #define BUNDLE "build/test/runtime.bundle"
-/* A guard against hanging, not a measure. */
-#define PATIENCE (120 * KP_NS_PER_S)
 #define SIGSYS_NUMBER 31
 
 static const kp_job_limits_t limits = {
@@ -68,25 +64,9 @@ static kp_process_t *launch(const char *image_name, kp_capability_t peer, bool h
     return process;
 }
 
-/* Waits for the end, gives the reference back. */
-static kp_process_info_t finish(kp_process_t *process)
-{
-    kp_process_info_t info = {0};
-    if (!process) {
-        KP_FAIL("the process could not be made");
-        return info;
-    }
-    kp_status_t status =
-        kp_wait_one(&process->object, KP_SIGNAL_TERMINATED, kp_machine_now() + PATIENCE, NULL);
-    KP_EXPECT_INT(status, KP_OK);
-    kp_process_info(process, &info);
-    kp_object_release(&process->object);
-    return info;
-}
-
-#define RUN(image, has_file, ...)                            \
-    finish(launch((image), (kp_capability_t){0}, (has_file), \
-                  (const char *const[]){__VA_ARGS__, NULL}))
+#define RUN(image, has_file, ...)                                         \
+    kp_test_process_end(launch((image), (kp_capability_t){0}, (has_file), \
+                               (const char *const[]){__VA_ARGS__, NULL}))
 
 static void expect_exit(kp_process_info_t info, int code)
 {
@@ -172,7 +152,7 @@ KP_TEST(standard_streams)
     kp_process_t *process =
         launch("test", (kp_capability_t){0}, false, (const char *const[]){"filter", NULL});
     kp_capability_close(&in[0]); /* the end of its input */
-    expect_exit(finish(process), 0);
+    expect_exit(kp_test_process_end(process), 0);
     char text[64] = "";
     size_t size = 0;
     kp_message_t *message;
@@ -225,8 +205,8 @@ KP_TEST(echo_between_two_processes)
         launch("test", ends[0], false, (const char *const[]){"echo-server", NULL});
     kp_process_t *client =
         launch("test", ends[1], false, (const char *const[]){"echo-client", NULL});
-    expect_exit(finish(client), 0);
-    expect_exit(finish(server), 0); /* its peer is gone */
+    expect_exit(kp_test_process_end(client), 0);
+    expect_exit(kp_test_process_end(server), 0); /* its peer is gone */
 }
 
 KP_TEST(exit_code)
@@ -269,7 +249,7 @@ static void expect_killable(const char *kind)
     KP_REQUIRE(process);
     kp_wait_many(NULL, 0, kp_machine_now() + 20 * KP_NS_PER_MS);
     kp_process_end(process, KP_EXIT_KILLED, 0, 0);
-    kp_process_info_t info = finish(process);
+    kp_process_info_t info = kp_test_process_end(process);
     KP_EXPECT_INT(info.exit_reason, KP_EXIT_KILLED);
 }
 
@@ -287,7 +267,7 @@ KP_TEST(kill_at_once)
                                        (const char *const[]){"trap", "sleep", NULL});
         KP_REQUIRE(process);
         kp_process_end(process, KP_EXIT_KILLED, 0, 0);
-        KP_EXPECT_INT(finish(process).exit_reason, KP_EXIT_KILLED);
+        KP_EXPECT_INT(kp_test_process_end(process).exit_reason, KP_EXIT_KILLED);
     }
 }
 
@@ -295,7 +275,8 @@ KP_TEST(kill_at_once)
 
 static void expect_forbidden(const char *what, const char *const *arguments)
 {
-    kp_process_info_t info = finish(launch("evil", (kp_capability_t){0}, false, arguments));
+    kp_process_info_t info =
+        kp_test_process_end(launch("evil", (kp_capability_t){0}, false, arguments));
     if (info.exit_reason != KP_EXIT_FAULT || info.exit_code != SIGSYS_NUMBER)
         KP_FAIL("%s was not forbidden: reason %u code %d", what, info.exit_reason, info.exit_code);
 }
@@ -371,7 +352,7 @@ static int64_t tell(kp_capability_t peer, uint64_t what, uint64_t address)
     kp_message_t *message = NULL;
     kp_status_t status = kp_channel_send(peer, words, sizeof(words), NULL, 0);
     if (status == KP_OK)
-        status = kp_channel_receive(peer, kp_machine_now() + PATIENCE, &message);
+        status = kp_channel_receive(peer, kp_machine_now() + KP_TEST_PATIENCE, &message);
     if (status != KP_OK)
         return status;
     memcpy(&result, message->bytes, sizeof(result));
@@ -407,10 +388,10 @@ KP_TEST(code_is_mapped_shared_and_taken_away)
     KP_EXPECT(again == addresses[0][0]);
     KP_EXPECT_INT(kp_machine_space_unmap_code(space, again, 2 * KP_PAGE_SIZE), KP_OK);
     KP_EXPECT(tell(peers[0], CALL_THERE, addresses[0][0] + KP_PAGE_SIZE) < 0);
-    KP_EXPECT_INT(finish(processes[0]).exit_reason, KP_EXIT_FAULT);
+    KP_EXPECT_INT(kp_test_process_end(processes[0]).exit_reason, KP_EXIT_FAULT);
     /* Nobody writes there. */
     KP_EXPECT(tell(peers[1], WRITE_THERE, addresses[1][0] + KP_PAGE_SIZE) < 0);
-    KP_EXPECT_INT(finish(processes[1]).exit_reason, KP_EXIT_FAULT);
+    KP_EXPECT_INT(kp_test_process_end(processes[1]).exit_reason, KP_EXIT_FAULT);
     for (int i = 0; i < 2; i++) {
         kp_capability_close(&peers[i]);
         kp_object_release(&vmos[i]->object);
@@ -429,7 +410,7 @@ KP_TEST(orders_are_read_only)
         uint64_t victims[] = {area + KP_AREA_ORDERS, area + KP_AREA_BIRTHS,
                               (uint64_t)(uintptr_t)kp_sandbox_filter_program().filter};
         KP_EXPECT(tell(peer, WRITE_THERE, victims[i]) < 0);
-        KP_EXPECT_INT(finish(process).exit_reason, KP_EXIT_FAULT);
+        KP_EXPECT_INT(kp_test_process_end(process).exit_reason, KP_EXIT_FAULT);
         kp_capability_close(&peer);
         kp_object_release(&vmo->object);
     }
@@ -464,14 +445,14 @@ KP_TEST(nothing_is_writable_and_executable)
     fclose(maps);
     KP_EXPECT(is_there);
     kp_capability_close(&peer);
-    expect_exit(finish(process), 0);
+    expect_exit(kp_test_process_end(process), 0);
     kp_object_release(&vmo->object);
 }
 
 KP_TEST(nothing_is_left)
 {
     /* The last reference to a process may go a moment after it has told of its end. */
-    for (kp_time_t end = kp_machine_now() + PATIENCE;
+    for (kp_time_t end = kp_machine_now() + KP_TEST_PATIENCE;
          kp_machine_now() < end &&
          kp_object_count(KP_TYPE_PROCESS) + kp_object_count(KP_TYPE_CHANNEL) > 0;)
         kp_wait_many(NULL, 0, kp_machine_now() + KP_NS_PER_MS);
@@ -489,7 +470,7 @@ static void expect_ended_after_state(uint32_t state)
     KP_REQUIRE(process);
     kp_wait_many(NULL, 0, kp_machine_now() + 20 * KP_NS_PER_MS); /* until it spins */
     kp_page_publish(process->space.child->page, state);
-    kp_process_info_t info = finish(process);
+    kp_process_info_t info = kp_test_process_end(process);
     if (info.exit_reason != KP_EXIT_FAULT)
         KP_FAIL("state %u: reason %u", state, info.exit_reason);
 }
@@ -516,12 +497,12 @@ KP_TEST(start_time)
             launch("test", ends[0], false, (const char *const[]){"echo-server", NULL});
         kp_message_t *message = NULL;
         KP_EXPECT_INT(kp_channel_send(ends[1], "ping", 4, NULL, 0), KP_OK);
-        KP_EXPECT_INT(kp_channel_receive(ends[1], start + PATIENCE, &message), KP_OK);
+        KP_EXPECT_INT(kp_channel_receive(ends[1], start + KP_TEST_PATIENCE, &message), KP_OK);
         total += kp_machine_now() - start;
         if (message)
             kp_message_destroy(message);
         kp_capability_close(&ends[1]);
-        finish(server);
+        kp_test_process_end(server);
     }
     printf("# process start to first answer: %lld us\n", (long long)(total / ROUNDS / 1000));
 }
@@ -571,15 +552,7 @@ static bool dies_with_kernel(const kp_hosted_options_t *options)
 static int run_tests(void *context)
 {
     (void)context;
-    int failed = 0;
-    for (kp_test_t *test = kp_test_first; test; test = test->next) {
-        kp_test_failures = 0;
-        test->run();
-        failed += kp_test_failures != 0;
-        printf("%s %s\n", kp_test_failures ? "not ok" : "ok", test->name);
-        fflush(stdout);
-    }
-    return failed;
+    return kp_test_all(NULL, NULL, NULL);
 }
 
 int main(void)
@@ -588,14 +561,10 @@ int main(void)
         .bundle_path = BUNDLE,
         .command_line = "shell=off display=off http=off",
         .net = KP_HOSTED_NET_OFF,
-        .log_level = getenv("KPIO_TEST_LOG") ? KP_LOG_DEBUG : -1,
+        .log_level = KP_TEST_LOG_LEVEL,
     };
-    int failed = 1;
     bool is_clean = dies_with_kernel(&options);
     printf("%s processes_die_with_the_kernel\n", is_clean ? "ok" : "not ok");
     fflush(stdout);
-    kp_status_t status = kp_hosted_run(&options, run_tests, NULL, &failed);
-    if (status != KP_OK)
-        printf("not ok hosted machine: %s\n", kp_status_name(status));
-    return status != KP_OK || failed != 0 || !is_clean;
+    return kp_test_hosted(&options, run_tests, NULL, NULL) || !is_clean;
 }

@@ -21,24 +21,12 @@ $(RUNTIME_TEST_BUNDLE): $(BUILD)/tools/bundle $(lastword $(MAKEFILE_LIST)) \
 	@mkdir -p $(@D)
 	$(Q)$(BUILD)/tools/bundle $@ $(RUNTIME_TEST_FILES)
 
-UNIT_TESTS += hosted
-hosted_TEST_SRC = runtime/test/hosted.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
-hosted_TEST_CFLAGS := -Ikernel/machine/hosted
-hosted_TEST_LDFLAGS := -pthread -ldl
-hosted_TEST_DEPS = $(RUNTIME_TEST_BUNDLE)
+$(eval $(call HOSTED_TEST,hosted,runtime/test/hosted.c,$$(RUNTIME_TEST_BUNDLE)))
 
 # The service `net` over host sockets (no program runs, but the machine wants an archive).
-UNIT_TESTS += hosted_net
-hosted_net_TEST_SRC = kernel/machine/hosted/test/net_service.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
-hosted_net_TEST_CFLAGS := -Ikernel/machine/hosted
-hosted_net_TEST_LDFLAGS := -pthread -ldl
-hosted_net_TEST_DEPS = $(RUNTIME_TEST_BUNDLE)
+$(eval $(call HOSTED_TEST,hosted_net,kernel/machine/hosted/test/net_service.c,$$(RUNTIME_TEST_BUNDLE)))
 
-UNIT_TESTS += hosted_screen
-hosted_screen_TEST_SRC = kernel/machine/hosted/test/screen.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
-hosted_screen_TEST_CFLAGS := -Ikernel/machine/hosted
-hosted_screen_TEST_LDFLAGS := -pthread -ldl
-hosted_screen_TEST_DEPS = $(RUNTIME_TEST_BUNDLE)
+$(eval $(call HOSTED_TEST,hosted_screen,kernel/machine/hosted/test/screen.c,$$(RUNTIME_TEST_BUNDLE)))
 
 # The programs http and netstack, hosted, over host sockets and over their own stack.
 HTTP_TEST_BUNDLE := $(BUILD)/test/http.bundle
@@ -49,11 +37,7 @@ $(HTTP_TEST_BUNDLE): $(BUILD)/tools/bundle $(HTTP_TEST_IMAGES:%=$(BUILD)/image/h
 	$(Q)$(BUILD)/tools/bundle $@ \
 	    $(foreach image,$(HTTP_TEST_IMAGES),programs/$(image).kpi=$(BUILD)/image/hosted/$(image).kpi)
 
-UNIT_TESTS += hosted_http
-hosted_http_TEST_SRC = kernel/machine/hosted/test/http.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
-hosted_http_TEST_CFLAGS := -Ikernel/machine/hosted
-hosted_http_TEST_LDFLAGS := -pthread -ldl
-hosted_http_TEST_DEPS = $(HTTP_TEST_BUNDLE)
+$(eval $(call HOSTED_TEST,hosted_http,kernel/machine/hosted/test/http.c,$$(HTTP_TEST_BUNDLE)))
 
 TEST_SCRIPTS += runtime/test/build-checks runtime/test/quickjs
 

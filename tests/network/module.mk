@@ -18,8 +18,5 @@ test: $(NETWORK_MACHINE_BUNDLE)
 TEST_SCRIPTS += tests/network/qemu.sh
 
 # The services on the machine hosted: errors, many clients, deaths (services_test.c).
-UNIT_TESTS += network_services
-network_services_TEST_SRC = tests/network/services_test.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
-network_services_TEST_CFLAGS = -Ikernel/machine/hosted -DKP_TESTSERVER='"$(BUILD)/tools/testserver"'
-network_services_TEST_LDFLAGS := -pthread -ldl
-network_services_TEST_DEPS = $(HTTP_TEST_BUNDLE) $(BUILD)/tools/testserver
+$(eval $(call HOSTED_TEST,network_services,tests/network/services_test.c,$$(HTTP_TEST_BUNDLE) $$(BUILD)/tools/testserver))
+network_services_TEST_CFLAGS += -DKP_TESTSERVER='"$(BUILD)/tools/testserver"'

@@ -7,14 +7,10 @@
 #include <unistd.h>
 
 #include "abi/http.h"
-#include "kernel/kernel.h"
-#include "kernel/machine/hosted/hosted.h"
 #include "kernel/object/process.h"
-#include "tests/kp_test.h"
+#include "tests/kp_test_hosted.h"
 
 #define BUNDLE "build/test/http.bundle"
-/* A guard against hanging, not a measure. */
-#define PATIENCE (120 * KP_NS_PER_S)
 
 static unsigned port;
 static const char *host; /* this machine, as the system sees it */
@@ -58,7 +54,7 @@ static bool receive(kp_capability_t http, reply_t *reply)
 {
     kp_message_t *message;
     kp_message_header_t head = {0};
-    kp_status_t status = kp_channel_receive(http, kp_machine_now() + PATIENCE, &message);
+    kp_status_t status = kp_channel_receive(http, kp_machine_now() + KP_TEST_PATIENCE, &message);
     if (status != KP_OK) {
         reply->status = status;
         return true;
@@ -202,44 +198,21 @@ KP_TEST(netstack_dies_and_comes_back)
 
 static int run_tests(void *context)
 {
-    int failed = 0;
-    for (kp_test_t *test = kp_test_first; test; test = test->next) {
-        kp_test_failures = 0;
-        test->run();
-        failed += kp_test_failures != 0;
-        printf("%s %s_%s\n", kp_test_failures ? "not ok" : "ok", test->name, (const char *)context);
-        fflush(stdout);
-    }
-    (void)kp_test_last;
-    return failed;
+    return kp_test_all(NULL, context, NULL);
 }
 
 /* The machine starts once in the life of a process: each network has one of its own. */
 static int run_system(int net, const char *name)
 {
-    int status = 1;
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        host = net == KP_HOSTED_NET_SLIRP ? "10.0.2.2" : "127.0.0.1";
-        kp_hosted_options_t options = {
-            .bundle_path = BUNDLE,
-            .command_line = "shell=off display=off",
-            .net = net,
-            .log_level = getenv("KPIO_TEST_LOG") ? KP_LOG_DEBUG : -1,
-        };
-        int failed = 1;
-        kp_status_t started = kp_hosted_run(&options, run_tests, (void *)name, &failed);
-        if (started == KP_ERR_NOT_SUPPORTED && net == KP_HOSTED_NET_SLIRP) {
-            printf("skip %s: no libslirp here\n", name);
-            failed = 0;
-        } else if (started != KP_OK) {
-            printf("not ok hosted machine: %s\n", kp_status_name(started));
-        }
-        exit(failed != 0);
-    }
-    waitpid(pid, &status, 0);
-    return status != 0;
+    host = net == KP_HOSTED_NET_SLIRP ? "10.0.2.2" : "127.0.0.1";
+    kp_hosted_options_t options = {
+        .bundle_path = BUNDLE,
+        .command_line = "shell=off display=off",
+        .net = net,
+        .log_level = KP_TEST_LOG_LEVEL,
+    };
+    return kp_test_hosted_forked(&options, run_tests, (void *)name,
+                                 net == KP_HOSTED_NET_SLIRP ? "libslirp" : NULL);
 }
 
 static pid_t start_server(void)

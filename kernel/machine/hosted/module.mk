@@ -26,6 +26,15 @@ HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/zygote.c
 HOSTED_SRC += $(HOSTED_MACHINE_SRC)
 
+# $(call HOSTED_TEST,name,source,boot archive): a unit test on this machine (tests/kp_test_hosted.h)
+define HOSTED_TEST
+UNIT_TESTS += $(1)
+$(1)_TEST_SRC = $(2) $$(KERNEL_SRC) $$(HOSTED_MACHINE_SRC)
+$(1)_TEST_CFLAGS := -Ikernel/machine/hosted
+$(1)_TEST_LDFLAGS := -pthread -ldl
+$(1)_TEST_DEPS = $(3)
+endef
+
 # Calls between two processes, for the test and for bench/hosted.c.
 calls_SRC := kernel/machine/hosted/test/calls_program.c
 calls_MEMORY := 16
@@ -38,11 +47,7 @@ $(CALLS_BUNDLE): $(BUILD)/tools/bundle $(BUILD)/image/hosted/calls.kpi
 	@mkdir -p $(@D)
 	$(Q)$(BUILD)/tools/bundle $@ programs/calls.kpi=$(BUILD)/image/hosted/calls.kpi
 
-UNIT_TESTS += hosted_calls
-hosted_calls_TEST_SRC = kernel/machine/hosted/test/calls.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
-hosted_calls_TEST_CFLAGS := -Ikernel/machine/hosted
-hosted_calls_TEST_LDFLAGS := -pthread -ldl
-hosted_calls_TEST_DEPS = $(CALLS_BUNDLE)
+$(eval $(call HOSTED_TEST,hosted_calls,kernel/machine/hosted/test/calls.c,$$(CALLS_BUNDLE)))
 
 HOST_TOOLS += hosted_scale
 hosted_scale_HOST_SRC = kernel/machine/hosted/test/scale.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
@@ -68,11 +73,7 @@ $(THREADS_BUNDLE): $(BUILD)/tools/bundle $(BUILD)/image/hosted/threads.kpi \
 	$(Q)$(BUILD)/tools/bundle $@ programs/threads.kpi=$(BUILD)/image/hosted/threads.kpi \
 	    programs/calls.kpi=$(BUILD)/image/hosted/calls.kpi
 
-UNIT_TESTS += hosted_threads
-hosted_threads_TEST_SRC = kernel/machine/hosted/test/threads.c $(KERNEL_SRC) $(HOSTED_MACHINE_SRC)
-hosted_threads_TEST_CFLAGS := -Ikernel/machine/hosted
-hosted_threads_TEST_LDFLAGS := -pthread -ldl
-hosted_threads_TEST_DEPS = $(THREADS_BUNDLE)
+$(eval $(call HOSTED_TEST,hosted_threads,kernel/machine/hosted/test/threads.c,$$(THREADS_BUNDLE)))
 
 UNIT_TESTS += hosted_lane
 hosted_lane_TEST_SRC := kernel/machine/hosted/test/test_lane.c kernel/machine/hosted/lane_side.c

@@ -12,11 +12,9 @@
 #include "kernel/machine/hosted/child.h"
 #include "kernel/machine/hosted/hosted.h"
 #include "kernel/machine/hosted/lane.h"
-#include "tests/kp_test.h"
+#include "tests/kp_test_hosted.h"
 
 #define BUNDLE "build/test/calls.bundle"
-/* A guard against hanging, not a measure. */
-#define PATIENCE (120 * KP_NS_PER_S)
 
 static kp_process_t *launch_in(kp_job_t *job, kp_capability_t peer, const char *const *arguments)
 {
@@ -39,22 +37,6 @@ static kp_process_t *launch(kp_capability_t peer, const char *const *arguments)
     return launch_in(kp_job_root(), peer, arguments);
 }
 #define ARGUMENTS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-/* Waits for the end, gives the reference back. */
-static kp_process_info_t finish(kp_process_t *process)
-{
-    kp_process_info_t info = {0};
-    if (!process) {
-        KP_FAIL("the process could not be made");
-        return info;
-    }
-    KP_EXPECT_INT(
-        kp_wait_one(&process->object, KP_SIGNAL_TERMINATED, kp_machine_now() + PATIENCE, NULL),
-        KP_OK);
-    kp_process_info(process, &info);
-    kp_object_release(&process->object);
-    return info;
-}
 
 static void expect_exit(const char *who, kp_process_info_t info)
 {
@@ -133,9 +115,9 @@ KP_TEST(calls_at_random)
         /* The last ones without lanes: the same program must not notice. */
         kp_hosted_lanes_set(seed <= 9);
         pair_t pair = start_pair(seed, "400");
-        kp_process_info_t client = finish(pair.client);
+        kp_process_info_t client = kp_test_process_end(pair.client);
         expect_exit("client", client);
-        expect_exit("server", finish(pair.server));
+        expect_exit("server", kp_test_process_end(pair.server));
         KP_EXPECT(client.messages_sent >= 400);
     }
     kp_hosted_lanes_set(true);
@@ -150,11 +132,11 @@ KP_TEST(lanes_are_made_and_messages_counted)
     kp_process_t *client = launch(ends[1], ARGUMENTS("count", "1", "1000"));
     KP_REQUIRE(server && client);
     kp_object_acquire(&client->object);
-    kp_process_info_t info = finish(client);
+    kp_process_info_t info = kp_test_process_end(client);
     expect_exit("client", info);
     KP_EXPECT_INT(info.messages_sent, 1000);
     kp_object_release(&client->object);
-    info = finish(server);
+    info = kp_test_process_end(server);
     expect_exit("server", info);
     KP_EXPECT_INT(info.messages_sent, 1000);
     /* Most went past the kernel. */
@@ -185,8 +167,8 @@ KP_TEST(lanes_are_charged)
         kp_process_t *server = launch(ends[0], ARGUMENTS("serve"));
         kp_process_t *client = launch_in(job, ends[1], ARGUMENTS("count", "1", "1000"));
         KP_REQUIRE(server && client);
-        expect_exit("client", finish(client));
-        kp_process_info_t info = finish(server);
+        expect_exit("client", kp_test_process_end(client));
+        kp_process_info_t info = kp_test_process_end(server);
         expect_exit("server", info);
         KP_EXPECT((info.calls < 200) == has_means);
         (void)take_census();
@@ -214,7 +196,8 @@ KP_TEST(either_side_killed_at_any_moment)
         usleep(random_below(30000));
         kp_process_t *victim = i % 2 ? pair.client : pair.server;
         kp_process_end(victim, KP_EXIT_KILLED, 0, 0);
-        kp_process_info_t client = finish(pair.client), server = finish(pair.server);
+        kp_process_info_t client = kp_test_process_end(pair.client),
+                          server = kp_test_process_end(pair.server);
         if (i % 2)
             expect_exit("server", server);
         else
@@ -235,7 +218,8 @@ KP_TEST(either_side_killed_by_the_host)
             usleep(1000); /* it is not forked yet */
         usleep(random_below(25000));
         kill(*pid, SIGKILL);
-        kp_process_info_t client = finish(pair.client), server = finish(pair.server);
+        kp_process_info_t client = kp_test_process_end(pair.client),
+                          server = kp_test_process_end(pair.server);
         if (i % 2)
             expect_exit("server", server);
         else
@@ -261,7 +245,8 @@ KP_TEST(either_side_suspended_for_a_while)
         /* The last ones die while they are suspended. */
         if (i >= 4 && kp_process_suspend(victim) == KP_OK)
             kp_process_end(victim, KP_EXIT_KILLED, 0, 0);
-        kp_process_info_t client = finish(pair.client), server = finish(pair.server);
+        kp_process_info_t client = kp_test_process_end(pair.client),
+                          server = kp_test_process_end(pair.server);
         if (i < 4 || i % 2 == 0)
             expect_exit("client", client);
         if (i < 4 || i % 2)
@@ -315,10 +300,10 @@ KP_TEST(scribbling_over_a_lane_harms_nobody_else)
         lane->ops->release(lane);
         kp_process_end(hostile.client, KP_EXIT_KILLED, 0, 0);
         /* Even now the kernel's word reaches the other one: its peer is gone. */
-        (void)finish(hostile.client);
-        (void)finish(hostile.server);
-        expect_exit("client", finish(bystanders.client));
-        expect_exit("server", finish(bystanders.server));
+        (void)kp_test_process_end(hostile.client);
+        (void)kp_test_process_end(hostile.server);
+        expect_exit("client", kp_test_process_end(bystanders.client));
+        expect_exit("server", kp_test_process_end(bystanders.server));
     }
     expect_census(before);
 }
@@ -368,22 +353,11 @@ KP_TEST(no_file_descriptors_left_is_an_error)
 
 static int run_tests(void *context)
 {
-    const char *only = context;
-    int failed = 0;
     /* After this the kernel has all that it keeps. */
     pair_t first = start_pair(0, "1");
-    (void)finish(first.client);
-    (void)finish(first.server);
-    for (kp_test_t *test = kp_test_first; test; test = test->next) {
-        if (only && strcmp(only, test->name) != 0)
-            continue;
-        kp_test_failures = 0;
-        test->run();
-        failed += kp_test_failures != 0;
-        printf("%s %s\n", kp_test_failures ? "not ok" : "ok", test->name);
-        fflush(stdout);
-    }
-    return failed;
+    (void)kp_test_process_end(first.client);
+    (void)kp_test_process_end(first.server);
+    return kp_test_all(context, NULL, NULL);
 }
 
 /* usage: hosted_calls [TEST] */
@@ -392,11 +366,7 @@ int main(int argc, char **argv)
     kp_hosted_options_t options = {
         .bundle_path = BUNDLE,
         .command_line = "shell=off display=off http=off",
-        .log_level = getenv("KPIO_TEST_LOG") ? KP_LOG_DEBUG : -1,
+        .log_level = KP_TEST_LOG_LEVEL,
     };
-    int failed = 1;
-    kp_status_t status = kp_hosted_run(&options, run_tests, argc > 1 ? argv[1] : NULL, &failed);
-    if (status != KP_OK)
-        printf("not ok hosted machine: %s\n", kp_status_name(status));
-    return status != KP_OK || failed != 0;
+    return kp_test_hosted(&options, run_tests, argc > 1 ? argv[1] : NULL, NULL);
 }

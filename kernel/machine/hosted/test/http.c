@@ -8,13 +8,9 @@
 #include <unistd.h>
 
 #include "abi/http.h"
-#include "kernel/kernel.h"
-#include "kernel/machine/hosted/hosted.h"
-#include "tests/kp_test.h"
+#include "tests/kp_test_hosted.h"
 
 #define BUNDLE "build/test/http.bundle"
-/* A guard against hanging, not a measure. */
-#define PATIENCE (120 * KP_NS_PER_S)
 enum { BODY_SIZE = 1 << 20 };
 
 static uint16_t port;
@@ -86,7 +82,8 @@ static void fetch(kp_capability_t http)
     for (bool is_over = false; !is_over;) {
         kp_message_t *message;
         kp_message_header_t header = {0};
-        KP_REQUIRE(kp_channel_receive(http, kp_machine_now() + PATIENCE, &message) == KP_OK);
+        KP_REQUIRE(kp_channel_receive(http, kp_machine_now() + KP_TEST_PATIENCE, &message) ==
+                   KP_OK);
         if (message->byte_count >= sizeof(header))
             memcpy(&header, message->bytes, sizeof(header));
         if (header.ordinal == KP_HTTP_RESPONSE) {
@@ -121,15 +118,7 @@ KP_TEST(fetch_1_mib)
 
 static int run_tests(void *context)
 {
-    int failed = 0;
-    for (kp_test_t *test = kp_test_first; test; test = test->next) {
-        kp_test_failures = 0;
-        test->run();
-        failed += kp_test_failures != 0;
-        printf("%s %s %s\n", kp_test_failures ? "not ok" : "ok", test->name, (const char *)context);
-    }
-    (void)kp_test_last;
-    return failed;
+    return kp_test_all(NULL, context, NULL);
 }
 
 /* The machine starts once in the life of a process: each network has one of its own. */
@@ -140,31 +129,10 @@ static int run_system(int net, const char *name)
         .bundle_path = BUNDLE,
         .command_line = "shell=off display=off",
         .net = net,
-        .log_level = getenv("KPIO_TEST_LOG") ? KP_LOG_DEBUG : -1,
+        .log_level = KP_TEST_LOG_LEVEL,
     };
-    int failed = 1;
-    kp_status_t status = kp_hosted_run(&options, run_tests, (void *)name, &failed);
-    if (status == KP_ERR_NOT_SUPPORTED && net == KP_HOSTED_NET_SLIRP) {
-        printf("skip %s: no libslirp here\n", name);
-        return 0;
-    }
-    if (status != KP_OK)
-        printf("not ok hosted machine: %s\n", kp_status_name(status));
-    return status != KP_OK || failed;
-}
-
-static int run_forked(int (*fn)(int net, const char *name), int net, const char *name)
-{
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        int failed = fn(net, name);
-        fflush(stdout);
-        exit(failed);
-    }
-    int status = 1;
-    waitpid(pid, &status, 0);
-    return status != 0;
+    return kp_test_hosted_forked(&options, run_tests, (void *)name,
+                                 net == KP_HOSTED_NET_SLIRP ? "libslirp" : NULL);
 }
 
 int main(void)
@@ -177,8 +145,8 @@ int main(void)
         serve(&listener);
         _exit(0);
     }
-    int failed = run_forked(run_system, KP_HOSTED_NET_HOST, "over_host_sockets") +
-                 run_forked(run_system, KP_HOSTED_NET_SLIRP, "over_own_stack");
+    int failed = run_system(KP_HOSTED_NET_HOST, "over_host_sockets") +
+                 run_system(KP_HOSTED_NET_SLIRP, "over_own_stack");
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
     return failed != 0;

@@ -6,13 +6,9 @@
 #include <unistd.h>
 
 #include "abi/net.h"
-#include "kernel/kernel.h"
-#include "kernel/machine/hosted/hosted.h"
-#include "tests/kp_test.h"
+#include "tests/kp_test_hosted.h"
 
 #define BUNDLE "build/test/runtime.bundle"
-/* A guard against hanging, not a measure. */
-#define PATIENCE (60 * KP_NS_PER_S)
 
 static kp_capability_t service; /* one connection, for all tests */
 static uint32_t last_txid;
@@ -64,7 +60,7 @@ static void stop_server(server_t *server)
 static kp_message_t *receive(kp_capability_t end)
 {
     kp_message_t *message = NULL;
-    kp_status_t status = kp_channel_receive(end, kp_machine_now() + PATIENCE, &message);
+    kp_status_t status = kp_channel_receive(end, kp_machine_now() + KP_TEST_PATIENCE, &message);
     if (status != KP_OK)
         KP_FAIL("receive: %s", kp_status_name(status));
     return message;
@@ -101,7 +97,7 @@ static kp_status_t send_segment(kp_capability_t stream, uint32_t kind, const voi
         if (status != KP_ERR_SHOULD_WAIT)
             return status;
         status = kp_wait_one(stream.object, KP_SIGNAL_WRITABLE | KP_SIGNAL_PEER_CLOSED,
-                             kp_machine_now() + PATIENCE, NULL);
+                             kp_machine_now() + KP_TEST_PATIENCE, NULL);
         if (status != KP_OK)
             return status;
     }
@@ -334,9 +330,9 @@ KP_TEST(segments_that_break_the_protocol)
     KP_REQUIRE(stream.object);
     KP_EXPECT_INT(send_segment(stream, 99, "x", 1), KP_OK);
     kp_signals_t observed = 0;
-    KP_EXPECT_INT(
-        kp_wait_one(stream.object, KP_SIGNAL_PEER_CLOSED, kp_machine_now() + PATIENCE, &observed),
-        KP_OK);
+    KP_EXPECT_INT(kp_wait_one(stream.object, KP_SIGNAL_PEER_CLOSED,
+                              kp_machine_now() + KP_TEST_PATIENCE, &observed),
+                  KP_OK);
     kp_capability_close(&stream);
     stop_server(&server);
 }
@@ -351,7 +347,7 @@ KP_TEST(requests_that_break_the_protocol)
         KP_REQUIRE(kp_service_connect(net, &connection) == KP_OK);
         KP_EXPECT_INT(kp_channel_send(connection, requests[i], 12, NULL, 0), KP_OK);
         KP_EXPECT_INT(kp_wait_one(connection.object, KP_SIGNAL_PEER_CLOSED,
-                                  kp_machine_now() + PATIENCE, NULL),
+                                  kp_machine_now() + KP_TEST_PATIENCE, NULL),
                       KP_OK);
         kp_capability_close(&connection);
     }
@@ -363,14 +359,7 @@ static int run_tests(void *context)
     kp_service_t *net;
     if (kp_service_find("net", &net) != KP_OK || kp_service_connect(net, &service) != KP_OK)
         return 1;
-    int failed = 0;
-    for (kp_test_t *test = kp_test_first; test; test = test->next) {
-        kp_test_failures = 0;
-        test->run();
-        failed += kp_test_failures != 0;
-        printf("%s %s\n", kp_test_failures ? "not ok" : "ok", test->name);
-        fflush(stdout);
-    }
+    int failed = kp_test_all(NULL, NULL, NULL);
     kp_capability_close(&service);
     return failed;
 }
@@ -383,9 +372,5 @@ int main(void)
         .net = KP_HOSTED_NET_HOST,
         .log_level = -1,
     };
-    int failed = 1;
-    kp_status_t status = kp_hosted_run(&options, run_tests, NULL, &failed);
-    if (status != KP_OK)
-        printf("not ok hosted machine: %s\n", kp_status_name(status));
-    return status != KP_OK || failed != 0;
+    return kp_test_hosted(&options, run_tests, NULL, NULL);
 }

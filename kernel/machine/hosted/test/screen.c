@@ -5,9 +5,7 @@
 #include <unistd.h>
 
 #include "abi/device.h"
-#include "kernel/kernel.h"
-#include "kernel/machine/hosted/hosted.h"
-#include "tests/kp_test.h"
+#include "tests/kp_test_hosted.h"
 
 #define BUNDLE "build/test/runtime.bundle"
 enum { WIDTH = 320, HEIGHT = 200, STRIDE = 1536 };
@@ -119,19 +117,11 @@ KP_TEST(input_records)
 
 static int run_tests(void *context)
 {
-    int failed = 0;
     gpu = kp_device_find("gpu0");
     input = kp_device_find("input0");
     if (!gpu || !input)
         return 1;
-    for (kp_test_t *test = kp_test_first; test; test = test->next) {
-        kp_test_failures = 0;
-        test->run();
-        failed += kp_test_failures != 0;
-        printf("%s %s %s\n", kp_test_failures ? "not ok" : "ok", test->name, (const char *)context);
-    }
-    (void)kp_test_last;
-    return failed;
+    return kp_test_all(NULL, context, NULL);
 }
 
 /* Each in a process of its own: the machine starts once in the life of one. Libraries that SDL2
@@ -149,16 +139,8 @@ static int run_display(int display, const char *name)
             .height = HEIGHT,
             .log_level = -1,
         };
-        int failed = 1;
-        kp_status_t status = kp_hosted_run(&options, run_tests, (void *)name, &failed);
-        if (status == KP_ERR_NOT_SUPPORTED && display == KP_HOSTED_DISPLAY_WINDOW) {
-            printf("skip %s: no SDL2 here\n", name);
-            failed = 0;
-        } else if (status != KP_OK) {
-            printf("not ok %s: %s\n", name, kp_status_name(status));
-            failed = 1;
-        }
-        fflush(stdout);
+        int failed = kp_test_hosted(&options, run_tests, (void *)name,
+                                    display == KP_HOSTED_DISPLAY_WINDOW ? "SDL2" : NULL);
         if (display == KP_HOSTED_DISPLAY_WINDOW)
             _exit(failed);
         exit(failed);

@@ -10,11 +10,9 @@
 #include "kernel/machine/hosted/child.h"
 #include "kernel/machine/hosted/hosted.h"
 #include "kernel/machine/hosted/test/threads.h"
-#include "tests/kp_test.h"
+#include "tests/kp_test_hosted.h"
 
 #define BUNDLE "build/test/threads.bundle"
-/* A guard against hanging, not a measure. */
-#define PATIENCE (120 * KP_NS_PER_S)
 
 /* The startup channel is what the program plays with, if it does. */
 static kp_process_t *launch(uint32_t part, uint64_t argument, kp_capability_t startup)
@@ -48,24 +46,9 @@ static void read_shared(kp_process_t *process, threads_shared_t *shared)
     KP_EXPECT_INT(kp_machine_space_copy_in(&process->space, shared, 0, sizeof(*shared)), KP_OK);
 }
 
-static kp_process_info_t finish(kp_process_t *process)
-{
-    kp_process_info_t info = {0};
-    if (!process) {
-        KP_FAIL("the process could not be made");
-        return info;
-    }
-    KP_EXPECT_INT(
-        kp_wait_one(&process->object, KP_SIGNAL_TERMINATED, kp_machine_now() + PATIENCE, NULL),
-        KP_OK);
-    kp_process_info(process, &info);
-    kp_object_release(&process->object);
-    return info;
-}
-
 static void expect_end(uint32_t part, uint64_t argument, uint32_t reason, int32_t code)
 {
-    kp_process_info_t info = finish(launch(part, argument, (kp_capability_t){0}));
+    kp_process_info_t info = kp_test_process_end(launch(part, argument, (kp_capability_t){0}));
     if (info.exit_reason != reason || info.exit_code != code)
         KP_FAIL("part %u: reason %u code %d", part, info.exit_reason, info.exit_code);
 }
@@ -109,7 +92,7 @@ KP_TEST(further_threads_have_the_same_filter)
 /* It would otherwise get more threads of the host than it may have. */
 KP_TEST(a_thread_that_only_says_it_has_gone_ends_the_process)
 {
-    kp_process_info_t info = finish(launch(THREADS_LIAR, 0, (kp_capability_t){0}));
+    kp_process_info_t info = kp_test_process_end(launch(THREADS_LIAR, 0, (kp_capability_t){0}));
     KP_EXPECT_INT(info.exit_reason, KP_EXIT_KILLED);
 }
 
@@ -154,7 +137,7 @@ KP_TEST(suspended_all_stand_still)
     KP_EXPECT(info.cpu_time_ns > 0);
     KP_EXPECT_INT(kp_process_suspend(process), KP_OK); /* killed while it stands still */
     kp_process_end(process, KP_EXIT_KILLED, 0, 0);
-    info = finish(process);
+    info = kp_test_process_end(process);
     KP_EXPECT_INT(info.exit_reason, KP_EXIT_KILLED);
     KP_EXPECT(info.cpu_time_ns > 0);
 }
@@ -177,7 +160,7 @@ KP_TEST(killed_and_suspended_at_any_moment)
         random = random * 1664525 + 1013904223;
         usleep(random >> 17);
         kp_process_end(process, KP_EXIT_KILLED, 0, 0);
-        KP_EXPECT_INT(finish(process).exit_reason, KP_EXIT_KILLED);
+        KP_EXPECT_INT(kp_test_process_end(process).exit_reason, KP_EXIT_KILLED);
     }
 }
 
@@ -196,11 +179,11 @@ KP_TEST(calls_of_several_threads_at_once)
         kp_startup_grant(&startup, "peer", ends[0]);
         KP_REQUIRE(kp_startup_launch(&startup, "calls", image, kp_job_root(), NULL, &server) ==
                    KP_OK);
-        kp_process_info_t info = finish(launch(THREADS_CALLS, 0, ends[1]));
+        kp_process_info_t info = kp_test_process_end(launch(THREADS_CALLS, 0, ends[1]));
         KP_EXPECT_INT(info.exit_reason, KP_EXIT_NORMAL);
         KP_EXPECT_INT(info.exit_code, 0);
         KP_EXPECT_INT(info.messages_sent, 6 * 300);
-        KP_EXPECT_INT(finish(server).exit_code, 0);
+        KP_EXPECT_INT(kp_test_process_end(server).exit_code, 0);
     }
 }
 
@@ -215,30 +198,27 @@ static size_t open_files(void)
     return count;
 }
 
-/* All tests, and afterwards nothing is left. */
+/* What is there before each test and must be there after it. */
+static uint64_t objects_before;
+static size_t files_before;
+
+static void expect_nothing_left(void)
+{
+    for (int i = 0; i < 5000 && (kp_object_count(KP_TYPE_NONE) != objects_before ||
+                                 open_files() != files_before);
+         i++)
+        usleep(1000);
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_NONE), objects_before);
+    KP_EXPECT_INT(open_files(), files_before);
+}
+
 static int run_tests(void *context)
 {
-    const char *only = context;
-    int failed = 0;
-    finish(launch(THREADS_GENERATIONS, 0, (kp_capability_t){0}));
+    kp_test_process_end(launch(THREADS_GENERATIONS, 0, (kp_capability_t){0}));
     usleep(100000);
-    uint64_t objects = kp_object_count(KP_TYPE_NONE);
-    size_t files = open_files();
-    for (kp_test_t *test = kp_test_first; test; test = test->next) {
-        if (only && strcmp(only, test->name) != 0)
-            continue;
-        kp_test_failures = 0;
-        test->run();
-        for (int i = 0;
-             i < 5000 && (kp_object_count(KP_TYPE_NONE) != objects || open_files() != files); i++)
-            usleep(1000);
-        KP_EXPECT_INT(kp_object_count(KP_TYPE_NONE), objects);
-        KP_EXPECT_INT(open_files(), files);
-        failed += kp_test_failures != 0;
-        printf("%s %s\n", kp_test_failures ? "not ok" : "ok", test->name);
-        fflush(stdout);
-    }
-    return failed;
+    objects_before = kp_object_count(KP_TYPE_NONE);
+    files_before = open_files();
+    return kp_test_all(context, NULL, expect_nothing_left);
 }
 
 /* usage: hosted_threads [TEST] */
@@ -247,11 +227,7 @@ int main(int argc, char **argv)
     kp_hosted_options_t options = {
         .bundle_path = BUNDLE,
         .command_line = "shell=off display=off http=off",
-        .log_level = getenv("KPIO_TEST_LOG") ? KP_LOG_DEBUG : -1,
+        .log_level = KP_TEST_LOG_LEVEL,
     };
-    int failed = 1;
-    kp_status_t status = kp_hosted_run(&options, run_tests, argc > 1 ? argv[1] : NULL, &failed);
-    if (status != KP_OK)
-        printf("not ok hosted machine: %s\n", kp_status_name(status));
-    return status != KP_OK || failed != 0;
+    return kp_test_hosted(&options, run_tests, argc > 1 ? argv[1] : NULL, NULL);
 }

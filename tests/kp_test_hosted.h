@@ -1,0 +1,92 @@
+/* Tests that run on a kernel thread of the machine hosted (beside kp_test.h, of which KP_TEST_MAIN is not
+   for them): the loop over the tests, the start of the machine, the end of a process. */
+#ifndef KP_TEST_HOSTED_H
+#define KP_TEST_HOSTED_H
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kernel/kernel.h"
+#include "kernel/machine/hosted/hosted.h"
+#include "tests/kp_test.h"
+
+/* A guard against hanging, not a measure. */
+#define KP_TEST_PATIENCE (120 * KP_NS_PER_S)
+
+/* The level of the system's log: none, unless KPIO_TEST_LOG is set. */
+#define KP_TEST_LOG_LEVEL (getenv("KPIO_TEST_LOG") ? KP_LOG_DEBUG : -1)
+
+/* Runs the tests (only: the one of this name; NULL: all) and prints a line for each, "ok NAME" or with a
+   variant "ok NAME_VARIANT". after: belongs to each test, may be NULL. Returns how many failed. */
+__attribute__((unused)) static int kp_test_all(const char *only, const char *variant,
+                                               void (*after)(void))
+{
+    int failed = 0;
+    for (kp_test_t *test = kp_test_first; test; test = test->next) {
+        if (only && strcmp(only, test->name) != 0)
+            continue;
+        kp_test_failures = 0;
+        test->run();
+        if (after)
+            after();
+        failed += kp_test_failures != 0;
+        printf("%s %s%s%s\n", kp_test_failures ? "not ok" : "ok", test->name, variant ? "_" : "",
+               variant ? variant : "");
+        fflush(stdout);
+    }
+    (void)kp_test_last; /* a file may have no test of its own */
+    return failed;
+}
+
+/* Starts the machine, once in the life of a process, with run(context) on a thread of the kernel; it returns
+   how many tests failed. may_lack: what this host may lack for the options ("libslirp"); NULL: nothing. Returns main's. */
+__attribute__((unused)) static int kp_test_hosted(const kp_hosted_options_t *options,
+                                                  int (*run)(void *context), void *context,
+                                                  const char *may_lack)
+{
+    int failed = 1;
+    kp_status_t status = kp_hosted_run(options, run, context, &failed);
+    if (status == KP_ERR_NOT_SUPPORTED && may_lack) {
+        printf("skip hosted machine: no %s here\n", may_lack);
+        failed = 0;
+    } else if (status != KP_OK) {
+        printf("not ok hosted machine: %s\n", kp_status_name(status));
+        failed = 1;
+    }
+    fflush(stdout);
+    return failed != 0;
+}
+
+/* The same in a process of its own, of which more than one can be. */
+__attribute__((unused)) static int kp_test_hosted_forked(const kp_hosted_options_t *options,
+                                                         int (*run)(void *context), void *context,
+                                                         const char *may_lack)
+{
+    int status = 1;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        exit(kp_test_hosted(options, run, context, may_lack));
+    if (waitpid(pid, &status, 0) != pid || status != 0)
+        printf("# a machine ended with status 0x%x\n", (unsigned)status);
+    return status != 0;
+}
+
+/* Waits for the process's end and gives the reference back. NULL, one that could not be made, fails the test. */
+__attribute__((unused)) static kp_process_info_t kp_test_process_end(kp_process_t *process)
+{
+    kp_process_info_t info = {0};
+    if (!process) {
+        KP_FAIL("the process could not be made");
+        return info;
+    }
+    KP_EXPECT_INT(kp_wait_one(&process->object, KP_SIGNAL_TERMINATED,
+                              kp_machine_now() + KP_TEST_PATIENCE, NULL),
+                  KP_OK);
+    kp_process_info(process, &info);
+    kp_object_release(&process->object);
+    return info;
+}
+
+#endif
