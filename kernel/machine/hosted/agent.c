@@ -28,6 +28,41 @@ static bool is_gone(const kp_hosted_child_t *child)
     return atomic_load(&child->is_dead) || atomic_load(&child->is_killed);
 }
 
+/* Takes the file that the process sent before all else. The message stays until there is a descriptor for
+   it. order_lock is held. */
+static kp_status_t take_memory_file(kp_hosted_child_t *child)
+{
+    char word;
+    int file = -1;
+    size_t count = 1;
+    if (!child->lends_memory || atomic_load(&child->memory_file) >= 0)
+        return KP_OK;
+    if (is_gone(child) ||
+        kp_hosted_receive(child->control_fd, &word, 1, &file, &count, MSG_PEEK) != 1)
+        return KP_ERR_PROCESS_DEAD;
+    if (count == 0) {
+        kp_hosted_files_short();
+        return KP_ERR_NO_MEMORY;
+    }
+    (void)recv(child->control_fd, &word, 1, 0);
+    atomic_store(&child->memory_file, file);
+    return KP_OK;
+}
+
+kp_status_t kp_hosted_child_memory(kp_hosted_child_t *child, int *file)
+{
+    kp_status_t status = KP_ERR_PROCESS_DEAD;
+    if (child && atomic_load(&child->memory_file) < 0) {
+        kp_spin_lock(&child->order_lock);
+        status = take_memory_file(child);
+        kp_spin_unlock(&child->order_lock);
+    } else if (child) {
+        status = KP_OK;
+    }
+    *file = child ? atomic_load(&child->memory_file) : -1;
+    return status;
+}
+
 /* Has the agent make the calls, with the file if fd >= 0. */
 static kp_status_t order(kp_hosted_child_t *child, const kp_order_call_t *calls, uint32_t count,
                          int fd)
@@ -35,6 +70,11 @@ static kp_status_t order(kp_hosted_child_t *child, const kp_order_call_t *calls,
     kp_orders_t *orders = kp_area_orders(child->area);
     uint8_t made = 0;
     kp_spin_lock(&child->order_lock);
+    kp_status_t status = take_memory_file(child);
+    if (status != KP_OK) {
+        kp_spin_unlock(&child->order_lock);
+        return status;
+    }
     orders->call_count = count;
     orders->closes_file = fd >= 0;
     for (uint32_t i = 0; i < count; i++)

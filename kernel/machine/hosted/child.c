@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -41,6 +42,8 @@ void kp_hosted_child_release(kp_hosted_child_t *child)
         close(child->control_fd);
     if (child->pid_fd >= 0)
         close(child->pid_fd);
+    if (child->memory_file >= 0)
+        close(child->memory_file);
     kp_kfree(child);
 }
 
@@ -86,6 +89,21 @@ void kp_hosted_child_kill(kp_hosted_child_t *child)
         send_signal_locked(child, SIGKILL);
     kp_spin_unlock(&child->lock);
     wake_servers(child);
+}
+
+/* Patience for what SIGKILL does at once. */
+#define DEATH_MS 10000
+
+void kp_hosted_child_await_death(kp_hosted_child_t *child)
+{
+    for (int waited = 0; waited < DEATH_MS && !atomic_load(&child->is_dead); waited++) {
+        kp_spin_lock(&child->lock);
+        struct pollfd item = {.fd = child->pid_fd, .events = POLLIN};
+        kp_spin_unlock(&child->lock);
+        /* Without a pid file the zygote's word has to do. */
+        if (poll(&item, 1, 1) > 0)
+            return;
+    }
 }
 
 /* Stopped or dead, by the host's own word ("pid (name) T ..."). True too when it cannot be asked. */
@@ -194,7 +212,7 @@ static void *listen_to_zygote(void *unused)
         int pid_file = -1;
         size_t file_count = 1;
         ssize_t count =
-            kp_hosted_receive(zygote.socket, &notice, sizeof(notice), &pid_file, &file_count);
+            kp_hosted_receive(zygote.socket, &notice, sizeof(notice), &pid_file, &file_count, 0);
         if (count <= 0)
             return NULL; /* the system is ending */
         kp_hosted_child_t *child = find(notice.id);
@@ -280,7 +298,7 @@ static kp_status_t ask(kp_hosted_child_t *child, const kp_hosted_birth_t *birth,
         .initial_pages = (uint32_t)(birth->memory_bytes / KP_WASM_PAGE_SIZE),
         .layout = birth->layout,
         .file_count = KP_ZYGOTE_FILES,
-        .is_clone = birth->state_fd >= 0,
+        .is_clone = birth->snapshot != NULL,
     };
     kp_snprintf(request.name, sizeof(request.name), "%.15s", image->name);
     memcpy(request.segments, image->segments, sizeof(request.segments));
@@ -299,7 +317,10 @@ static kp_status_t ask(kp_hosted_child_t *child, const kp_hosted_birth_t *birth,
     files[3] = sockets[1];
     kp_status_t status = KP_OK;
     if (request.is_clone) {
-        files[request.file_count++] = birth->state_fd;
+        files[request.file_count++] = birth->snapshot->state_fd;
+        files[request.file_count++] = birth->snapshot->memory_fd;
+        request.extent_count = birth->snapshot->extent_count;
+        memcpy(request.extents, birth->snapshot->extents, sizeof(request.extents));
         status = add_mappings(&request, files, birth->mappings);
     }
     if (status != KP_OK) {
@@ -329,6 +350,8 @@ kp_status_t kp_hosted_child_create(const kp_hosted_birth_t *birth, kp_hosted_chi
         return KP_ERR_NO_MEMORY;
     atomic_init(&child->references, 1);
     child->control_fd = child->pid_fd = -1;
+    atomic_init(&child->memory_file, -1);
+    child->lends_memory = birth->snapshot && birth->snapshot->extent_count > 0;
     kp_list_init(&child->link);
     kp_spin_init(&child->lock);
     kp_spin_init(&child->order_lock);

@@ -44,6 +44,8 @@ typedef struct kp_hosted_child {
     atomic_bool is_reported;   /* the log has said how it ended */
     int control_fd;            /* the kernel's end: word of orders and files go through it */
     kp_spinlock_t order_lock;  /* held while an order is carried out; before all others */
+    bool lends_memory;         /* its first word is a file of its memory; constant */
+    _Atomic int memory_file;   /* that file; -1: not asked for yet; written under order_lock */
     kp_list_t link;            /* list of the living; guarded by its lock (child.c) */
     int pid;                   /* 0: not forked yet; guarded by: lock */
     int pid_fd;                /* -1: none; guarded by: lock */
@@ -77,7 +79,7 @@ typedef struct kp_zygote_mapping {
 } kp_zygote_mapping_t;
 
 /* What the zygote is asked; with it come four files: image, linear memory, call page, control; then for
-   a clone its state, and those that its mappings are of. */
+   a clone its state, the snapshot's memory, and those that its mappings are of. */
 typedef struct kp_zygote_request {
     uint64_t id;
     uint64_t image_offset; /* of the image in its file */
@@ -91,9 +93,12 @@ typedef struct kp_zygote_request {
     uint32_t is_clone;
     uint32_t mapping_count;
     kp_zygote_mapping_t mappings[KP_ZYGOTE_MAPPINGS];
+    uint32_t
+        extent_count; /* parts of linear memory that it shares with its snapshot until it writes */
+    kp_hosted_extent_t extents[KP_HOSTED_EXTENTS_MAX];
     char name[16];
 } kp_zygote_request_t;
-enum { KP_ZYGOTE_FILES = 4, KP_ZYGOTE_STATE_FILE = 4 };
+enum { KP_ZYGOTE_FILES = 4, KP_ZYGOTE_STATE_FILE = 4, KP_ZYGOTE_SNAPSHOT_FILE = 5 };
 
 /* What it answers: forked (with a pid file), or died. */
 typedef struct kp_zygote_notice {
@@ -111,8 +116,9 @@ int kp_zygote_start(int *zygote_pid);
 /* One message with files over a socket; 0 files allowed. Returns bytes, or -1 with errno. */
 ssize_t kp_hosted_send(int socket, const void *bytes, size_t size, const int *files,
                        size_t file_count);
-/* file_count: room, then how many came. */
-ssize_t kp_hosted_receive(int socket, void *bytes, size_t size, int *files, size_t *file_count);
+/* file_count: room, then how many came. flags: of recvmsg (MSG_PEEK: the message stays, its files come). */
+ssize_t kp_hosted_receive(int socket, void *bytes, size_t size, int *files, size_t *file_count,
+                          int flags);
 
 /* ---- sandbox.c: what a forked process does; runs in the child, never returns ---- */
 _Noreturn void kp_sandbox_enter(const kp_zygote_request_t *request, const int *files);
@@ -150,8 +156,8 @@ typedef struct kp_hosted_birth {
     int memory_fd;
     uint64_t memory_bytes;
     kp_hosted_layout_t layout;
-    int state_fd;                      /* of a clone; -1: it begins at the image's entry */
-    const struct kp_mapping *mappings; /* of a clone */
+    const kp_machine_snapshot_t *snapshot; /* of a clone; NULL: it begins at the image's entry */
+    const struct kp_mapping *mappings;     /* of a clone */
 } kp_hosted_birth_t;
 /* Asks for a process; it is running (or dead) some time later. The caller gets one reference.
    ERR_QUOTA: too many mappings. ERR_NO_MEMORY, ERR_NOT_SUPPORTED. */
@@ -162,6 +168,8 @@ void kp_hosted_child_acquire(kp_hosted_child_t *child);
 void kp_hosted_child_release(kp_hosted_child_t *child);
 /* Kills it and wakes the thread that serves it. Any thread, also twice. */
 void kp_hosted_child_kill(kp_hosted_child_t *child);
+/* Waits until nothing of it runs any more. It was killed. */
+void kp_hosted_child_await_death(kp_hosted_child_t *child);
 /* Stops the execution of all its threads and waits until they have stopped (or are dead); lets them go on
    once it was called as often as the other. Any thread. What they wait for in their pages may still be
    answered meanwhile. */
@@ -188,6 +196,10 @@ kp_status_t kp_hosted_child_map_code(kp_hosted_child_t *child, uint64_t address,
 kp_status_t kp_hosted_child_unmap_code(kp_hosted_child_t *child, uint64_t address, uint64_t length);
 /* Also before it is forked. */
 void kp_hosted_orders_note_read_only(kp_orders_t *orders, uint64_t first, uint64_t length);
+/* The memory of a clone, at the host addresses that the process has it at, as a file for pread and pwrite,
+   which give 0 once its memory is gone; borrowed. The process has begun. ERR_NO_MEMORY: no descriptor is
+   left. */
+kp_status_t kp_hosted_child_memory(kp_hosted_child_t *child, int *file);
 /* Starts a further thread in a slot that is free, at the image's entry; takes away what is left of one that
    was told to leave, which waits until it has gone. */
 kp_status_t kp_hosted_child_thread_start(kp_hosted_child_t *child, uint32_t slot, uint64_t entry,

@@ -47,6 +47,10 @@ kp_status_t kp_hosted_run(const kp_hosted_options_t *options, int (*fn)(void *co
    They get them unless told otherwise. Without lanes every message passes through the kernel. */
 void kp_hosted_lanes_set(bool on);
 
+/* Whether the clones of snapshots that are made from now on share their pages until they write. They do,
+   unless told otherwise or the host forbids it (no /proc); then a clone starts with a copy. */
+void kp_hosted_sharing_set(bool on);
+
 /* The screen's pixels now, B G R X, rows of width * 4 bytes; the caller frees it. NULL: there is no
    screen, nothing was shown yet, or memory is short. Kernel threads only. */
 uint8_t *kp_hosted_screen_copy(uint32_t *width, uint32_t *height);

@@ -17,10 +17,24 @@ int kp_hosted_vmo_file(kp_machine_vmo_t *vmo, bool is_writable, uint64_t *offset
 /* vmo.c: the same of a VMO that can never change, to be executed; -1: it can. */
 int kp_hosted_vmo_code_file(kp_machine_vmo_t *vmo, uint64_t *offset);
 
-/* vmo.c: copies those pages of [offset, offset + length) of a memory file that have data (view: the
-   whole file in memory) to the start of another. False: no memory. write_all: pwrite of all. */
-bool kp_hosted_copy_data(int from, const uint8_t *view, uint64_t offset, uint64_t length, int to);
+/* vmo.c: copies those pages of [offset, offset + length) of a memory file that have data to the start of
+   another. False: no memory. write_all: pwrite of all. */
+bool kp_hosted_copy_data(int from, uint64_t offset, uint64_t length, int to);
 bool kp_hosted_write_all(int file, uint64_t offset, const uint8_t *bytes, uint64_t count);
+
+/* space.c: linear memory of this size and the kernel's view of it. */
+kp_status_t kp_hosted_space_make_memory(kp_machine_space_t *space, uint64_t size);
+/* space.c: shows a mapping that a clone has from the start in the kernel's view. */
+kp_status_t kp_hosted_space_inherit(kp_machine_space_t *space, const kp_mapping_t *mapping);
+
+/* clone.c: of a range that the kernel's window may not show. The process must have been started.
+   ERR_PROCESS_DEAD; ERR_NO_MEMORY; write: ERR_BAD_ADDRESS, something there cannot be written. */
+kp_status_t kp_hosted_private_read(kp_machine_space_t *space, void *to, uint32_t address,
+                                   size_t count);
+kp_status_t kp_hosted_private_write(kp_machine_space_t *space, uint32_t address, const void *from,
+                                    size_t count);
+/* clone.c: does the range lie, in part, in what a clone shares with its snapshot, or did? */
+bool kp_hosted_is_private(const kp_machine_space_t *space, uint64_t address, size_t count);
 
 /* base.c: a memory file that can be sealed and never be executed; -1: none left. */
 int kp_hosted_memfd(const char *name);

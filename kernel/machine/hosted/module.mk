@@ -3,6 +3,7 @@ HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/agent.c \
     kernel/machine/hosted/base.c \
     kernel/machine/hosted/child.c \
+    kernel/machine/hosted/clone.c \
     kernel/machine/hosted/devices.c \
     kernel/machine/hosted/lane.c \
     kernel/machine/hosted/lane_side.c \

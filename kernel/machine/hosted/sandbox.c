@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <asm/prctl.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
@@ -321,6 +322,13 @@ static bool load(const kp_zygote_request_t *request, const int *files)
     if (!inside.memory || mmap(inside.memory, (uint64_t)1 << 32, PROT_READ | PROT_WRITE,
                                MAP_SHARED | MAP_FIXED | MAP_NORESERVE, files[1], 0) == MAP_FAILED)
         return false;
+    for (uint32_t i = 0; i < request->extent_count && i < KP_HOSTED_EXTENTS_MAX; i++) {
+        const kp_hosted_extent_t *extent = &request->extents[i];
+        if (mmap(inside.memory + extent->address, extent->length, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, files[KP_ZYGOTE_SNAPSHOT_FILE],
+                 (off_t)extent->address) == MAP_FAILED)
+            return false;
+    }
     for (uint32_t i = 0; i < request->mapping_count && i < KP_ZYGOTE_MAPPINGS; i++) {
         const kp_zygote_mapping_t *mapping = &request->mappings[i];
         if (mapping->file >= request->file_count ||
@@ -331,6 +339,16 @@ static bool load(const kp_zygote_request_t *request, const int *files)
     }
     return !request->is_clone ||
            kp_sandbox_state_map(files[KP_ZYGOTE_STATE_FILE], request, &frozen);
+}
+
+/* Gives the kernel what it cannot map. The file stays good when the process may not open it any more. */
+static bool lend_memory(int control)
+{
+    int file = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+    bool is_lent = file >= 0 && kp_hosted_send(control, "m", 1, &file, 1) == 1;
+    if (file >= 0)
+        close(file);
+    return is_lent;
 }
 
 /* ---- locking down ---- */
@@ -402,6 +420,8 @@ void kp_sandbox_enter(const kp_zygote_request_t *request, const int *files)
         _exit(2);
     if (!catch_faults())
         _exit(3);
+    if (request->extent_count > 0 && !lend_memory(files[3]))
+        _exit(5);
     if (!lock_down(files))
         _exit(4);
     if (request->is_clone)

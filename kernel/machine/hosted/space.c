@@ -40,8 +40,7 @@ static kp_status_t choose_layout(kp_hosted_layout_t *layout)
     return KP_OK;
 }
 
-/* Linear memory of this size and the kernel's view of it. */
-static kp_status_t make_memory(kp_machine_space_t *space, uint64_t size)
+kp_status_t kp_hosted_space_make_memory(kp_machine_space_t *space, uint64_t size)
 {
     space->memory_fd = kp_hosted_memfd("kpio-memory");
     if (space->memory_fd < 0)
@@ -65,7 +64,7 @@ kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t 
     space->image = image;
     kp_status_t status = choose_layout(&space->layout);
     if (status == KP_OK)
-        status = make_memory(space, (uint64_t)initial_pages * KP_WASM_PAGE_SIZE);
+        status = kp_hosted_space_make_memory(space, (uint64_t)initial_pages * KP_WASM_PAGE_SIZE);
     if (status != KP_OK)
         kp_machine_space_destroy(space);
     return status;
@@ -80,7 +79,7 @@ kp_status_t kp_hosted_space_start(kp_machine_space_t *space)
         .memory_fd = space->memory_fd,
         .memory_bytes = space->memory_bytes,
         .layout = space->layout,
-        .state_fd = space->snapshot ? space->snapshot->state_fd : -1,
+        .snapshot = space->snapshot,
         .mappings = space->inherited,
     };
     return kp_hosted_child_create(&birth, &space->child);
@@ -91,9 +90,11 @@ void kp_machine_space_destroy(kp_machine_space_t *space)
     if (space->child) {
         kp_hosted_child_kill(space->child);
         space->faults = kp_hosted_child_faults(space->child);
+        if (space->is_frozen) /* nobody writes there any more once clones show it */
+            kp_hosted_child_await_death(space->child);
         kp_hosted_child_release(space->child);
     }
-    if (space->window && !space->is_frozen)
+    if (space->window)
         munmap(space->window, WINDOW_SIZE);
     if (space->memory_fd > 0 && !space->is_frozen)
         close(space->memory_fd);
@@ -239,6 +240,21 @@ kp_status_t kp_machine_space_unmap(kp_machine_space_t *space, uint32_t address, 
     return KP_OK;
 }
 
+kp_status_t kp_hosted_space_inherit(kp_machine_space_t *space, const kp_mapping_t *mapping)
+{
+    uint64_t start;
+    int file = kp_hosted_vmo_file(&mapping->vmo->machine, false, &start);
+    if (file < 0 || !reserve_records(space) ||
+        mmap(space->window + mapping->address, mapping->length, PROT_READ,
+             MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file,
+             (off_t)(start + mapping->offset)) == MAP_FAILED)
+        return KP_ERR_NO_MEMORY;
+    space->mappings[space->mapping_count++] =
+        (kp_hosted_mapping_t){(uint32_t)mapping->address, (uint32_t)mapping->length, false};
+    space->mapped_bytes += mapping->length;
+    return KP_OK;
+}
+
 /* ---- code ---- */
 
 /* Reserves a place for code; it is in the list from now on. NULL: none. */
@@ -317,39 +333,82 @@ kp_status_t kp_machine_space_unmap_code(kp_machine_space_t *space, uint64_t addr
 kp_status_t kp_machine_space_copy_in(kp_machine_space_t *space, void *to, uint32_t address,
                                      size_t count)
 {
+    if (kp_hosted_is_private(space, address, count))
+        return kp_hosted_private_read(space, to, address, count);
     if (count > 0)
         memcpy(to, space->window + address, count);
     return KP_OK;
 }
 
+/* Does a mapping refuse the write? The lock is held. */
+static bool refuses(const kp_machine_space_t *space, uint64_t address, size_t count)
+{
+    for (size_t i = 0; i < space->mapping_count; i++) {
+        const kp_hosted_mapping_t *record = &space->mappings[i];
+        if (!record->is_writable && address < (uint64_t)record->address + record->length &&
+            record->address < address + count)
+            return true;
+    }
+    return false;
+}
+
+/* Writes the bytes, or (from_space) those at an address of another's memory that is private. */
+static kp_status_t write_range(kp_machine_space_t *space, uint32_t address, const void *from,
+                               kp_machine_space_t *from_space, uint32_t from_address, size_t count)
+{
+    if (kp_hosted_is_private(space, address, count))
+        return kp_hosted_private_write(space, address, from, count);
+    if (from_space)
+        return kp_hosted_private_read(from_space, space->window + address, from_address, count);
+    memcpy(space->window + address, from, count);
+    return KP_OK;
+}
+
+static kp_status_t copy_out(kp_machine_space_t *space, uint32_t address, const void *from,
+                            kp_machine_space_t *from_space, uint32_t from_address, size_t count)
+{
+    if (count == 0)
+        return KP_OK;
+    /* The lock is held over the copy: a thread of the process may be about to map something there that
+       cannot be written. */
+    bool has_lock =
+        space->mapping_count > 0 || atomic_load_explicit(&space->is_threaded, memory_order_relaxed);
+    if (has_lock)
+        kp_spin_lock(&space->lock);
+    kp_status_t status = has_lock && refuses(space, address, count)
+                             ? KP_ERR_BAD_ADDRESS
+                             : write_range(space, address, from, from_space, from_address, count);
+    if (has_lock)
+        kp_spin_unlock(&space->lock);
+    return status;
+}
+
 kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t address, const void *from,
                                       size_t count)
 {
-    /* The lock is held over the copy: a thread of the process may be about to map something there that
-       cannot be written. */
-    if (space->mapping_count > 0 ||
-        atomic_load_explicit(&space->is_threaded, memory_order_relaxed)) {
-        bool is_refused = false;
-        kp_spin_lock(&space->lock);
-        for (size_t i = 0; i < space->mapping_count && !is_refused; i++) {
-            const kp_hosted_mapping_t *record = &space->mappings[i];
-            is_refused = !record->is_writable &&
-                         address < (uint64_t)record->address + record->length &&
-                         record->address < (uint64_t)address + count;
-        }
-        if (!is_refused)
-            memcpy(space->window + address, from, count);
-        kp_spin_unlock(&space->lock);
-        return is_refused ? KP_ERR_BAD_ADDRESS : KP_OK;
-    }
-    memcpy(space->window + address, from, count);
-    return KP_OK;
+    return copy_out(space, address, from, NULL, 0, count);
 }
 
 kp_status_t kp_machine_space_copy_across(kp_machine_space_t *from, uint32_t from_address,
                                          kp_machine_space_t *to, uint32_t address, size_t count)
 {
-    return kp_machine_space_copy_out(to, address, from->window + from_address, count);
+    if (!kp_hosted_is_private(from, from_address, count))
+        return copy_out(to, address, from->window + from_address, NULL, 0, count);
+    kp_status_t status = KP_OK;
+    if (!kp_hosted_is_private(to, address, count)) {
+        status = copy_out(to, address, NULL, from, from_address, count);
+        /* The sender's memory is its own harm: whoever copies by way of the kernel finds out. */
+        return status == KP_OK || status == KP_ERR_BAD_ADDRESS ? status : KP_ERR_NOT_SUPPORTED;
+    }
+    uint8_t bytes[16384];
+    for (size_t done = 0; done < count && status == KP_OK;) {
+        size_t part = KP_MIN(count - done, sizeof(bytes));
+        if (kp_hosted_private_read(from, bytes, from_address + (uint32_t)done, part) != KP_OK)
+            return KP_ERR_NOT_SUPPORTED;
+        status = copy_out(to, address + (uint32_t)done, bytes, NULL, 0, part);
+        done += part;
+    }
+    return status;
 }
 
 /* ---- statistics ---- */
@@ -391,94 +450,4 @@ void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,
 uint64_t kp_machine_space_faults(const kp_machine_space_t *space)
 {
     return space->child ? kp_hosted_child_faults(space->child) : space->faults;
-}
-
-/* ---- snapshots ---- */
-
-kp_status_t kp_machine_space_freeze(kp_machine_space_t *space, kp_machine_snapshot_t *snapshot)
-{
-    const kp_image_t *image = space->image;
-    if (space->code)
-        return KP_ERR_QUOTA; /* a clone would not have it */
-    int state_fd = kp_hosted_memfd("kpio-state");
-    if (state_fd < 0)
-        return KP_ERR_NO_MEMORY;
-    uint64_t size = kp_sandbox_state_size(image->segments, image->segment_count);
-    kp_status_t status = KP_ERR_NO_MEMORY;
-    if (ftruncate(state_fd, (off_t)size) == 0 &&
-        fcntl(state_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-        status = kp_hosted_child_freeze(space->child, state_fd);
-    if (status != KP_OK) {
-        close(state_fd);
-        return status;
-    }
-    *snapshot = (kp_machine_snapshot_t){
-        .memory_fd = space->memory_fd,
-        .state_fd = state_fd,
-        .window = space->window,
-        .memory_bytes = space->memory_bytes,
-        .mapped_bytes = space->mapped_bytes,
-        .layout = space->layout,
-    };
-    space->is_frozen = true;
-    return KP_OK;
-}
-
-void kp_machine_snapshot_destroy(kp_machine_snapshot_t *snapshot)
-{
-    if (!snapshot->window)
-        return;
-    munmap(snapshot->window, WINDOW_SIZE);
-    close(snapshot->memory_fd);
-    close(snapshot->state_fd);
-    snapshot->window = NULL;
-}
-
-/* The kernel's view of a mapping that a clone has from the start. */
-static kp_status_t inherit(kp_machine_space_t *space, const kp_mapping_t *mapping)
-{
-    uint64_t start;
-    int file = kp_hosted_vmo_file(&mapping->vmo->machine, false, &start);
-    if (file < 0 || !reserve_records(space) ||
-        mmap(space->window + mapping->address, mapping->length, PROT_READ,
-             MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file,
-             (off_t)(start + mapping->offset)) == MAP_FAILED)
-        return KP_ERR_NO_MEMORY;
-    space->mappings[space->mapping_count++] =
-        (kp_hosted_mapping_t){(uint32_t)mapping->address, (uint32_t)mapping->length, false};
-    space->mapped_bytes += mapping->length;
-    return KP_OK;
-}
-
-kp_status_t kp_machine_space_clone(kp_machine_space_t *space, kp_machine_snapshot_t *snapshot,
-                                   const kp_image_t *image, const kp_mapping_t *mappings)
-{
-    memset(space, 0, sizeof(*space));
-    kp_spin_init(&space->lock);
-    space->image = image;
-    space->layout = snapshot->layout;
-    space->snapshot = snapshot;
-    space->inherited = mappings;
-    kp_status_t status = make_memory(space, snapshot->memory_bytes);
-    /* What the kernel and the process see must be the same pages, so Linux' copy on write is of no
-       use: the pages with data are copied, at some 3 GB/s. */
-    if (status == KP_OK && !kp_hosted_copy_data(snapshot->memory_fd, snapshot->window, 0,
-                                                snapshot->memory_bytes, space->memory_fd))
-        status = KP_ERR_NO_MEMORY;
-    for (; mappings && status == KP_OK; mappings = mappings->next)
-        status = inherit(space, mappings);
-    if (status != KP_OK)
-        kp_machine_space_destroy(space);
-    return status;
-}
-
-void kp_machine_snapshot_usage(kp_machine_snapshot_t *snapshot, uint64_t *private_bytes,
-                               uint64_t *shared_bytes)
-{
-    struct stat memory, state;
-    uint64_t blocks = 0;
-    if (fstat(snapshot->memory_fd, &memory) == 0 && fstat(snapshot->state_fd, &state) == 0)
-        blocks = (uint64_t)(memory.st_blocks + state.st_blocks);
-    *private_bytes = blocks * 512;
-    *shared_bytes = snapshot->mapped_bytes;
 }

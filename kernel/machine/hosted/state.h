@@ -43,16 +43,23 @@ typedef struct kp_hosted_layout {
     uint64_t memory;
 } kp_hosted_layout_t;
 
+/* Pages that the clones of a snapshot share with it until they write: mapped privately from its file. */
+typedef struct kp_hosted_extent {
+    uint64_t address, length;
+} kp_hosted_extent_t;
+#define KP_HOSTED_EXTENTS_MAX 16u
+
 typedef struct kp_machine_space {
-    int memory_fd;                 /* memfd of linear memory, as large as the memory; 0: no space */
-    uint8_t *window;               /* the kernel's view: 4 GiB of address space over it */
+    int memory_fd;   /* memfd of linear memory, as large as the memory; 0: no space */
+    uint8_t *window; /* the kernel's view: 4 GiB of address space over it; shows nothing
+                                      of a clone's extents (clone.c) */
     struct kp_hosted_child *child; /* NULL: not started */
     const struct kp_image *image;
     kp_hosted_layout_t layout;
     _Atomic uint64_t memory_bytes;        /* size of linear memory */
     struct kp_machine_snapshot *snapshot; /* a clone's; constant */
     const struct kp_mapping *inherited;   /* a clone's mappings, until it is started */
-    bool is_frozen;                       /* memory_fd and window belong to a snapshot */
+    bool is_frozen;                       /* memory_fd belongs to a snapshot */
     _Atomic uint64_t faults;              /* of one that has ended */
     atomic_bool is_threaded;              /* others may map while a copy goes on */
     kp_spinlock_t lock;
@@ -65,12 +72,14 @@ typedef struct kp_machine_space {
 
 /* What a frozen process was; constant. */
 typedef struct kp_machine_snapshot {
-    int memory_fd;   /* linear memory, with holes where VMOs were mapped; 0: no snapshot */
-    int state_fd;    /* registers, writable segments, stack: sandbox_freeze.c */
-    uint8_t *window; /* the kernel's view of memory_fd, VMOs mapped into it */
+    int memory_fd; /* linear memory, with holes where VMOs were mapped; 0: no snapshot */
+    int state_fd;  /* registers, writable segments, stack: sandbox_freeze.c */
     uint64_t memory_bytes;
     uint64_t mapped_bytes;
     kp_hosted_layout_t layout;
+    /* Ascending. None: there is no data, or clones copy it because this host does not let them share. */
+    kp_hosted_extent_t extents[KP_HOSTED_EXTENTS_MAX];
+    uint32_t extent_count;
 } kp_machine_snapshot_t;
 
 /* A view of a VMO that the kernel had before the VMO outgrew it; somebody may still read there. */

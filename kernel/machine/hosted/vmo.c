@@ -201,7 +201,7 @@ bool kp_hosted_write_all(int file, uint64_t offset, const uint8_t *bytes, uint64
     return true;
 }
 
-bool kp_hosted_copy_data(int from, const uint8_t *view, uint64_t offset, uint64_t length, int to)
+bool kp_hosted_copy_data(int from, uint64_t offset, uint64_t length, int to)
 {
     uint64_t end = offset + length;
     for (uint64_t at = offset; at < end;) {
@@ -212,9 +212,15 @@ bool kp_hosted_copy_data(int from, const uint8_t *view, uint64_t offset, uint64_
             return true;
         off_t hole = lseek(from, data, SEEK_HOLE);
         uint64_t stop = hole < 0 ? end : KP_MIN((uint64_t)hole, end);
-        if (!kp_hosted_write_all(to, (uint64_t)data - offset, view + data, stop - (uint64_t)data))
-            return false;
-        at = stop;
+        for (at = (uint64_t)data; at < stop;) {
+            uint8_t bytes[16384]; /* stays in the first cache */
+            ssize_t part = pread(from, bytes, KP_MIN(stop - at, sizeof(bytes)), (off_t)at);
+            if (part < 0 && errno == EINTR)
+                continue;
+            if (part <= 0 || !kp_hosted_write_all(to, at - offset, bytes, (uint64_t)part))
+                return false;
+            at += (uint64_t)part;
+        }
     }
     return true;
 }
@@ -233,9 +239,8 @@ kp_status_t kp_machine_vmo_clone(kp_machine_vmo_t *source, uint64_t offset, uint
     kp_status_t status = kp_machine_vmo_init(clone, length);
     if (status != KP_OK)
         return status;
-    bool is_copied = source->is_static
-                         ? kp_hosted_write_all(clone->fd, 0, bytes + offset, length)
-                         : kp_hosted_copy_data(source->fd, bytes, offset, length, clone->fd);
+    bool is_copied = source->is_static ? kp_hosted_write_all(clone->fd, 0, bytes + offset, length)
+                                       : kp_hosted_copy_data(source->fd, offset, length, clone->fd);
     if (!is_copied) {
         kp_machine_vmo_destroy(clone);
         return KP_ERR_NO_MEMORY;

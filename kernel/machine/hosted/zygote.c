@@ -40,7 +40,8 @@ ssize_t kp_hosted_send(int socket, const void *bytes, size_t size, const int *fi
     return count;
 }
 
-ssize_t kp_hosted_receive(int socket, void *bytes, size_t size, int *files, size_t *file_count)
+ssize_t kp_hosted_receive(int socket, void *bytes, size_t size, int *files, size_t *file_count,
+                          int flags)
 {
     union {
         char space[CMSG_SPACE(sizeof(int) * KP_ZYGOTE_FILES_MAX)];
@@ -55,7 +56,7 @@ ssize_t kp_hosted_receive(int socket, void *bytes, size_t size, int *files, size
     *file_count = 0;
     ssize_t count;
     do
-        count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+        count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
     while (count < 0 && errno == EINTR);
     struct cmsghdr *head = count > 0 ? CMSG_FIRSTHDR(&message) : NULL;
     if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
@@ -164,7 +165,7 @@ _Noreturn static void run(int socket)
         kp_zygote_request_t request;
         int files[KP_ZYGOTE_FILES_MAX];
         size_t file_count = KP_ZYGOTE_FILES_MAX;
-        ssize_t count = kp_hosted_receive(socket, &request, sizeof(request), files, &file_count);
+        ssize_t count = kp_hosted_receive(socket, &request, sizeof(request), files, &file_count, 0);
         if (count <= 0)
             _exit(0); /* the kernel is gone */
         if (count == sizeof(request) && file_count == request.file_count)

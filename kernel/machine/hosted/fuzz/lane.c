@@ -62,6 +62,16 @@ void kp_hosted_child_kill(kp_hosted_child_t *child)
 {
     (void)child;
 }
+void kp_hosted_child_await_death(kp_hosted_child_t *child)
+{
+    (void)child;
+}
+kp_status_t kp_hosted_child_memory(kp_hosted_child_t *child, int *file)
+{
+    (void)child;
+    (void)file;
+    return KP_ERR_NOT_SUPPORTED;
+}
 void kp_hosted_child_stop(kp_hosted_child_t *child)
 {
     (void)child;

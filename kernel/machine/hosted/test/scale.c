@@ -1,16 +1,22 @@
 /* `hosted_scale BUNDLE PROCESSES CHANNELS`: so many processes that wait, with so many channels that they hold
-   an end of, and what all that takes of the host's memory: "NAME VALUE UNIT" lines. Not sanitised: the
-   sanitisers' own memory is not to be counted. */
+   an end of, and what all that takes of the host's memory: "NAME VALUE UNIT" lines.
+   `hosted_scale BUNDLE tabs COUNT`: so many clones of the snapshot of a tab, ready for a page, and how long one
+   takes from the decision to its first message. Not sanitised: the sanitisers' own memory is not to be
+   counted. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/init/boot.h"
 #include "kernel/init/files.h"
 #include "kernel/init/startup.h"
+#include "kernel/ipc/channel.h"
 #include "kernel/kernel.h"
 #include "kernel/machine/hosted/child.h"
 #include "kernel/machine/hosted/hosted.h"
+#include "kernel/object/snapshot.h"
+#include "kernel/object/wait.h"
 
 /* A guard against hanging, not a measure. */
 #define PATIENCE (60 * KP_NS_PER_S)
@@ -74,6 +80,120 @@ static uint64_t pss_kib(int pid)
     return kib;
 }
 
+static void print(const char *name, uint64_t value, const char *unit)
+{
+    printf("%s %llu %s\n", name, (unsigned long long)value, unit);
+    fflush(stdout);
+}
+
+/* The kernel's own and that of the processes. */
+static void print_memory(uint64_t before)
+{
+    uint64_t kernel = pss_kib(getpid()), children = 0;
+    for (size_t i = 0; i < world.processes; i++)
+        children += pss_kib(world.made[i]->space.child->pid);
+    print("kernel_alone_kib", before, "KiB");
+    print("kernel_kib", kernel, "KiB");
+    print("processes_kib", children, "KiB");
+    print("all_kib", kernel + children, "KiB");
+    /* PSS knows only pages that somebody has mapped just now; this has all of the memory files. */
+    kp_memory_usage_t usage;
+    kp_machine_memory_usage(&usage);
+    print("used_kib", usage.used / 1024, "KiB");
+    if (getenv("KPIO_SCALE_PAUSE"))
+        pause();
+}
+
+/* ---- tabs ---- */
+
+static bool launch_tab(const kp_image_t *image, kp_snapshot_t *snapshot, kp_capability_t control,
+                       kp_process_t **out)
+{
+    kp_startup_t startup;
+    kp_startup_init(&startup);
+    kp_startup_argument(&startup, "tab");
+    startup.snapshot = snapshot;
+    if (snapshot) {
+        kp_startup_grant(&startup, "control", control);
+    } else {
+        kp_startup_argument(&startup, "snapshot");
+        kp_files_grant(&startup, "fonts/");
+        kp_files_grant(&startup, "ui/");
+    }
+    kp_job_t *job;
+    if (kp_boot_job(1024, KP_BAND_NORMAL, &job) != KP_OK)
+        return false;
+    bool is_made = kp_startup_launch(&startup, "tab", image, job, NULL, out) == KP_OK;
+    kp_object_release(&job->object);
+    return is_made;
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    kp_time_t x = *(const kp_time_t *)a, y = *(const kp_time_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int run_tabs(void *context)
+{
+    (void)context;
+    const kp_image_t *image;
+    kp_process_t *original;
+    if (kp_files_image("tab", &image) != KP_OK ||
+        !launch_tab(image, NULL, (kp_capability_t){0}, &original) ||
+        kp_wait_one(&original->object, KP_SIGNAL_FROZEN, kp_machine_now() + PATIENCE, NULL) !=
+            KP_OK)
+        return 1;
+    kp_snapshot_t *snapshot = kp_process_snapshot(original);
+    kp_time_t *times = calloc(world.processes, sizeof(*times));
+    if (!snapshot || !times)
+        return 1;
+    uint64_t before = pss_kib(getpid()), private_bytes, shared_bytes;
+    kp_machine_snapshot_usage(&snapshot->machine, &private_bytes, &shared_bytes);
+    print("snapshot_kib", private_bytes / 1024, "KiB");
+    for (size_t i = 0; i < world.processes; i++) {
+        kp_capability_t ends[2];
+        kp_message_t *message;
+        if (kp_channel_create(ends) != KP_OK)
+            return 1;
+        kp_time_t start = kp_machine_now();
+        if (!launch_tab(image, snapshot, ends[1], &world.made[i]) ||
+            kp_channel_receive(ends[0], start + PATIENCE, &message) != KP_OK) {
+            fprintf(stderr, "tab %zu did not begin\n", i);
+            return 1;
+        }
+        times[i] = kp_machine_now() - start;
+        kp_message_destroy(message);
+        world.ends[i] = ends[0];
+    }
+    usleep(200000); /* until the last of them waits */
+    qsort(times, world.processes, sizeof(*times), compare_times);
+    print("first_message_us", (uint64_t)times[world.processes / 2] / 1000, "us");
+    print("first_message_best_us", (uint64_t)times[0] / 1000, "us");
+    kp_process_info_t info;
+    kp_process_info(world.made[0], &info);
+    print("tab_private_kib", info.private_bytes / 1024, "KiB");
+    print("tab_shared_kib", info.shared_bytes / 1024, "KiB");
+    print_memory(before);
+    for (size_t i = 0; i < world.processes; i++)
+        kp_capability_close(&world.ends[i]);
+    int failures = 0;
+    for (size_t i = 0; i < world.processes; i++) {
+        failures += kp_wait_one(&world.made[i]->object, KP_SIGNAL_TERMINATED,
+                                kp_machine_now() + PATIENCE, NULL) != KP_OK;
+        kp_process_info(world.made[i], &info);
+        failures += info.exit_reason != KP_EXIT_NORMAL || info.exit_code != 0;
+        kp_object_release(&world.made[i]->object);
+    }
+    free(times);
+    kp_snapshot_release(snapshot);
+    kp_process_end(original, KP_EXIT_KILLED, 0, 0);
+    kp_object_release(&original->object);
+    return failures > 0;
+}
+
+/* ---- idle processes ---- */
+
 static int run(void *context)
 {
     (void)context;
@@ -94,16 +214,7 @@ static int run(void *context)
             return 1;
         }
     }
-    uint64_t kernel = pss_kib(getpid()), children = 0;
-    for (size_t i = 0; i < world.processes; i++)
-        children += pss_kib(world.made[i]->space.child->pid);
-    printf("kernel_alone_kib %llu KiB\n", (unsigned long long)before);
-    printf("kernel_kib %llu KiB\n", (unsigned long long)kernel);
-    printf("processes_kib %llu KiB\n", (unsigned long long)children);
-    printf("all_kib %llu KiB\n", (unsigned long long)(kernel + children));
-    fflush(stdout);
-    if (getenv("KPIO_SCALE_PAUSE"))
-        pause();
+    print_memory(before);
     for (size_t i = 0; i < world.processes * per_process; i++)
         kp_capability_close(&world.ends[i]);
     for (size_t i = 0; i < world.processes; i++) {
@@ -126,8 +237,11 @@ int main(int argc, char **argv)
 {
     if (argc != 4)
         return 2;
-    world.processes = strtoul(argv[2], NULL, 10);
+    bool is_tabs = strcmp(argv[2], "tabs") == 0;
+    world.processes = strtoul(argv[is_tabs ? 3 : 2], NULL, 10);
     world.channels = strtoul(argv[3], NULL, 10);
+    if (world.processes == 0)
+        return 2;
     world.made = calloc(world.processes, sizeof(*world.made));
     world.ends = calloc(world.channels, sizeof(*world.ends));
     kp_hosted_options_t options = {
@@ -136,6 +250,6 @@ int main(int argc, char **argv)
         .log_level = -1,
     };
     int result = 1;
-    kp_status_t status = kp_hosted_run(&options, run, NULL, &result);
+    kp_status_t status = kp_hosted_run(&options, is_tabs ? run_tabs : run, NULL, &result);
     return status != KP_OK || result != 0;
 }
