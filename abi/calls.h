@@ -49,6 +49,10 @@ typedef struct kp_code_info {
 } kp_code_info_t;
 KP_STATIC_ASSERT(sizeof(kp_code_info_t) == 24, "ABI layout");
 
+#define KP_GUESTS_MAX 128u /* of one process */
+/* A 32-bit index and a 32-bit offset, and more than the widest access. */
+#define KP_GUEST_RESERVE_MAX (((uint64_t)8 << 30) + 65536)
+
 typedef struct kp_tab_created {
     kp_handle_t channel;
     kp_handle_t process;

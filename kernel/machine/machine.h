@@ -88,7 +88,8 @@ kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t 
 /* Only after the process's threads have ended. */
 void kp_machine_space_destroy(kp_machine_space_t *space);
 /* grow, map and unmap change a space one at a time, while other threads of the process run in it and copies
-   go on. old_pages and new_pages in 64 KiB; the core has checked maximum and quota. */
+   go on. old_pages and new_pages in 64 KiB; the core has checked maximum and quota. grow: ERR_NO_MEMORY
+   besides when the machine has less memory left that it has not promised so before. */
 kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages,
                                   uint32_t new_pages);
 /* [address, address + length) is inside linear memory, page-aligned, checked by the core. */
@@ -103,6 +104,23 @@ kp_status_t kp_machine_space_map_code(kp_machine_space_t *space, kp_vmo_t *vmo, 
                                       uint64_t *address);
 kp_status_t kp_machine_space_unmap_code(kp_machine_space_t *space, uint64_t address,
                                         uint64_t length);
+/* Guest memories (kernel/object/guest.h): address space outside linear memory in KP_GUESTS_MAX slots, each of
+   KP_GUEST_RESERVE_MAX bytes with nothing behind them. Of one space one call at a time, while other threads
+   of the process run in it.
+   create: a reservation in an empty slot, of which nothing can be touched; *address as the program's code
+   sees it. ERR_NO_MEMORY.
+   grow: [old_size, size) becomes zeroed memory on demand; multiples of 64 KiB. ERR_NO_MEMORY as of
+   kp_machine_space_grow.
+   destroy: pages and reservation go. It may fail (ERR_NO_MEMORY) and then nothing has happened.
+   handler: where a thread goes on that touched a reservation beyond its size with its instruction in code
+   that kp_machine_space_map_code mapped (how: abi/calls.def, guest_handler); 0: nowhere. ERR_BAD_ADDRESS:
+   not in an executable segment of the image. */
+kp_status_t kp_machine_space_guest_create(kp_machine_space_t *space, uint32_t slot,
+                                          uint64_t reserve, uint64_t *address);
+kp_status_t kp_machine_space_guest_grow(kp_machine_space_t *space, uint32_t slot, uint64_t old_size,
+                                        uint64_t size);
+kp_status_t kp_machine_space_guest_destroy(kp_machine_space_t *space, uint32_t slot);
+kp_status_t kp_machine_space_guest_handler(kp_machine_space_t *space, uint64_t entry);
 /* Copies between kernel memory and linear memory; the core has checked the range against the
    memory's size. ERR_NO_MEMORY when a page cannot be committed, ERR_BAD_ADDRESS when the range has a
    read-only mapping (copy_out). Never faults the kernel. */

@@ -1,6 +1,7 @@
 #include "kernel/object/process.h"
 
 #include "kernel/object/code.h"
+#include "kernel/object/guest.h"
 #include "kernel/object/process_private.h"
 #include "kernel/object/snapshot.h"
 #include "kernel/object/wait.h"
@@ -18,7 +19,7 @@ static void process_destroy(kp_object_t *object)
 {
     kp_process_t *process = kp_process_from_object(object);
     KP_CHECK(!process->has_space && !process->mappings && !process->code_mapping_count &&
-             !process->snapshot && !process->origin);
+             !process->guests && !process->snapshot && !process->origin);
     kp_capability_close(&process->startup);
     kp_job_t *job = process->job;
     kp_quota_release(process->quota);
@@ -47,6 +48,7 @@ static void process_space_free(kp_process_t *process)
     kp_machine_space_destroy(&process->space);
     kp_mapping_clear(process);
     kp_code_mappings_clear(process);
+    kp_guests_clear(process);
     uint32_t pages = atomic_exchange(&process->memory_pages, 0);
     kp_quota_refund(process->quota, KP_QUOTA_PAGES, (uint64_t)pages * PAGES_PER_WASM_PAGE);
     kp_snapshot_release(process->origin);

@@ -40,6 +40,8 @@ struct kp_process {
     kp_code_mapping_t *code_mappings; /* guarded by: lock */
     uint32_t code_mapping_count;      /* those being made or undone too; guarded by: lock */
 
+    struct kp_guests *guests; /* kernel/object/guest.h; guarded by: turn */
+
     kp_snapshot_t *origin;   /* a clone: whose pages it may show; until its space is gone */
     kp_snapshot_t *snapshot; /* what it was when it froze; guarded by: lock */
 

@@ -1,5 +1,6 @@
 #include "kernel/object/snapshot.h"
 
+#include "kernel/object/guest.h"
 #include "kernel/object/mapping.h"
 #include "kernel/object/process_private.h"
 
@@ -41,6 +42,7 @@ static bool may_freeze(kp_process_t *process)
     bool may = process->thread_count == 1 && process->threads[0] &&
                kp_capability_is_empty(&process->startup) && process->code_mapping_count == 0;
     kp_spin_unlock(process->object.lock);
+    may = may && !kp_guests_exist(process);
     for (const kp_mapping_t *mapping = process->mappings; mapping && may; mapping = mapping->next)
         may = !mapping->writable && kp_vmo_is_constant(mapping->vmo);
     return may && kp_handle_table_is_empty(&process->handles);

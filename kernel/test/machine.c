@@ -693,8 +693,65 @@ kp_status_t kp_machine_space_unmap_code(kp_machine_space_t *space, uint64_t addr
     return KP_OK;
 }
 
+struct kp_test_guests {
+    struct {
+        uint8_t *address;
+        uint64_t reserve, size;
+    } slots[KP_GUESTS_MAX];
+};
+
+kp_status_t kp_machine_space_guest_create(kp_machine_space_t *space, uint32_t slot,
+                                          uint64_t reserve, uint64_t *address)
+{
+    assert(slot < KP_GUESTS_MAX && reserve > 0 && reserve <= KP_GUEST_RESERVE_MAX);
+    if (!space->guests)
+        space->guests = kp_kalloc(sizeof(*space->guests));
+    if (!space->guests)
+        return KP_ERR_NO_MEMORY;
+    assert(!space->guests->slots[slot].address);
+    void *at = mmap(NULL, reserve, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+        return KP_ERR_NO_MEMORY;
+    space->guests->slots[slot].address = at;
+    space->guests->slots[slot].reserve = reserve;
+    *address = (uint64_t)at;
+    return KP_OK;
+}
+
+kp_status_t kp_machine_space_guest_grow(kp_machine_space_t *space, uint32_t slot, uint64_t old_size,
+                                        uint64_t size)
+{
+    assert(space->guests->slots[slot].size == old_size && old_size < size &&
+           size <= space->guests->slots[slot].reserve);
+    if (mprotect(space->guests->slots[slot].address + old_size, size - old_size,
+                 PROT_READ | PROT_WRITE) != 0)
+        return KP_ERR_NO_MEMORY;
+    space->guests->slots[slot].size = size;
+    return KP_OK;
+}
+
+kp_status_t kp_machine_space_guest_destroy(kp_machine_space_t *space, uint32_t slot)
+{
+    assert(space->guests->slots[slot].address);
+    munmap(space->guests->slots[slot].address, space->guests->slots[slot].reserve);
+    memset(&space->guests->slots[slot], 0, sizeof(space->guests->slots[slot]));
+    return KP_OK;
+}
+
+kp_status_t kp_machine_space_guest_handler(kp_machine_space_t *space, uint64_t entry)
+{
+    space->handler = entry;
+    return KP_OK;
+}
+
 void kp_machine_space_destroy(kp_machine_space_t *space)
 {
+    for (uint32_t i = 0; space->guests && i < KP_GUESTS_MAX; i++) {
+        if (space->guests->slots[i].address)
+            (void)kp_machine_space_guest_destroy(space, i);
+    }
+    kp_kfree(space->guests);
+    space->guests = NULL;
     while (space->codes)
         (void)kp_machine_space_unmap_code(space, (uint64_t)space->codes->address,
                                           space->codes->length);

@@ -32,6 +32,8 @@ typedef struct kp_machine_space {
     uint64_t reserve;           /* bytes of address space */
     uint8_t *read_only;         /* one byte per 4 KiB page: 1 under a read-only mapping */
     struct kp_test_code *codes; /* guarded by: lock */
+    struct kp_test_guests *guests;
+    uint64_t handler;
     kp_spinlock_t lock;
 } kp_machine_space_t;
 

@@ -129,6 +129,20 @@ kp_status_t kp_hosted_child_map_code(kp_hosted_child_t *child, uint64_t address,
 
 kp_status_t kp_hosted_child_unmap_code(kp_hosted_child_t *child, uint64_t address, uint64_t length)
 {
+    return kp_hosted_child_unmap(child, address, length);
+}
+
+kp_status_t kp_hosted_child_map_zeroes(kp_hosted_child_t *child, uint64_t address, uint64_t length)
+{
+    const kp_order_call_t call = {SYS_mmap,
+                                  {address, length, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
+                                   UINT64_MAX}};
+    return order(child, &call, 1, -1);
+}
+
+kp_status_t kp_hosted_child_unmap(kp_hosted_child_t *child, uint64_t address, uint64_t length)
+{
     const kp_order_call_t call = {SYS_munmap, {address, length}};
     return order(child, &call, 1, -1);
 }

@@ -26,6 +26,8 @@ static inline uint64_t kp_hosted_layout_lanes(const kp_hosted_layout_t *layout)
 {
     return kp_hosted_layout_area(layout) + KP_ROUND_UP(KP_AREA_SIZE, KP_PAGE_SIZE);
 }
+/* Address space for code made at run time; between two mappings is a page of nothing. */
+#define KP_HOSTED_CODE_SIZE ((uint64_t)64 << 30)
 /* Inside the reservation of linear memory, where nothing else is ever mapped: the state file of a process
    that freezes. */
 #define KP_SANDBOX_SCRATCH_OFFSET ((uint64_t)5 << 30)
@@ -194,6 +196,9 @@ kp_status_t kp_hosted_child_map(kp_hosted_child_t *child, uint32_t address, uint
 kp_status_t kp_hosted_child_map_code(kp_hosted_child_t *child, uint64_t address, uint64_t length,
                                      int fd, uint64_t offset);
 kp_status_t kp_hosted_child_unmap_code(kp_hosted_child_t *child, uint64_t address, uint64_t length);
+/* Zeroed memory of the process's own over a range of guest memory; and away with it. */
+kp_status_t kp_hosted_child_map_zeroes(kp_hosted_child_t *child, uint64_t address, uint64_t length);
+kp_status_t kp_hosted_child_unmap(kp_hosted_child_t *child, uint64_t address, uint64_t length);
 /* Also before it is forked. */
 void kp_hosted_orders_note_read_only(kp_orders_t *orders, uint64_t first, uint64_t length);
 /* The memory of a clone, at the host addresses that the process has it at, as a file for pread and pwrite,

@@ -5,6 +5,7 @@ HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/child.c \
     kernel/machine/hosted/clone.c \
     kernel/machine/hosted/devices.c \
+    kernel/machine/hosted/guest.c \
     kernel/machine/hosted/lane.c \
     kernel/machine/hosted/lane_side.c \
     kernel/machine/hosted/lock.c \
@@ -15,6 +16,7 @@ HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/sandbox_agent.c \
     kernel/machine/hosted/sandbox_filter.c \
     kernel/machine/hosted/sandbox_freeze.c \
+    kernel/machine/hosted/sandbox_guest.c \
     kernel/machine/hosted/sandbox_lane.c \
     kernel/machine/hosted/screen.c \
     kernel/machine/hosted/slirp.c \

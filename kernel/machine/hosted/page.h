@@ -25,6 +25,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "abi/calls.h"
 #include "abi/types.h"
 
 enum {
@@ -121,6 +122,12 @@ typedef struct kp_orders {
     uint64_t memory_bytes;                   /* size of linear memory */
     uint64_t read_only_first, read_only_end; /* a range with all read-only mappings */
     int64_t boot_ns;                         /* CLOCK_MONOTONIC at the system's time 0 */
+
+    /* For faults in guest memories (sandbox_guest.c). Zero until the first of them is made. */
+    uint64_t guest_base;            /* of the slots */
+    uint64_t guest_handler;         /* where the program handles them; 0: nowhere */
+    uint64_t code_first, code_size; /* where code made at run time is mapped, and nothing else */
+    uint64_t guests[KP_GUESTS_MAX]; /* bytes reserved in each slot */
 } kp_orders_t;
 
 /* How a further thread begins: what it does to itself, and then its registers. Constant while it lives. */

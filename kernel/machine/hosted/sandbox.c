@@ -188,6 +188,8 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     uint64_t address = (uint64_t)info->si_addr;
     const greg_t *registers = ((const ucontext_t *)context)->uc_mcontext.gregs;
     bool is_memory_fault = signal == SIGSEGV || signal == SIGBUS;
+    if (is_memory_fault)
+        kp_sandbox_guest_fault(inside.orders, address, context);
     page->fault_reason = KP_EXIT_FAULT;
     page->fault_code = signal;
     if (is_memory_fault && address - (uint64_t)inside.memory < KP_IMAGE_MEMORY_RESERVE) {
@@ -212,7 +214,8 @@ static bool catch_faults(void)
     stack_t stack = {.ss_sp = fault_stack, .ss_size = sizeof(fault_stack)};
     if (sigaltstack(&stack, NULL) != 0)
         return false;
-    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction action = {.sa_sigaction = on_fault,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
     for (size_t i = 0; i < KP_ARRAY_COUNT(signals); i++) {
         if (sigaction(signals[i], &action, NULL) != 0)

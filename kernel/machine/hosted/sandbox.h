@@ -21,6 +21,7 @@ typedef struct kp_sandbox_thread {
     struct kp_sandbox_thread *self; /* at 0 and 8: the code in sandbox_agent.c */
     uint32_t is_leaving;
     uint32_t slot;
+    uint64_t go_on; /* at 16: sandbox_guest.c */
     kp_call_page_t *page;
     uint8_t *stack; /* lowest address, above the guard */
     kp_spin_t spin;
@@ -45,6 +46,11 @@ void kp_sandbox_thread_enter(uint64_t slot, uint64_t entry, uint64_t argument);
 int64_t kp_sandbox_call(uint32_t number, const uint64_t arguments[6]);
 /* Starts the agent, all signals blocked. */
 bool kp_sandbox_agent_start(uint8_t *area);
+
+/* ---- sandbox_guest.c ---- */
+/* In the handler of a fault at the address: if it is the program's to handle, goes there and does not
+   return. context: the handler's ucontext_t. */
+void kp_sandbox_guest_fault(const kp_orders_t *orders, uint64_t address, void *context);
 
 /* ---- sandbox_filter.c ---- */
 /* What the agent may do; all threads inherit it. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "kernel/machine/hosted/child.h"
+#include "kernel/machine/hosted/guest.h"
 #include "kernel/machine/hosted/hosted_internal.h"
 #include "kernel/object/mapping.h"
 #include "kernel/object/thread.h"
@@ -21,15 +22,13 @@
 #define STACK_FIRST ((uint64_t)0x300000000000)
 #define IMAGE_FIRST ((uint64_t)0x380000000000)
 #define CODE_FIRST ((uint64_t)0x3d0000000000)
+#define GUESTS_FIRST ((uint64_t)0x400000000000)
 #define PLACE_ALIGN ((uint64_t)65536)
-enum { MEMORY_BITS = 28, STACK_BITS = 26, IMAGE_BITS = 26, CODE_BITS = 25 };
-
-/* Address space for code; between two mappings is a page of nothing. */
-#define CODE_SIZE ((uint64_t)64 << 30)
+enum { MEMORY_BITS = 28, STACK_BITS = 26, IMAGE_BITS = 26, CODE_BITS = 25, GUESTS_BITS = 27 };
 
 static kp_status_t choose_layout(kp_hosted_layout_t *layout)
 {
-    uint64_t random[4];
+    uint64_t random[5];
     kp_status_t status = kp_machine_random(random, sizeof(random));
     if (status != KP_OK)
         return status;
@@ -37,6 +36,7 @@ static kp_status_t choose_layout(kp_hosted_layout_t *layout)
     layout->stack = STACK_FIRST + (random[1] & ((1u << STACK_BITS) - 1)) * PLACE_ALIGN;
     layout->image = IMAGE_FIRST + (random[2] & ((1u << IMAGE_BITS) - 1)) * PLACE_ALIGN;
     layout->code = CODE_FIRST + (random[3] & ((1u << CODE_BITS) - 1)) * PLACE_ALIGN;
+    layout->guests = GUESTS_FIRST + (random[4] & ((1u << GUESTS_BITS) - 1)) * PLACE_ALIGN;
     return KP_OK;
 }
 
@@ -99,6 +99,7 @@ void kp_machine_space_destroy(kp_machine_space_t *space)
     if (space->memory_fd > 0 && !space->is_frozen)
         close(space->memory_fd);
     kp_kfree(space->mappings);
+    kp_hosted_guests_free(space);
     while (space->code) {
         kp_hosted_code_t *code = space->code;
         space->code = code->next;
@@ -111,10 +112,15 @@ void kp_machine_space_destroy(kp_machine_space_t *space)
 
 kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages, uint32_t new_pages)
 {
-    (void)old_pages;
     uint64_t size = (uint64_t)new_pages * KP_WASM_PAGE_SIZE;
-    if (ftruncate(space->memory_fd, (off_t)size) != 0)
+    uint64_t more = size - (uint64_t)old_pages * KP_WASM_PAGE_SIZE;
+    if (!kp_hosted_promise(more))
         return KP_ERR_NO_MEMORY;
+    if (ftruncate(space->memory_fd, (off_t)size) != 0) {
+        kp_hosted_promise_end(more);
+        return KP_ERR_NO_MEMORY;
+    }
+    space->promised += more;
     space->memory_bytes = size;
     if (space->child)
         kp_area_orders(space->child->area)->memory_bytes = size;
@@ -264,7 +270,7 @@ static kp_hosted_code_t *place_code(kp_machine_space_t *space, uint64_t length)
     if (!code)
         return NULL;
     kp_spin_lock(&space->lock);
-    uint64_t address = space->layout.code, end = address + CODE_SIZE;
+    uint64_t address = space->layout.code, end = address + KP_HOSTED_CODE_SIZE;
     kp_hosted_code_t **link = &space->code;
     while (*link && (*link)->address - address < length + KP_PAGE_SIZE) {
         address = (*link)->address + (*link)->length + KP_PAGE_SIZE;

@@ -40,6 +40,7 @@ typedef struct kp_hosted_layout {
     uint64_t image;
     uint64_t stack; /* the lowest address of the first thread's guard; the rest: child.h */
     uint64_t code;
+    uint64_t guests; /* slots of guest memories (guest.h) */
     uint64_t memory;
 } kp_hosted_layout_t;
 
@@ -66,8 +67,10 @@ typedef struct kp_machine_space {
     kp_hosted_mapping_t *mappings; /* guarded by lock: to refuse writes into read-only ones */
     size_t mapping_count;
     size_t mapping_capacity;
-    uint64_t mapped_bytes;  /* guarded by lock */
-    kp_hosted_code_t *code; /* guarded by lock */
+    uint64_t mapped_bytes;           /* guarded by lock */
+    kp_hosted_code_t *code;          /* guarded by lock */
+    struct kp_hosted_guests *guests; /* guest.c; NULL: never had any */
+    uint64_t promised;               /* bytes that linear memory grew by */
 } kp_machine_space_t;
 
 /* What a frozen process was; constant. */

@@ -12,6 +12,7 @@
 #define KP_X86_TSS 0x28
 
 #define KP_X86_FLAG_INTERRUPT 0x200ull
+#define KP_X86_FLAG_DIRECTION 0x400ull
 
 /* Interrupt stacks that work whatever state the CPU was in (index into the TSS, from 1). */
 enum { KP_X86_IST_DOUBLE_FAULT = 1, KP_X86_IST_NMI = 2, KP_X86_IST_MACHINE_CHECK = 3 };

@@ -2,7 +2,7 @@
 # the machine's self-test, a kernel of its own with a stand-in for the core.
 X86_DIR := kernel/machine/x86_64
 X86_MACHINE_SRC := $(addprefix $(X86_DIR)/,boot.S entry.S acpi.c boot_read.c clock.c console.c cpu.c \
-    entropy.c heap.c kaslr.c lapic.c pages.c paging.c panic.c power.c smp.c snapshot.c space.c space_code.c space_copy.c space_map.c speculation.c spin.c \
+    entropy.c heap.c kaslr.c lapic.c pages.c paging.c panic.c power.c promise.c smp.c snapshot.c space.c space_code.c space_copy.c space_guest.c space_map.c speculation.c spin.c \
     start.c string.c thread.c thread_life.c thread_queue.c trace_port.c trap.c user_copy.S user_trace.c vmo.c)
 X86_SRC += $(X86_MACHINE_SRC)
 X86_LDSCRIPT := $(X86_DIR)/kernel.ld

@@ -94,7 +94,7 @@ kp_status_t kp_machine_space_clone(kp_machine_space_t *space, kp_machine_snapsho
         root[i] = old[i] & ~(KP_X86_PTE_OWNED | KP_X86_PTE_WRITE);
     space->image = image;
     space->base = snapshot->base;
-    space->memory_bytes = snapshot->memory_bytes;
+    space->memory_bytes = space->grown_from = snapshot->memory_bytes;
     space->shared_pages = snapshot->private_pages + snapshot->shared_pages;
     space->table_pages = 1;
     space->snapshot = snapshot;

@@ -6,7 +6,9 @@
 #include "kernel/machine/x86_64/cpu.h"
 #include "kernel/machine/x86_64/pages.h"
 #include "kernel/machine/x86_64/paging.h"
+#include "kernel/machine/x86_64/promise.h"
 #include "kernel/machine/x86_64/smp.h"
+#include "kernel/machine/x86_64/space_guest.h"
 #include "kernel/machine/x86_64/space_private.h"
 #include "kernel/machine/x86_64/thread.h"
 #include "kernel/machine/x86_64/trap.h"
@@ -165,14 +167,19 @@ kp_status_t kp_x86_commit_private(kp_machine_space_t *space, uint64_t page, bool
     bool in_stack = kp_x86_user_stack_find(page, &slot, &below_top) &&
                     below_top < KP_IMAGE_STACK_SIZE && (slot == 0 || space->stacks >> slot & 1);
     bool in_image = page >= space->base && page - space->base < space->image->span;
-    if (!is_memory && !in_stack && !in_image)
+    if (!is_memory && !in_stack && !in_image && !kp_x86_guest_has(space, page))
         return KP_ERR_BAD_ADDRESS;
     uint64_t *entry = kp_x86_entry_own_path(space, page);
     if (!entry)
         return KP_ERR_NO_MEMORY;
-    if (!(*entry & KP_X86_PTE_PRESENT))
-        return in_image ? commit_image(space, entry, page - space->base)
-                        : entry_own(space, entry, NULL, 0);
+    if (!(*entry & KP_X86_PTE_PRESENT)) {
+        if (in_image)
+            return commit_image(space, entry, page - space->base);
+        kp_status_t status = entry_own(space, entry, NULL, 0);
+        if (status == KP_OK)
+            kp_x86_space_promise_kept(space, page);
+        return status;
+    }
     if (!write || (*entry & KP_X86_PTE_WRITE))
         return KP_OK; /* a stale translation; the fault has dropped it */
     if (!(*entry & KP_X86_PTE_COPY))
@@ -421,7 +428,7 @@ kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t 
     space->image = image;
     space->base =
         KP_X86_USER_IMAGE_MIN + (random & ((1ull << IMAGE_RANDOM_BITS) - 1)) * KP_PAGE_SIZE;
-    space->memory_bytes = (uint64_t)initial_pages * KP_WASM_PAGE_SIZE;
+    space->memory_bytes = space->grown_from = (uint64_t)initial_pages * KP_WASM_PAGE_SIZE;
     space->table_pages = 1;
     for (uint32_t i = 0; i < image->segment_count && status == KP_OK; i++)
         if (!(image->segments[i].flags & KP_IMAGE_SEGMENT_WRITE))
@@ -502,6 +509,7 @@ void kp_machine_space_destroy(kp_machine_space_t *space)
         kp_kfree(mapping);
     }
     kp_x86_codes_free(space);
+    kp_x86_guests_free(space);
     kp_x86_smp_shootdown(space, 0, KP_X86_USER_END);
     KP_CHECK(atomic_load(&space->cpus) == 0);
     if (!space->is_frozen)
@@ -511,9 +519,12 @@ void kp_machine_space_destroy(kp_machine_space_t *space)
 
 kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages, uint32_t new_pages)
 {
-    (void)old_pages;
+    uint64_t pages = (uint64_t)(new_pages - old_pages) * (KP_WASM_PAGE_SIZE / KP_PAGE_SIZE);
+    if (!kp_x86_promise(pages))
+        return KP_ERR_NO_MEMORY;
     kp_spin_lock(&space->lock);
     space->memory_bytes = (uint64_t)new_pages * KP_WASM_PAGE_SIZE;
+    space->promised += pages;
     kp_spin_unlock(&space->lock);
     return KP_OK;
 }

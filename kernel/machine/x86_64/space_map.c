@@ -1,6 +1,7 @@
 /* Mapping VMOs into linear memory and taking them out: one thread of the process at a time, so that the
    list is its own to walk. Other threads of the process run meanwhile. */
 #include "kernel/machine/x86_64/paging.h"
+#include "kernel/machine/x86_64/space_guest.h"
 #include "kernel/machine/x86_64/space_private.h"
 
 /* Makes the tables that pages_clear will change this space's own; the rest of an unmapping cannot
@@ -79,6 +80,7 @@ static void mapping_link(kp_x86_mapping_t *mapping)
     kp_spin_lock(&vmo->lock);
     kp_spin_lock(&space->lock);
     pages_clear(space, mapping->start, mapping->end);
+    kp_x86_space_promise_drop(space, mapping->start, mapping->end);
     kp_x86_mapping_t *next = kp_x86_mapping_after(space, mapping->start);
     kp_list_append(next ? &next->link : &space->mappings, &mapping->link);
     kp_list_append(&vmo->mappings, &mapping->vmo_link);

@@ -15,7 +15,8 @@ typedef struct kp_spinlock {
 } kp_spinlock_t;
 
 typedef struct kp_machine_space kp_machine_space_t;
-typedef struct kp_x86_code kp_x86_code_t; /* space_code.c */
+typedef struct kp_x86_code kp_x86_code_t;     /* space_code.c */
+typedef struct kp_x86_guests kp_x86_guests_t; /* space_guest.c */
 
 /* "The lock" is that of the CPU which the thread belongs to. */
 typedef struct kp_machine_thread {
@@ -57,13 +58,17 @@ struct kp_machine_space {
     uint64_t root;         /* physical address of the top page table; 0: none */
     _Atomic uint32_t cpus; /* bit: CPU whose CR3 has the root */
     const struct kp_image *image;
-    uint64_t base;          /* where the image is loaded */
-    kp_list_t mappings;     /* kp_x86_mapping_t.link; guarded by lock */
-    kp_x86_code_t *codes;   /* code made at run time, by address; guarded by lock */
-    uint64_t code_base;     /* the lowest place for it; 0: not chosen yet; guarded by lock */
-    uint64_t memory_bytes;  /* size of linear memory now; guarded by lock */
-    uint64_t private_pages; /* guarded by lock */
-    uint64_t shared_pages;  /* guarded by lock */
+    uint64_t base;           /* where the image is loaded */
+    kp_list_t mappings;      /* kp_x86_mapping_t.link; guarded by lock */
+    kp_x86_code_t *codes;    /* code made at run time, by address; guarded by lock */
+    uint64_t code_base;      /* the lowest place for it; 0: not chosen yet; guarded by lock */
+    kp_x86_guests_t *guests; /* guest memories; NULL: never had any; guarded by lock */
+    uint64_t guest_handler;  /* where their faults go; 0: nowhere; guarded by lock */
+    uint64_t memory_bytes;   /* size of linear memory now; guarded by lock */
+    uint64_t grown_from;     /* its size at first; constant */
+    uint64_t promised;       /* pages that it grew by and has not got yet; guarded by lock */
+    uint64_t private_pages;  /* guarded by lock */
+    uint64_t shared_pages;   /* guarded by lock */
     uint64_t fault_next;  /* address after the pages that the last fault brought; guarded by lock */
     uint32_t fault_run;   /* how many it brought; guarded by lock */
     uint64_t table_pages; /* guarded by lock */
@@ -94,7 +99,7 @@ typedef struct kp_machine_vmo {
     void (*fill)(const void *context, uint64_t offset, void *page);
     const void *fill_context;
     uint64_t fill_offset; /* a clone: where it begins in what is filled */
-    void ***chunks; /* per 2 MiB an array of 512 page pointers; NULL: static, base is all */
+    void ***chunks;       /* per 2 MiB an array of 512 page pointers; NULL: static, base is all */
     uint64_t chunk_count;
     uint64_t committed; /* pages */
     bool is_pinned;     /* pages were lent to a driver: they stay where they are */

@@ -8,6 +8,7 @@
 #include "kernel/machine/x86_64/paging.h"
 #include "kernel/machine/x86_64/smp.h"
 #include "kernel/machine/x86_64/space.h"
+#include "kernel/machine/x86_64/space_guest.h"
 #include "kernel/machine/x86_64/thread.h"
 #include "kernel/machine/x86_64/user_copy.h"
 #include "kernel/machine/x86_64/user_trace.h"
@@ -181,14 +182,15 @@ static void user_fault(const kp_x86_frame_t *frame, uint32_t reason, int32_t cod
     kp_process_fault(kp_x86_current()->process, reason, code, address);
 }
 
-static void user_page_fault(const kp_x86_frame_t *frame, uint64_t address)
+static void user_page_fault(kp_x86_frame_t *frame, uint64_t address)
 {
     kp_status_t status = kp_x86_space_fault(
         kp_x86_current()->space, address, frame->error & ERROR_WRITE, frame->error & ERROR_EXECUTE);
     kp_trace(KP_TRACE_FAULT, address,
              (frame->error & ERROR_WRITE ? 1u : 0) | (frame->error & ERROR_EXECUTE ? 2u : 0),
              status != KP_OK);
-    if (status == KP_OK)
+    if (status == KP_OK || (status == KP_ERR_BAD_ADDRESS &&
+                            kp_x86_guest_deliver(kp_x86_current()->space, frame, address)))
         return;
     uint64_t offset = address - KP_X86_USER_MEMORY, below_top;
     uint32_t slot;
@@ -202,7 +204,7 @@ static void user_page_fault(const kp_x86_frame_t *frame, uint64_t address)
         user_fault(frame, KP_EXIT_FAULT, KP_X86_VECTOR_PAGE_FAULT, address);
 }
 
-static void user_exception(const kp_x86_frame_t *frame, uint64_t fault_address)
+static void user_exception(kp_x86_frame_t *frame, uint64_t fault_address)
 {
     kp_x86_interrupts_on();
     if (frame->vector == KP_X86_VECTOR_PAGE_FAULT)

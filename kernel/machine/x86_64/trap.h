@@ -6,8 +6,8 @@
 #include "runtime/image/image.h"
 
 /* Ring 3's layout, the same in every process; the image's base is random. Linear memory's base is
-   also the base of GS while ring 3 runs, which ring 3 cannot change (FSGSBASE is off). All of it lies
-   in the first 512 GiB, and the stack in the GiB where linear memory begins: so a small process has
+   also the base of GS while ring 3 runs, which ring 3 cannot change (FSGSBASE is off). All but guest
+   memories lies in the first 512 GiB, and the stack in the GiB where linear memory begins: so a small process has
    seven page tables. Between stack and linear memory 2 MiB are never mapped. */
 #define KP_X86_USER_STACK_TOP 0x0000001000600000ull /* the first thread's; others' below */
 #define KP_X86_USER_STACK_STRIDE 0x800000ull
@@ -16,6 +16,9 @@
 /* Code made at run time: behind any image, still in the first 512 GiB (space_code.c). */
 #define KP_X86_USER_CODE_MIN 0x0000006800000000ull
 #define KP_X86_USER_CODE_END 0x0000008000000000ull
+/* Guest memories: at a random GiB (space_guest.c). */
+#define KP_X86_USER_GUEST_MIN 0x0000010000000000ull
+#define KP_X86_USER_GUEST_END 0x0000600000000000ull
 #define KP_X86_USER_END 0x0000800000000000ull
 
 enum {
