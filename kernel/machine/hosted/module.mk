@@ -59,9 +59,10 @@ hosted_scale_HOST_LDFLAGS := -pthread -ldl
 TEST_SCRIPTS += kernel/machine/hosted/test/scale
 test: $(CALLS_BUNDLE)
 
-# Processes with threads: a program of its own, without a library.
-$(BUILD)/image/hosted/threads.kpi: $(BUILD)/native/kernel/machine/hosted/test/threads_program.o \
-    runtime/image/check
+# Programs without a library: processes with threads, clones.
+HOSTED_BARE_IMAGES := $(BUILD)/image/hosted/threads.kpi $(BUILD)/image/hosted/clones.kpi
+$(HOSTED_BARE_IMAGES): $(BUILD)/image/hosted/%.kpi: \
+    $(BUILD)/native/kernel/machine/hosted/test/%_program.o runtime/image/check
 	$(call say,IMAGE,$@)
 	@mkdir -p $(@D)
 	$(Q)ld $(IMAGE_LDFLAGS) $< -o $@.elf
@@ -77,6 +78,14 @@ $(THREADS_BUNDLE): $(BUILD)/tools/bundle $(BUILD)/image/hosted/threads.kpi \
 	    programs/calls.kpi=$(BUILD)/image/hosted/calls.kpi
 
 $(eval $(call HOSTED_TEST,hosted_threads,kernel/machine/hosted/test/threads.c,$$(THREADS_BUNDLE)))
+
+CLONES_BUNDLE := $(BUILD)/test/clones.bundle
+$(CLONES_BUNDLE): $(BUILD)/tools/bundle $(BUILD)/image/hosted/clones.kpi
+	$(call say,BUNDLE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/tools/bundle $@ programs/clones.kpi=$(BUILD)/image/hosted/clones.kpi
+
+$(eval $(call HOSTED_TEST,hosted_clones,kernel/machine/hosted/test/clones.c,$$(CLONES_BUNDLE)))
 
 UNIT_TESTS += hosted_lane
 hosted_lane_TEST_SRC := kernel/machine/hosted/test/test_lane.c kernel/machine/hosted/lane_side.c
