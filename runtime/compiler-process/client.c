@@ -49,34 +49,9 @@ static kp_status_t fail(kp_compile_failure_t *failure, kp_status_t status, const
 
 /* ---- files ---- */
 
-static bool write_whole(int file, const uint8_t *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t count = write(file, bytes, size);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return false;
-        bytes += count;
-        size -= (size_t)count;
-    }
-    return true;
-}
-
-static int sealed_file(const char *name, unsigned flags, const void *bytes, size_t size)
-{
-    int file = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
-    if (file >= 0 && write_whole(file, bytes, size) &&
-        fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0)
-        return file;
-    if (file >= 0)
-        close(file);
-    return -1;
-}
-
 int kp_compiler_module_file(const void *bytes, size_t size)
 {
-    return sealed_file("kpio-module", 0, bytes, size);
+    return kp_wasm_platform_sealed_file("kpio-module", 0, bytes, size);
 }
 
 /* The program, in a file that stays open for the processes to come. */
@@ -87,9 +62,10 @@ static int image_file(void)
     if (found)
         return found;
     size_t size = (size_t)(kp_compiler_image_end - kp_compiler_image);
-    int made = sealed_file("kpio-wasm-compiler", MFD_EXEC, kp_compiler_image, size);
+    int made =
+        kp_wasm_platform_sealed_file("kpio-wasm-compiler", MFD_EXEC, kp_compiler_image, size);
     if (made < 0 && errno == EINVAL) /* before Linux 6.3 all were executable */
-        made = sealed_file("kpio-wasm-compiler", 0, kp_compiler_image, size);
+        made = kp_wasm_platform_sealed_file("kpio-wasm-compiler", 0, kp_compiler_image, size);
     if (made == 0) { /* standard input was closed: 0 means something else here */
         made = fcntl(0, F_DUPFD_CLOEXEC, 3);
         close(0);

@@ -7,7 +7,7 @@ compiler_parallel_TEST_LDFLAGS := -pthread
 
 # The process, and the side that starts it; whoever links the latter carries the former inside.
 HOST_TOOLS += wasm_compiler
-wasm_compiler_HOST_SRC = $(addprefix runtime/compiler-process/,memory.c process.c sandbox.c) $(COMPILER_PARALLEL_SRC) \
+wasm_compiler_HOST_SRC = $(addprefix runtime/compiler-process/,memory.c process.c receive.c sandbox.c) $(COMPILER_PARALLEL_SRC) \
     $(RUNTIME_COMPILED)
 wasm_compiler_HOST_CFLAGS := -fPIE -fstack-protector-strong -ffunction-sections
 wasm_compiler_HOST_LDFLAGS := -static-pie -pthread -Wl,--gc-sections -s
@@ -39,7 +39,7 @@ compiler_lazy_TEST_SRC = runtime/compiler-process/test/lazy.c $(COMPILER_OBTAIN_
 compiler_lazy_TEST_LDFLAGS := -pthread
 
 HOST_TOOLS += wasm_liar
-wasm_liar_HOST_SRC := runtime/compiler-process/test/liar.c
+wasm_liar_HOST_SRC := $(addprefix runtime/compiler-process/,test/liar.c receive.c)
 wasm_liar_HOST_LDFLAGS := -static
 UNIT_TESTS += compiler_liar
 compiler_liar_TEST_SRC = $(addprefix runtime/compiler-process/,test/host.c test/liar_image.S client.c) $(RUNTIME_COMPILED)

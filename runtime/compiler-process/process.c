@@ -24,28 +24,6 @@ static unsigned jobs;
 
 /* ---- messages ---- */
 
-/* False: the host has gone or talks nonsense. *file is -1 without one. */
-static bool receive(kp_compiler_order_t *order, int *file)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {order, sizeof *order};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    *file = -1;
-    ssize_t size = recvmsg(KP_COMPILER_SOCKET, &message, 0);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(file, CMSG_DATA(header), sizeof *file);
-    return size == sizeof *order && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
-           order->version == KP_COMPILER_VERSION;
-}
-
 static bool reply(kp_status_t status, const kp_wasm_error_t *error, uint64_t size)
 {
     kp_compiler_reply_t answer = {.status = status, .size = size};
@@ -149,7 +127,7 @@ int main(void)
     (void)signal(SIGXCPU, SIG_DFL);
     (void)signal(SIGXFSZ, SIG_IGN); /* a file over its limit is an error of write */
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (!receive(&order, &file) || order.kind != KP_COMPILER_OPEN)
+    if (!kp_compiler_order_receive(&order, &file) || order.kind != KP_COMPILER_OPEN)
         return 2;
     if (!confine(&order, file)) {
         reply(KP_ERR_NOT_SUPPORTED, NULL, 0);
@@ -158,7 +136,7 @@ int main(void)
     kp_status_t status = open_module(&order, &error);
     if (!reply(status, &error, 0) || status != KP_OK)
         return 0;
-    while (receive(&order, &file)) {
+    while (kp_compiler_order_receive(&order, &file)) {
         uint64_t size = 0;
         error = (kp_wasm_error_t){0};
         if (order.kind == KP_COMPILER_VALIDATE)

@@ -6,6 +6,7 @@
 #ifndef KP_RUNTIME_COMPILER_PROCESS_PROTOCOL_H
 #define KP_RUNTIME_COMPILER_PROCESS_PROTOCOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/compile/code.h"
@@ -41,5 +42,9 @@ typedef struct kp_compiler_reply {
     uint64_t size;                         /* of the artefact */
     char reason[96], detail[80];
 } kp_compiler_reply_t;
+
+/* The process's side: waits for an order. *file is the descriptor that came with it, -1: none. False: the host has
+   gone or talks nonsense. */
+bool kp_compiler_order_receive(kp_compiler_order_t *order, int *file);
 
 #endif

@@ -1,22 +1,12 @@
 /* wasm.h: configuration, engines, stores, modules, instances; kpwasm.h. */
 #include "runtime/embed/internal.h"
 #include "runtime/embed/wasi_link.h"
+#include "runtime/wasm/heap.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
-const kp_wasm_allocator_t kp_embed_allocator = {resize, NULL};
+const kp_wasm_allocator_t kp_embed_allocator = {kp_wasm_heap_resize, NULL};
 
 /* ---- configuration, engine, store ---- */
 

@@ -43,26 +43,43 @@ static bool write_whole(int file, const uint8_t *bytes, size_t size)
     return true;
 }
 
+/* EBUSY while anybody has it mapped writable. */
+static bool seal(int file)
+{
+    return fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0;
+}
+
+/* Shared, it can never be made writable again; before Linux 6.7 sealed files were private only. */
+static void *map_code(int file, uint64_t offset, size_t size)
+{
+    void *at = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, file, (off_t)offset);
+    if (at == MAP_FAILED)
+        at = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, (off_t)offset);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+int kp_wasm_platform_sealed_file(const char *name, unsigned flags, const void *bytes, size_t size)
+{
+    int file = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
+    if (file >= 0 && write_whole(file, bytes, size) && seal(file))
+        return file;
+    if (file >= 0)
+        close(file);
+    return -1;
+}
+
 void *kp_wasm_platform_code_map(const void *code, size_t size)
 {
-    int file = memfd_create("kpio-code", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (file < 0)
-        return NULL;
-    void *at = write_whole(file, code, size) ? kp_wasm_platform_code_seal(file, 0, size) : NULL;
-    close(file);
+    int file = kp_wasm_platform_sealed_file("kpio-code", 0, code, size);
+    void *at = file >= 0 ? map_code(file, 0, size) : NULL;
+    if (file >= 0)
+        close(file);
     return at;
 }
 
 void *kp_wasm_platform_code_seal(int file, uint64_t offset, size_t size)
 {
-    /* EBUSY while anybody has it mapped writable. */
-    if (fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
-        return NULL;
-    /* Shared, it can never be made writable again; before Linux 6.7 sealed files were private only. */
-    void *at = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, file, (off_t)offset);
-    if (at == MAP_FAILED)
-        at = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, (off_t)offset);
-    return at == MAP_FAILED ? NULL : at;
+    return seal(file) ? map_code(file, offset, size) : NULL;
 }
 
 void kp_wasm_platform_code_unmap(void *code, size_t size)

@@ -18,6 +18,9 @@ bool kp_wasm_platform_guard(void);
 void *kp_wasm_platform_code_map(const void *code, size_t size);
 void kp_wasm_platform_code_unmap(void *code, size_t size);
 #if defined(__linux__)
+/* A new memory file with these bytes, which nothing can change any more; flags: of memfd_create, beside those that
+   it needs. -1: exhausted (errno). */
+int kp_wasm_platform_sealed_file(const char *name, unsigned flags, const void *bytes, size_t size);
 /* Seals a memory file (memfd_create with MFD_ALLOW_SEALING) against any change and maps a part of it
    read-execute; offset on a page boundary. NULL: exhausted, or it can still be written through a
    mapping. */

@@ -6,20 +6,7 @@
 #include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
 #include "runtime/wasi/kpio.h"
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
-static const kp_wasm_allocator_t allocator = {resize, NULL};
-
+#include "runtime/wasm/heap.h"
 /* What the program may reach: its streams, the files that came along, memory to write files in. */
 static kp_status_t make_wasi(const kp_runner_options_t *options, const kp_handle_t streams[3],
                              kp_wasi_t **wasi)
@@ -61,7 +48,7 @@ int main(int argc, char **argv)
     }
     if (!kp_runner_parse(argc, argv, &options, environment))
         return KP_RUNNER_USAGE;
-    kp_status_t status = kp_runner_load(&options, allocator, &code);
+    kp_status_t status = kp_runner_load(&options, kp_wasm_heap, &code);
     if (status != KP_OK)
         return KP_RUNNER_FAILED;
     status = make_wasi(&options, streams, &wasi);
@@ -69,5 +56,5 @@ int main(int argc, char **argv)
         printf("%s: %s\n", options.arguments[0], kp_status_text(status));
         return KP_RUNNER_FAILED;
     }
-    kp_runner_run(&options, allocator, &code, wasi);
+    kp_runner_run(&options, kp_wasm_heap, &code, wasi);
 }

@@ -6,14 +6,7 @@
 #include "runtime/program/message.h"
 #include "runtime/program/startup.h"
 #include "runtime/program/vmo.h"
-
-#define CHECK(condition)                                                  \
-    do {                                                                  \
-        if (!(condition)) {                                               \
-            kp_log("%s:%d: expected %s", __FILE__, __LINE__, #condition); \
-            return __LINE__;                                              \
-        }                                                                 \
-    } while (0)
+#include "tests/kp_check.h"
 
 #define DO(call)            \
     do {                    \

@@ -8,19 +8,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "runtime/program/kp.h"
 #include "runtime/program/loop.h"
 #include "runtime/program/message.h"
 #include "runtime/program/startup.h"
 #include "runtime/program/vmo.h"
-
-#define CHECK(condition)                                                  \
-    do {                                                                  \
-        if (!(condition)) {                                               \
-            kp_log("%s:%d: expected %s", __FILE__, __LINE__, #condition); \
-            return __LINE__;                                              \
-        }                                                                 \
-    } while (0)
+#include "tests/kp_check.h"
 
 static kp_message_t message;
 static volatile int zero = 0; /* keeps the compiler from knowing */

@@ -6,17 +6,9 @@
 #include <string.h>
 
 #include "abi/startup.h"
-#include "runtime/program/kp.h"
 #include "runtime/program/loop.h"
 #include "runtime/program/startup.h"
-
-#define CHECK(condition)                                         \
-    do {                                                         \
-        if (!(condition)) {                                      \
-            kp_log("line %d: not so: %s", __LINE__, #condition); \
-            return __LINE__;                                     \
-        }                                                        \
-    } while (0)
+#include "tests/kp_check.h"
 
 /* ---- Ports and timers ---- */
 

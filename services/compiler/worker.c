@@ -8,22 +8,10 @@
 #include "runtime/program/message.h"
 #include "runtime/program/startup.h"
 #include "runtime/program/vmo.h"
+#include "runtime/wasm/heap.h"
 
 /* What one module may make us allocate beside its code. */
 #define METADATA_BYTES_MAX ((size_t)192 << 20)
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size)
-        return realloc(old, size);
-    free(old);
-    return NULL;
-}
-
-static const kp_wasm_allocator_t allocator = {.resize = resize};
-
 /* No program can ask the processor: who wants the code says what it will run on. */
 uint32_t kp_wasm_cpu_features(void)
 {
@@ -43,7 +31,7 @@ static kp_status_t compile(const void *bytes, const kp_compiler_request_t *reque
                            kp_compiler_reply_t *reply, kp_wasm_artefact_t *artefact)
 {
     kp_wasm_error_t error = {.function = KP_WASM_NO_FUNCTION};
-    kp_wasm_options_t decode = kp_wasm_options_init(allocator);
+    kp_wasm_options_t decode = kp_wasm_options_init(kp_wasm_heap);
     decode.limits.module_bytes = KP_COMPILER_MODULE_BYTES_MAX;
     decode.limits.metadata_bytes = METADATA_BYTES_MAX;
     kp_wasm_module_t *module;
@@ -51,7 +39,7 @@ static kp_status_t compile(const void *bytes, const kp_compiler_request_t *reque
         kp_wasm_module_decode(bytes, request->module_size, &decode, &module, &error);
     if (status == KP_OK) {
         const kp_wasm_compile_options_t options = {
-            .allocator = allocator,
+            .allocator = kp_wasm_heap,
             .flags = request->flags,
             .cpu = request->cpu,
             .code_maximum = KP_COMPILER_CODE_BYTES_MAX,

@@ -4,15 +4,7 @@
 #ifndef KP_TESTS_HOSTILE_H
 #define KP_TESTS_HOSTILE_H
 
-#include "runtime/program/kp.h"
-
-#define CHECK(condition)                                                  \
-    do {                                                                  \
-        if (!(condition)) {                                               \
-            kp_log("%s:%d: expected %s", __FILE__, __LINE__, #condition); \
-            return __LINE__;                                              \
-        }                                                                 \
-    } while (0)
+#include "tests/kp_check.h"
 
 /* The status of a call by number with raw arguments. */
 #define RAW(name, ...) raw_call(KP_CALL_##name, (uint64_t[6]){__VA_ARGS__})

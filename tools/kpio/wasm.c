@@ -17,6 +17,7 @@
 #include "tools/kpio/kpio.h"
 #include "tools/kpio/wasm_code.h"
 #include "tools/kpio/wasm_value.h"
+#include "runtime/wasm/heap.h"
 
 enum { LIST_MAXIMUM = 256 };
 
@@ -85,20 +86,6 @@ typedef struct kp_wasm_run {
     kp_wasm_instance_t *instance;
     kp_wasi_t *wasi;
 } kp_wasm_run_t;
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
-static const kp_wasm_allocator_t allocator = {resize, NULL};
-
 /* ---- modules ---- */
 
 #define LARGE_PAGE ((size_t)2 << 20)
@@ -159,7 +146,7 @@ static int say_error(const char *path, kp_status_t status, const kp_wasm_error_t
 
 static int decode(const char *path, uint8_t **bytes, size_t *size, kp_wasm_module_t **module)
 {
-    kp_wasm_options_t options = kp_wasm_options_init(allocator);
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     kp_wasm_error_t error = {0};
     int result = read_file(path, bytes, size);
     if (result != KP_KPIO_OK)
@@ -263,7 +250,8 @@ static int compile(int count, char **arguments)
     kp_wasm_module_t *module = NULL;
     kp_compile_failure_t failure;
     kp_code_source_t source = {0};
-    kp_code_options_t options = kp_wasm_code_options(&choice, allocator, KP_WASM_COMPILE_GUARDED);
+    kp_code_options_t options =
+        kp_wasm_code_options(&choice, kp_wasm_heap, KP_WASM_COMPILE_GUARDED);
     int result = decode(path, &bytes, &size, &module);
     if (result == KP_KPIO_OK && !output && !options.cache)
         result = KP_KPIO_MISSING; /* was said */
@@ -428,12 +416,12 @@ static int make_code(kp_wasm_run_t *run)
         kp_wasm_error_t error = {0};
         kp_status_t status = kp_wasm_module_validate(run->module, &error);
         if (status == KP_OK)
-            status = kp_wasm_interpreted_create(run->module, allocator, &run->interpreted);
+            status = kp_wasm_interpreted_create(run->module, kp_wasm_heap, &run->interpreted);
         return status == KP_OK ? KP_KPIO_OK : say_error(run->path, status, &error);
     }
     kp_compile_failure_t failure;
     kp_code_options_t options =
-        kp_wasm_code_options(&run->choice, allocator,
+        kp_wasm_code_options(&run->choice, kp_wasm_heap,
                              KP_WASM_COMPILE_GUARDED | (run->metered ? KP_WASM_COMPILE_FUEL : 0));
     run->cache = options.cache;
     kp_status_t status = kp_code_obtain(&options, run->module, &run->code, &failure);
@@ -498,7 +486,7 @@ static int ended(const kp_wasm_run_t *run, kp_status_t status)
 
 static int instantiate(kp_wasm_run_t *run)
 {
-    kp_wasm_store_options_t options = kp_wasm_store_options_init(allocator);
+    kp_wasm_store_options_t options = kp_wasm_store_options_init(kp_wasm_heap);
     options.memory_maximum = run->memory_maximum;
     options.stack_bytes = 4 << 20;
     options.depth_maximum = 50000;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "runtime/compile/asm.h"
+#include "runtime/wasm/heap.h"
 
 static const char *const names64[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                       "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
@@ -15,17 +16,6 @@ static const char *const names8[] = {"al",  "cl",  "dl",   "bl",   "spl",  "bpl"
                                      "r8b", "r9b", "r10b", "r11b", "r12b", "r13b", "r14b", "r15b"};
 
 static kp_asm_t code;
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
 
 #define SHOW(...)                                                     \
     do {                                                              \
@@ -189,7 +179,7 @@ static void vectors(void)
 
 int main(void)
 {
-    code = (kp_asm_t){.allocator = {resize, NULL}, .maximum = 1 << 20};
+    code = (kp_asm_t){.allocator = {kp_wasm_heap_resize, NULL}, .maximum = 1 << 20};
     if (kp_asm_reserve(&code, 4096) != KP_OK)
         return 1;
     integer_registers();

@@ -2,31 +2,20 @@
 #include <stdlib.h>
 
 #include "runtime/compile/compile.h"
+#include "runtime/wasm/heap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const kp_wasm_allocator_t allocator = {resize, NULL};
-    kp_wasm_options_t options = kp_wasm_options_init(allocator);
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     kp_wasm_module_t *module;
     if (kp_wasm_module_decode(data, size, &options, &module, NULL) != KP_OK)
         return 0;
     static const uint32_t flags[2] = {KP_WASM_COMPILE_GUARDED,
                                       KP_WASM_COMPILE_FUEL | KP_WASM_COMPILE_INTERRUPT};
     for (int form = 0; form < 2; form++) {
-        kp_wasm_compile_options_t compile = kp_wasm_compile_options_init(allocator);
+        kp_wasm_compile_options_t compile = kp_wasm_compile_options_init(kp_wasm_heap);
         compile.flags = flags[form];
         compile.cpu = form ? 0 : 15;
         compile.code_maximum = 32 << 20;

@@ -5,26 +5,13 @@
 
 #include "runtime/compiler-process/client.h"
 #include "tests/kp_test.h"
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
-static const kp_wasm_allocator_t allocator = {resize, NULL};
-
+#include "runtime/wasm/heap.h"
 static kp_status_t lie(char how, kp_compile_failure_t *failure)
 {
     char bytes[] = "\0asm\1\0\0\0?";
     bytes[8] = how;
     int file = kp_compiler_module_file(bytes, 9);
-    kp_wasm_compile_options_t options = kp_wasm_compile_options_init(allocator);
+    kp_wasm_compile_options_t options = kp_wasm_compile_options_init(kp_wasm_heap);
     const kp_compiler_limits_t limits = {.clock_seconds = 2};
     kp_compiler_process_t *process;
     kp_compiled_t compiled = {0};
@@ -37,12 +24,12 @@ static kp_status_t lie(char how, kp_compile_failure_t *failure)
         KP_EXPECT_INT(kp_compiler_process_validate(process, failure), KP_OK);
     status = kp_compiler_process_compile(process, 0, UINT32_MAX, &compiled, failure);
     if (status == KP_OK) { /* the loader has the last word */
-        kp_wasm_options_t decode = kp_wasm_options_init(allocator);
+        kp_wasm_options_t decode = kp_wasm_options_init(kp_wasm_heap);
         kp_wasm_module_t *module;
         kp_wasm_code_t *code;
         KP_EXPECT(kp_wasm_module_decode(bytes, 8, &decode, &module, NULL) == KP_OK);
         status = kp_wasm_code_adopt(compiled.bytes, compiled.size, compiled.bytes + 4096, module,
-                                    allocator, &code);
+                                    kp_wasm_heap, &code);
         kp_wasm_module_destroy(module);
     }
     kp_compiled_unmap(&compiled);

@@ -6,23 +6,10 @@
 #include "runtime/compiler-process/obtain.h"
 #include "runtime/compiler-process/test/generate.h"
 #include "tests/kp_test.h"
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
-static const kp_wasm_allocator_t allocator = {resize, NULL};
-
+#include "runtime/wasm/heap.h"
 static kp_wasm_module_t *decode(const kp_bytes_t *bytes)
 {
-    kp_wasm_options_t options = kp_wasm_options_init(allocator);
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     kp_wasm_module_t *module = NULL;
     KP_EXPECT(kp_wasm_module_decode(bytes->at, bytes->size, &options, &module, NULL) == KP_OK);
     return module;
@@ -32,7 +19,7 @@ static kp_wasm_module_t *decode(const kp_bytes_t *bytes)
 static uint32_t run(const kp_wasm_module_t *module, const kp_wasm_tier_t *tier, void *tier_module,
                     uint64_t stack_bytes, kp_status_t *status, kp_wasm_trap_t *trap)
 {
-    kp_wasm_store_options_t options = kp_wasm_store_options_init(allocator);
+    kp_wasm_store_options_t options = kp_wasm_store_options_init(kp_wasm_heap);
     kp_wasm_store_t *store = NULL;
     kp_wasm_instance_t *instance = NULL;
     kp_wasm_extern_t found = {0}, count = {0};
@@ -61,7 +48,7 @@ KP_TEST(same_results)
     KP_REQUIRE(module);
     kp_code_source_t source;
     kp_status_t status;
-    kp_code_options_t options = {.allocator = allocator, .flags = KP_WASM_COMPILE_GUARDED};
+    kp_code_options_t options = {.allocator = kp_wasm_heap, .flags = KP_WASM_COMPILE_GUARDED};
     KP_REQUIRE(kp_code_obtain(&options, module, &source, NULL) == KP_OK);
     uint32_t expected = run(module, source.tier, source.tier_module, 512 << 10, &status, NULL);
     KP_EXPECT_INT(status, KP_OK);
@@ -113,7 +100,7 @@ KP_TEST(threads_share_it)
     KP_REQUIRE(module);
     kp_code_source_t source;
     kp_code_options_t options = {
-        .allocator = allocator, .flags = KP_WASM_COMPILE_GUARDED, .lazy = true, .lazy_bytes = 1};
+        .allocator = kp_wasm_heap, .flags = KP_WASM_COMPILE_GUARDED, .lazy = true, .lazy_bytes = 1};
     KP_REQUIRE(kp_code_obtain(&options, module, &source, NULL) == KP_OK);
     pthread_t threads[THREADS];
     shared_t shared[THREADS];
@@ -170,7 +157,7 @@ KP_TEST(deep_in_the_stack)
     KP_REQUIRE(module);
     for (unsigned i = 0; i < 4; i++) {
         kp_code_source_t source;
-        kp_code_options_t options = {.allocator = allocator,
+        kp_code_options_t options = {.allocator = kp_wasm_heap,
                                      .flags = KP_WASM_COMPILE_GUARDED,
                                      .lazy = true,
                                      .lazy_bytes = 1,
@@ -203,13 +190,14 @@ static kp_status_t failing_compile(void *context, uint32_t first, uint32_t count
     failing_t *failing = context;
     if (failing->after-- <= 0)
         return failing->status;
-    kp_wasm_compile_options_t options = kp_wasm_compile_options_init(allocator);
+    kp_wasm_compile_options_t options = kp_wasm_compile_options_init(kp_wasm_heap);
     options.flags |= KP_WASM_COMPILE_LAZY;
     kp_wasm_artefact_t artefact;
     kp_status_t status =
         kp_wasm_compile_range(failing->module, &options, first, count, &artefact, NULL);
     if (status == KP_OK)
-        status = kp_wasm_code_load(artefact.bytes, artefact.size, failing->module, allocator, code);
+        status =
+            kp_wasm_code_load(artefact.bytes, artefact.size, failing->module, kp_wasm_heap, code);
     kp_wasm_artefact_free(&artefact);
     return status;
 }
@@ -223,8 +211,8 @@ KP_TEST(failures_trap)
     kp_wasm_lazy_t *lazy;
     kp_status_t status;
     kp_wasm_trap_t trap;
-    KP_REQUIRE(kp_wasm_lazy_create(module, allocator, 1, true, failing_compile, &failing, &lazy) ==
-               KP_OK);
+    KP_REQUIRE(kp_wasm_lazy_create(module, kp_wasm_heap, 1, true, failing_compile, &failing,
+                                   &lazy) == KP_OK);
     for (int after = 0; after < 5; after++) {
         failing.after = after ? 1 : 0; /* each time one more: what was compiled stays */
         failing.status = after & 1 ? KP_ERR_NO_MEMORY : KP_ERR_PROCESS_DEAD;
@@ -251,9 +239,9 @@ KP_TEST(guarded_code_wants_guarded_memories)
     kp_code_source_t source;
 
     kp_code_options_t options = {
-        .allocator = allocator, .flags = KP_WASM_COMPILE_GUARDED, .lazy = true};
+        .allocator = kp_wasm_heap, .flags = KP_WASM_COMPILE_GUARDED, .lazy = true};
     KP_REQUIRE(kp_code_obtain(&options, module, &source, NULL) == KP_OK);
-    kp_wasm_store_options_t store_options = kp_wasm_store_options_init(allocator);
+    kp_wasm_store_options_t store_options = kp_wasm_store_options_init(kp_wasm_heap);
     store_options.guard_pages = false;
     kp_wasm_store_t *store;
     kp_wasm_instance_t *instance;

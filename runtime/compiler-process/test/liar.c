@@ -14,21 +14,9 @@ static void send_reply(kp_compiler_reply_t reply, size_t size)
 
 static int receive(kp_compiler_order_t *order)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {order, sizeof *order};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    int file = -1;
-    if (recvmsg(KP_COMPILER_SOCKET, &message, 0) <= 0)
+    int file;
+    if (!kp_compiler_order_receive(order, &file))
         exit(0);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header)
-        memcpy(&file, CMSG_DATA(header), sizeof file);
     return file;
 }
 

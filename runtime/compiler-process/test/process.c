@@ -19,25 +19,12 @@
 #include "runtime/compiler-process/sandbox.h"
 #include "runtime/compiler-process/test/generate.h"
 #include "tests/kp_test.h"
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
-static const kp_wasm_allocator_t allocator = {resize, NULL};
-
+#include "runtime/wasm/heap.h"
 static kp_status_t begin(const kp_bytes_t *bytes, uint32_t flags,
                          const kp_compiler_limits_t *limits, unsigned jobs,
                          kp_compiler_process_t **process, kp_compile_failure_t *failure)
 {
-    kp_wasm_compile_options_t options = kp_wasm_compile_options_init(allocator);
+    kp_wasm_compile_options_t options = kp_wasm_compile_options_init(kp_wasm_heap);
     options.flags = flags;
     int file = kp_compiler_module_file(bytes->at, bytes->size);
     if (file < 0)
@@ -62,7 +49,7 @@ static bool maps_sealed_shared(void)
 KP_TEST(same_code)
 {
     kp_bytes_t bytes = kp_generate(1500);
-    kp_wasm_options_t decode = kp_wasm_options_init(allocator);
+    kp_wasm_options_t decode = kp_wasm_options_init(kp_wasm_heap);
     kp_wasm_module_t *module;
     KP_REQUIRE(kp_wasm_module_decode(bytes.at, bytes.size, &decode, &module, NULL) == KP_OK);
     for (unsigned jobs = 1; jobs <= 4; jobs++) {
@@ -78,7 +65,7 @@ KP_TEST(same_code)
         KP_EXPECT_INT(kp_compiler_process_compile(process, 0, UINT32_MAX, &compiled, &failure),
                       KP_OK);
         KP_EXPECT_STRING(failure.text, "");
-        kp_wasm_compile_options_t options = kp_wasm_compile_options_init(allocator);
+        kp_wasm_compile_options_t options = kp_wasm_compile_options_init(kp_wasm_heap);
         options.flags = flags;
         KP_REQUIRE(kp_wasm_compile(module, &options, &artefact, NULL) == KP_OK);
         KP_EXPECT_INT(compiled.size, artefact.size);

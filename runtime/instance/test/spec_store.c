@@ -1,22 +1,9 @@
 #include "runtime/instance/test/spec_store.h"
+#include "runtime/wasm/heap.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
-static const kp_wasm_allocator_t allocator = {resize, NULL};
-
 typedef struct loaded {
     struct loaded *next;
     kp_wasm_module_t *module;
@@ -130,9 +117,9 @@ void *kp_spec_store_open(const kp_spec_tier_t *tier, kp_wasm_features_t features
     if (!state)
         return NULL;
     state->tier = tier;
-    state->options = kp_wasm_options_init(allocator);
+    state->options = kp_wasm_options_init(kp_wasm_heap);
     state->options.features = features;
-    kp_wasm_store_options_t options = kp_wasm_store_options_init(allocator);
+    kp_wasm_store_options_t options = kp_wasm_store_options_init(kp_wasm_heap);
     options.guard_pages = tier->guard_pages;
 #ifdef KP_NATIVE
     /* All memories of a file lie in one linear memory, each with room for all of this. */
@@ -182,7 +169,7 @@ static kp_spec_outcome_t load(state_t *state, const uint8_t *bytes, size_t size,
     kp_status_t status =
         kp_wasm_module_decode(bytes, size, &state->options, &loaded->module, &error);
     if (status == KP_OK)
-        status = state->tier->prepare(loaded->module, allocator, &loaded->tier_module, &error);
+        status = state->tier->prepare(loaded->module, kp_wasm_heap, &loaded->tier_module, &error);
     if (status != KP_OK) {
         kp_wasm_module_destroy(loaded->module);
         free(loaded);

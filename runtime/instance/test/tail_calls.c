@@ -5,6 +5,7 @@
 #include "runtime/compile/test/compiled_tier.h"
 #include "runtime/interpret/test/interpreted_tier.h"
 #include "tests/kp_test.h"
+#include "runtime/wasm/heap.h"
 
 /* wat2wasm --enable-all of
 
@@ -26,17 +27,6 @@ static const uint8_t module_bytes[] = {
     0x6b, 0x20, 0x00, 0x41, 0x01, 0x71, 0x13, 0x00, 0x00, 0x0b,
 };
 
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
 static const kp_spec_tier_t *const tiers[] = {&kp_spec_interpreted, &kp_spec_compiled};
 
 /* Two instances of these tiers share a table, in which slot 0 is the first's g and slot 1 the g of
@@ -44,9 +34,8 @@ static const kp_spec_tier_t *const tiers[] = {&kp_spec_interpreted, &kp_spec_com
 static kp_status_t count_down(int first_tier, int second_tier, int second, uint32_t turns,
                               kp_wasm_value_t *result, kp_wasm_trap_code_t *trap)
 {
-    kp_wasm_allocator_t allocator = {resize, NULL};
-    kp_wasm_options_t options = kp_wasm_options_init(allocator);
-    kp_wasm_store_options_t limits = kp_wasm_store_options_init(allocator);
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
+    kp_wasm_store_options_t limits = kp_wasm_store_options_init(kp_wasm_heap);
     kp_wasm_module_t *module;
     kp_wasm_store_t *store;
     kp_wasm_instance_t *instances[2];
@@ -60,7 +49,7 @@ static kp_status_t count_down(int first_tier, int second_tier, int second, uint3
     KP_EXPECT_INT(kp_wasm_tableinst_create(store, KP_WASM_TYPE_FUNCREF, &range, NULL, &table.table),
                   KP_OK);
     for (int i = 0; i < 2; i++) {
-        KP_EXPECT_INT(own[i]->prepare(module, allocator, &code[i], NULL), KP_OK);
+        KP_EXPECT_INT(own[i]->prepare(module, kp_wasm_heap, &code[i], NULL), KP_OK);
         KP_EXPECT_INT(kp_wasm_instance_create(store, module, own[i]->tier, code[i], &table, 1, true,
                                               &instances[i], NULL),
                       KP_OK);

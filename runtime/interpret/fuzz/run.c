@@ -3,20 +3,7 @@
 #include <stdlib.h>
 
 #include "runtime/interpret/interpret.h"
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
-static const kp_wasm_allocator_t allocator = {resize, NULL};
-
+#include "runtime/wasm/heap.h"
 static kp_status_t answer(void *context, kp_wasm_instance_t *caller, kp_wasm_value_t *values)
 {
     const kp_wasm_functype_t *type = context;
@@ -72,7 +59,7 @@ static void run(kp_wasm_store_t *store, kp_wasm_instance_t *instance)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    kp_wasm_options_t options = kp_wasm_options_init(allocator);
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     kp_wasm_module_t *module;
     if (size == 0)
         return 0;
@@ -80,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     size--;
     if (kp_wasm_module_decode(bytes, size, &options, &module, NULL) != KP_OK)
         return 0;
-    kp_wasm_store_options_t limits = kp_wasm_store_options_init(allocator);
+    kp_wasm_store_options_t limits = kp_wasm_store_options_init(kp_wasm_heap);
     limits.memory_maximum = 4 << 20;
     limits.table_maximum = 10000;
     limits.object_maximum = 16 << 20;
@@ -93,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     kp_wasm_extern_t imports[16];
     kp_status_t status = kp_wasm_module_validate(module, NULL);
     if (status == KP_OK)
-        status = kp_wasm_interpreted_create(module, allocator, &interpreted);
+        status = kp_wasm_interpreted_create(module, kp_wasm_heap, &interpreted);
     if (status == KP_OK)
         status =
             module->import_count > 16 ? KP_ERR_TOO_LARGE : kp_wasm_store_create(&limits, &store);

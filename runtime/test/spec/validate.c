@@ -3,23 +3,13 @@
 
 #include "runtime/test/spec/spec_engine.h"
 #include "runtime/wasm/module.h"
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
+#include "runtime/wasm/heap.h"
 
 static void *open_store(kp_wasm_features_t features)
 {
     kp_wasm_options_t *options = malloc(sizeof(*options));
     if (options) {
-        *options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
+        *options = kp_wasm_options_init(kp_wasm_heap);
         options->features = features;
     }
     return options;

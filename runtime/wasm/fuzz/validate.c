@@ -5,19 +5,9 @@
 
 #include "runtime/wasm/body.h"
 #include "runtime/wasm/constant.h"
+#include "runtime/wasm/heap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
 
 #define CHECK(condition)  \
     do {                  \
@@ -127,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     static const kp_wasm_sink_t sink = {.instruction = instruction};
     if (size < 1)
         return 0;
-    kp_wasm_options_t options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     if (bytes[0] != 0)
         options.features = (kp_wasm_features_t)bytes[0] * 0x11;
     kp_wasm_module_t *module;

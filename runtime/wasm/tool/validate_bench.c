@@ -6,19 +6,9 @@
 #include <time.h>
 
 #include "runtime/wasm/body.h"
+#include "runtime/wasm/heap.h"
 
 #define ROUNDS 15
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
 
 static double now(void)
 {
@@ -60,7 +50,7 @@ static kp_status_t count(void *context, kp_wasm_visitor_t *visitor,
 static bool round_trip(const uint8_t *bytes, size_t size, const kp_wasm_sink_t *sink,
                        uint64_t *instructions, double seconds[2], size_t *metadata, uint32_t *code)
 {
-    kp_wasm_options_t options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     kp_wasm_error_t error;
     kp_wasm_module_t *module;
     double begin = now();

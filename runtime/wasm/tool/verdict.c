@@ -6,17 +6,7 @@
 #include <string.h>
 
 #include "runtime/wasm/module.h"
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
+#include "runtime/wasm/heap.h"
 
 static void judge(const uint8_t *bytes, size_t size, const kp_wasm_options_t *options)
 {
@@ -40,7 +30,7 @@ static void judge(const uint8_t *bytes, size_t size, const kp_wasm_options_t *op
 
 int main(int argc, char **argv)
 {
-    kp_wasm_options_t options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     if (argc > 1 && strcmp(argv[1], "2") == 0)
         options.features = KP_WASM_FEATURES_2;
     else if (argc > 1 && strcmp(argv[1], "all") != 0)

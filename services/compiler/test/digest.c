@@ -6,18 +6,9 @@
 
 #include "runtime/cache/hash.h"
 #include "runtime/compile/compile.h"
+#include "runtime/wasm/heap.h"
 
 enum { ROUNDS = 10 };
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size)
-        return realloc(old, size);
-    free(old);
-    return NULL;
-}
 
 static uint64_t now(void)
 {
@@ -46,8 +37,7 @@ static void *file_read(const char *path, size_t *size)
 
 static int digest(const char *path)
 {
-    const kp_wasm_allocator_t allocator = {.resize = resize};
-    const kp_wasm_compile_options_t options = {.allocator = allocator,
+    const kp_wasm_compile_options_t options = {.allocator = kp_wasm_heap,
                                                .flags = KP_WASM_COMPILE_GUARDED,
                                                .cpu = KP_WASM_CPU_AVX | KP_WASM_CPU_BMI2 |
                                                       KP_WASM_CPU_LZCNT | KP_WASM_CPU_TZCNT,
@@ -57,7 +47,7 @@ static int digest(const char *path)
     void *bytes = file_read(path, &size);
     uint64_t best = UINT64_MAX;
     for (int i = 0; bytes && i < ROUNDS; i++) {
-        kp_wasm_options_t decode = kp_wasm_options_init(allocator);
+        kp_wasm_options_t decode = kp_wasm_options_init(kp_wasm_heap);
         kp_wasm_module_t *module;
         kp_wasm_artefact_t artefact;
         uint64_t start = now();

@@ -11,6 +11,7 @@
 #include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
 #include "services/compiler/client.h"
+#include "runtime/wasm/heap.h"
 
 #define PATIENCE (kp_now() + 300 * KP_NS_PER_S)
 #define GUARDED KP_WASM_COMPILE_GUARDED
@@ -531,25 +532,14 @@ uint32_t kp_wasm_cpu_features(void)
     return 0;
 }
 
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size)
-        return realloc(old, size);
-    free(old);
-    return NULL;
-}
-
 /* Compiles here what the service compiles: its digest for run.sh, which has the host's. */
 static void digest(const uint8_t *large, size_t size)
 {
-    const kp_wasm_allocator_t allocator = {.resize = resize};
-    kp_wasm_options_t decode = kp_wasm_options_init(allocator);
+    kp_wasm_options_t decode = kp_wasm_options_init(kp_wasm_heap);
     kp_wasm_module_t *module;
     kp_wasm_artefact_t artefact;
     const kp_wasm_compile_options_t options = {
-        .allocator = allocator, .flags = GUARDED, .cpu = 0xf, .code_maximum = 256 << 20};
+        .allocator = kp_wasm_heap, .flags = GUARDED, .cpu = 0xf, .code_maximum = 256 << 20};
     uint8_t digest[KP_SHA256_SIZE];
     char text[2 * KP_SHA256_SIZE + 1];
     if (kp_wasm_module_decode(large, size, &decode, &module, NULL) != KP_OK ||

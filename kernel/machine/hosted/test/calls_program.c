@@ -5,16 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
-
-#define CHECK(condition)                                                  \
-    do {                                                                  \
-        if (!(condition)) {                                               \
-            kp_log("%s:%d: expected %s", __FILE__, __LINE__, #condition); \
-            return __LINE__;                                              \
-        }                                                                 \
-    } while (0)
+#include "tests/kp_check.h"
 
 enum { BIG = KP_CHANNEL_BYTES_MAX };
 static uint8_t request[BIG], reply[BIG];
