@@ -42,10 +42,20 @@ static void process_abandoned(kp_object_t *object)
 static const kp_object_ops_t process_ops = {.abandoned = process_abandoned,
                                             .destroy = process_destroy};
 
+/* Counts page faults anew; nobody destroys the space meanwhile. */
+static void process_faults_count(kp_process_t *process)
+{
+    uint64_t now = kp_machine_space_faults(&process->space);
+    uint64_t seen = atomic_load(&process->faults);
+    while (seen < now && !atomic_compare_exchange_weak(&process->faults, &seen, now)) {
+    }
+}
+
 /* Frees the space and what it shows. */
 static void process_space_free(kp_process_t *process)
 {
     kp_machine_space_destroy(&process->space);
+    process_faults_count(process);
     kp_mapping_clear(process);
     kp_code_mappings_clear(process);
     kp_guests_clear(process);
@@ -457,7 +467,9 @@ void kp_process_info(kp_process_t *process, kp_process_info_t *out)
         kp_machine_snapshot_usage(&snapshot->machine, &out->private_bytes, &out->shared_bytes);
         kp_snapshot_release(snapshot);
     }
-    out->faults = kp_machine_space_faults(&process->space);
+    if (inspect)
+        process_faults_count(process);
+    out->faults = atomic_load(&process->faults);
     if (!inspect)
         return;
     kp_machine_space_usage(&process->space, &out->private_bytes, &out->shared_bytes);

@@ -74,6 +74,7 @@ struct kp_process {
     _Atomic uint64_t messages_sent;
     _Atomic uint64_t calls;
     _Atomic uint64_t cpu_time_ns; /* of threads that have ended */
+    _Atomic uint64_t faults;      /* as last seen; once the space is gone, all */
     kp_list_t link;               /* list of all processes; guarded by its lock (process.c) */
 };
 
