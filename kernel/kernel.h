@@ -32,6 +32,8 @@ kp_status_t kp_kernel_stop(kp_time_t deadline);
 
 /* Prints a line per process to the log, area "memory":
      process NAME ID private=BYTES shared=BYTES linear=BYTES
+   one of how many objects of each type there are,
+     objects channel=COUNT vmo=COUNT ...
    and, where the machine can tell,
      total used=BYTES size=BYTES image=BYTES archive=BYTES vmos=BYTES
    used counts everything: image (the kernel's own code and data), archive (the boot archive), vmos (pages

@@ -350,9 +350,27 @@ static void process_report(kp_process_t *process, void *context)
            (unsigned long long)info.shared_bytes, (unsigned long long)info.memory_bytes);
 }
 
+static void objects_report(void)
+{
+    static const char *const names[] = {
+        [KP_TYPE_CHANNEL] = "channel", [KP_TYPE_VMO] = "vmo",        [KP_TYPE_EVENT] = "event",
+        [KP_TYPE_PROCESS] = "process", [KP_TYPE_THREAD] = "thread",  [KP_TYPE_SERVICE] = "service",
+        [KP_TYPE_DEVICE] = "device",   [KP_TYPE_COORDINATOR] = NULL, [KP_TYPE_JOB] = "job",
+        [KP_TYPE_PORT] = "port",       [KP_TYPE_TIMER] = "timer",    [KP_TYPE_CODE] = "code"};
+    char line[320];
+    int length = 0;
+    for (uint32_t type = 0; type < KP_ARRAY_COUNT(names); type++) {
+        if (names[type])
+            length += kp_snprintf(line + length, sizeof(line) - (size_t)length, " %s=%llu",
+                                  names[type], (unsigned long long)kp_object_count(type));
+    }
+    kp_log("memory", KP_LOG_INFO, "objects%s", line);
+}
+
 void kp_kernel_report_memory(void)
 {
     kp_process_each(process_report, NULL);
+    objects_report();
     if (kp_machine_memory_usage) {
         kp_memory_usage_t usage = {0};
         kp_machine_memory_usage(&usage);

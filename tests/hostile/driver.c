@@ -2,7 +2,8 @@
    coordinator. For each abuse it makes a process that commits it, talks with a witness process all the while, and
    afterwards wants everything to be as it was: the witness answers, a new process can be made, and the abuser
    ended as it should. Results are lines of the kernel's log: "hostile: ok NAME" or "hostile: not ok NAME: why".
-   Argument only=NAME: just that abuse; storm=CALLS: instead of them the storm (storm.c) until that many calls. */
+   Argument only=NAME: just that abuse; storm=CALLS: instead of them the storm (storm.c) until that many calls;
+   report=memory: the kernel says after each how many objects there are, for run.sh to compare. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static const struct {
 #undef ABUSE
 };
 
-enum { ROUNDS_BEFORE_KILL = 40 };
+enum { ROUNDS_BEFORE_KILL = 40, REPORTS = 8 };
 
 kp_handle_t driver_coordinator;
 static kp_handle_t compiler;
@@ -177,6 +178,21 @@ static bool is_wanted(const char *name)
     return !any;
 }
 
+/* Lets the kernel count its objects, a few times: who has ended may still be on its last instructions. */
+static void objects_report(const char *after)
+{
+    char name[33];
+    const char *argument;
+    bool wanted = false;
+    for (size_t i = 1; (argument = kp_startup_argument(i)) != NULL; i++)
+        wanted = wanted || strcmp(argument, "report=memory") == 0;
+    snprintf(name, sizeof(name), "o.%s", after);
+    for (int i = 0; wanted && i < REPORTS; i++) {
+        (void)kp_object_wait_many(NULL, 0, kp_now() + STEP * (i + 1));
+        (void)kp_boot_mark_text(name);
+    }
+}
+
 /* The number after a prefix among the arguments; 0: none. */
 static uint64_t number_argument(const char *prefix)
 {
@@ -197,11 +213,19 @@ int main(void)
         driver_log("not ok start: no coordinator or no witness");
         return 1;
     }
+    int64_t timer = kp_timer_create(); /* the first brings the timers' thread, which stays */
+    if (timer < 0 || kp_timer_set((kp_handle_t)timer, kp_now() + STEP, 0) != KP_OK ||
+        kp_handle_close((kp_handle_t)timer) != KP_OK) {
+        driver_log("not ok start: no timer");
+        return 1;
+    }
+    objects_report("start");
     uint64_t storm_calls = number_argument("storm=");
     if (storm_calls > 0) {
         const char *why = driver_storm(storm_calls);
         if (why)
             driver_log("not ok storm: %s", why);
+        objects_report("storm");
         failures += why != NULL;
     }
     for (size_t i = 0; storm_calls == 0 && i < sizeof(abuses) / sizeof(abuses[0]); i++) {
@@ -213,6 +237,7 @@ int main(void)
         else
             driver_log("ok %s", abuses[i].name);
         failures += why != NULL;
+        objects_report(abuses[i].name);
     }
     driver_role_close(&witness);
     driver_log("finished: %d failed", failures);

@@ -1,14 +1,21 @@
 /* The system-call fuzzer from inside: calls whose arguments follow the descriptors of abi/calls.def, mostly valid, with
    handles of the right type out of what it has collected; among them its peers' channels, so that messages and handles
-   flow between fuzzers while the driver kills, suspends and revokes. Never ends by itself. */
+   flow between fuzzers while the driver kills, suspends and revokes. Several threads of a process do so at once,
+   come and go, and share handles and buffers without any order: what one passes another closes, unmaps or changes
+   in the middle of the call. Seldom ends by itself. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "abi/call_table.h"
+#include "runtime/program/startup.h"
+#include "runtime/program/thread.h"
 #include "tests/hostile/hostile.h"
 
 enum {
-    HELD_MAX = 48, /* handles that are kept */
+    HELD_MAX = 48,  /* handles that are kept */
+    GIVEN_MAX = 12, /* of those it was given, which stay until they are closed or sent */
     ARENA = 1 << 18,
+    MATES = 6, /* threads beside the first */
     CALLS = sizeof(kp_call_table) / sizeof(kp_call_table[0]),
     FIELDS = sizeof(kp_call_fields) / sizeof(kp_call_fields[0]),
 };
@@ -25,24 +32,29 @@ static bool chance(uint32_t one_in)
 }
 
 /* Keeps a handle; the one that it takes the place of is closed, so that the table does not fill. */
-static void keep(kp_handle_t handle)
+static void keep_at(uint32_t at, kp_handle_t handle)
 {
     kp_object_info_t info;
-    uint32_t at = hostile_random() % HELD_MAX;
     if (handle == 0 || handle == hostile_control)
         return;
     if (kp_object_info(handle, &info) != KP_OK)
         info.type = 0;
-    if (held[at].handle)
-        (void)kp_handle_close(held[at].handle);
-    held[at].handle = handle;
+    handle = __atomic_exchange_n(&held[at].handle, handle, __ATOMIC_SEQ_CST);
     held[at].type = info.type;
+    if (handle)
+        (void)kp_handle_close(handle);
+}
+
+static void keep(kp_handle_t handle)
+{
+    keep_at(GIVEN_MAX + hostile_random() % (HELD_MAX - GIVEN_MAX), handle);
 }
 
 static kp_handle_t handle_pick(uint32_t type)
 {
-    for (int tries = 0; tries < 20 && !chance(40); tries++) {
-        uint32_t at = hostile_random() % HELD_MAX;
+    uint32_t start = hostile_random();
+    for (uint32_t i = 0; i < HELD_MAX && !chance(200); i++) {
+        uint32_t at = (start + i) % HELD_MAX;
         if (held[at].handle && (type == KP_TYPE_ANY || held[at].type == type))
             return held[at].handle;
     }
@@ -140,6 +152,11 @@ static void fields_fill(uint32_t number, const kp_argument_t *argument, uint8_t 
         const kp_call_field_t *field = &kp_call_fields[i];
         if (field->call != number || strcmp(field->argument, argument->name) != 0)
             continue;
+        if (field->field.kind == KP_ARGUMENT_TEXT) {
+            const char name[] = {(char)('a' + hostile_random() % 28), 'z', 0};
+            memcpy(at + field->offset, name, sizeof(name));
+            continue;
+        }
         for (uint64_t element = 0;
              element < 4 && element * argument->element_size + field->offset + 8 <= size;
              element++) {
@@ -150,11 +167,21 @@ static void fields_fill(uint32_t number, const kp_argument_t *argument, uint8_t 
     }
 }
 
+/* What ends the caller, or makes a thread at a place that is no stack, is rare. */
 static bool is_left_out(uint32_t number)
 {
-    return number == KP_CALL_process_exit || number == KP_CALL_process_trap ||
-           number == KP_CALL_thread_exit || number == KP_CALL_process_freeze ||
-           number == KP_CALL_thread_create || (number == KP_CALL_debug_log && !chance(500));
+    switch (number) {
+    case KP_CALL_process_exit:
+    case KP_CALL_process_trap:
+    case KP_CALL_process_freeze:
+    case KP_CALL_thread_exit:
+    case KP_CALL_thread_create:
+        return !chance(100);
+    case KP_CALL_debug_log:
+        return !chance(500);
+    default:
+        return false;
+    }
 }
 
 static void handles_collect(const kp_call_entry_t *entry, const uint64_t a[6], int64_t result)
@@ -172,25 +199,88 @@ static void handles_collect(const kp_call_entry_t *entry, const uint64_t a[6], i
     }
 }
 
+static void one_call(void)
+{
+    const kp_call_entry_t *entry = &kp_call_table[hostile_random() % CALLS];
+    uint64_t a[6] = {0};
+    /* Processes that chance alone would seldom make. */
+    bool is_making = chance(40);
+    while (is_making && entry->number != KP_CALL_process_create &&
+           entry->number != KP_CALL_process_clone && entry->number != KP_CALL_process_start)
+        entry = &kp_call_table[hostile_random() % CALLS];
+    if (is_left_out(entry->number))
+        return;
+    for (int i = 0; entry->arguments[i].kind != KP_ARGUMENT_VOID; i++)
+        a[i] = argument_make(entry->number, &entry->arguments[i]);
+    if (entry->number == KP_CALL_memory_grow)
+        a[0] = chance(200);
+    if (a[0] == hostile_control && entry->number == KP_CALL_handle_close)
+        return;
+    /* What nobody would ever end is left to the deadline. */
+    if (entry->number == KP_CALL_futex_wait)
+        a[4] = (uint64_t)(kp_now() + hostile_random() % 100000);
+    int64_t result = kp_call(entry->number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    handles_collect(entry, a, result);
+}
+
+/* ---- Threads ---- */
+
+static char nobody_knows; /* somebody is making or joining it */
+#define BUSY ((void *)&nobody_knows)
+static void *_Atomic mates[MATES]; /* kp_thread_t, BUSY, or NULL */
+
+static void *mate_main(void *argument);
+
+/* Makes the thread of some place, or sees whether it has left. */
+static void mate_visit(void)
+{
+    void *_Atomic *place = &mates[hostile_random() % MATES];
+    kp_thread_t *mate = atomic_exchange(place, BUSY);
+    if (mate == BUSY)
+        return;
+    if (mate && kp_thread_join(mate, KP_TIME_POLL, NULL) == KP_OK)
+        mate = NULL;
+    else if (!mate && kp_thread_spawn(&mate, mate_main, NULL, 16384) != KP_OK)
+        mate = NULL;
+    atomic_store(place, mate);
+}
+
+static void calls_make(void)
+{
+    do {
+        if (chance(200))
+            mate_visit();
+        one_call();
+    } while (!chance(4000));
+}
+
+static void *mate_main(void *argument)
+{
+    calls_make();
+    return argument;
+}
+
 int hostile_fuzz(const kp_handle_t *given, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        keep(given[i]);
-    for (;;) {
-        const kp_call_entry_t *entry = &kp_call_table[hostile_random() % CALLS];
-        uint64_t a[6] = {0};
-        if (is_left_out(entry->number))
-            continue;
-        for (int i = 0; entry->arguments[i].kind != KP_ARGUMENT_VOID; i++)
-            a[i] = argument_make(entry->number, &entry->arguments[i]);
-        if (entry->number == KP_CALL_memory_grow)
-            a[0] = chance(200);
-        if (a[0] == hostile_control && entry->number == KP_CALL_handle_close)
-            continue;
-        /* What nobody would ever end is left to the deadline. */
-        if (entry->number == KP_CALL_futex_wait)
-            a[4] = (uint64_t)(kp_now() + hostile_random() % 100000);
-        int64_t result = kp_call(entry->number, a[0], a[1], a[2], a[3], a[4], a[5]);
-        handles_collect(entry, a, result);
-    }
+        keep_at((uint32_t)i % GIVEN_MAX, given[i]);
+    /* One in three has one thread until it happens to make more. */
+    for (int i = 0; !chance(3) && i < 8; i++)
+        mate_visit();
+    do
+        calls_make();
+    while (!chance(8));
+    kp_thread_leave(NULL); /* the others go on */
+}
+
+/* Clones go on from here; they hold nothing but what they were started with. */
+int hostile_freeze(void)
+{
+    CHECK(kp_handle_close(hostile_control) == KP_OK);
+    hostile_control = KP_HANDLE_NONE;
+    CHECK(kp_startup_freeze() == KP_OK);
+    hostile_random_again();
+    int64_t startup = kp_startup_channel();
+    const kp_handle_t given = startup > 0 ? (kp_handle_t)startup : KP_HANDLE_NONE;
+    return hostile_fuzz(&given, 1);
 }

@@ -21,6 +21,8 @@ extern kp_handle_t hostile_service;
 uint64_t hostile_memory_size(void);
 /* A cheap generator, different in each process. */
 uint32_t hostile_random(void);
+/* With a new seed, in a clone. */
+void hostile_random_again(void);
 /* Is this one of the two answers that stop a flood? */
 static inline bool is_limit(int64_t status)
 {
@@ -29,6 +31,8 @@ static inline bool is_limit(int64_t status)
 
 /* Calls by the descriptors of abi/calls.def for ever, with the handles given and those it makes (fuzz.c). */
 int hostile_fuzz(const kp_handle_t *given, size_t count);
+/* Becomes a snapshot whose clones do so. */
+int hostile_freeze(void);
 
 #define ABUSE(name, end) int abuse_##name(void);
 #include "tests/hostile/abuses.def"

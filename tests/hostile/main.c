@@ -22,9 +22,15 @@ uint64_t hostile_memory_size(void)
     return (uint64_t)__builtin_wasm_memory_size(0) * KP_WASM_PAGE_SIZE;
 }
 
+static uint64_t state; /* of hostile_random */
+
+void hostile_random_again(void)
+{
+    state = 0;
+}
+
 uint32_t hostile_random(void)
 {
-    static uint64_t state;
     while (state == 0)
         (void)kp_random_get(&state, sizeof(state));
     state ^= state << 13;
@@ -33,7 +39,7 @@ uint32_t hostile_random(void)
     return (uint32_t)(state >> 16);
 }
 
-static kp_handle_t given[8]; /* came with the last message */
+static kp_handle_t given[16]; /* came with the last message */
 static size_t given_count;
 
 /* Reads the next message, waiting for it; its length, or a status. */
@@ -86,6 +92,8 @@ int main(void)
         return witness();
     if (strcmp(role, "fuzz") == 0)
         return hostile_fuzz(given, given_count);
+    if (strcmp(role, "freeze") == 0)
+        return hostile_freeze();
     hostile_service = given_count ? given[0] : KP_HANDLE_NONE;
     for (size_t i = 0; i < sizeof(abuses) / sizeof(abuses[0]); i++) {
         if (strcmp(role, abuses[i].name) == 0)

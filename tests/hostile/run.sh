@@ -1,6 +1,6 @@
 #!/bin/bash
 # The hostile suite and the storm on both machines: hosted under sanitizers, and in QEMU with 1 and with 4
-# processors. usage: run.sh [WORD...]   (words for the driver instead of both, such as only=spin or storm=1000000)
+# processors. usage: run.sh [WORD...]   (words for the driver instead of both, such as only=spin or storm=1000000 spawn=tab)
 # STORM_HOSTED and STORM_QEMU: system calls of the storms.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -23,13 +23,39 @@ report() {
         head -n 1 | cut -c 1-200) $(tail -n 1 "$work/log" | cut -c 1-200)"
 }
 
+# counted MACHINE: after each abuse there are as many objects of each type as before the first. The compiler
+# service keeps code, and its first client starts it: abuses of code are looked at by the hosted machine at the end.
+counted() {
+    grep -aq 'memory: objects ' "$work/log" || return
+    tr -d '\r' <"$work/log" | awk -v machine="$1" '
+        / boot-mark / { name = "" } # perhaps a fuzzer made it
+        / boot-mark o\./ { name = $0; sub(/.* boot-mark o\./, "", name); sub(/ .*/, "", name) }
+        / memory: objects / && name != "" {
+            sub(/.* memory: objects /, "")
+            if (name == "start") base = $0
+            else if (name !~ /^code_/) { if (!(name in good)) order[++count] = name
+                good[name] += $0 == base; last[name] = $0 }
+        }
+        END {
+            for (i = 1; i <= count; i++) {
+                if (!good[order[i]]) {
+                    print "not ok hostile-" machine "-objects-" order[i] ": " last[order[i]] ", before " base
+                    bad = 1
+                }
+            }
+            if (!bad) print "ok hostile-" machine "-objects: " count " times as before"
+            exit bad || !count
+        }' || failed=1
+}
+
 # hosted WORD...
 hosted() {
     local code
     ASAN_OPTIONS=abort_on_error=0 timeout --kill-after=5 1800 "$build/tools/hostile-hosted" \
-        "$build/test/hostile-hosted.bundle" "$@" >"$work/log" 2>&1 </dev/null
+        "$build/test/hostile-hosted.bundle" report=memory "$@" >"$work/log" 2>&1 </dev/null
     code=$?
     report hosted
+    counted hosted
     [ $code = 0 ] || [ $failed = 1 ] || { echo "not ok hostile-hosted: exit code $code" && failed=1; }
 }
 
@@ -38,9 +64,10 @@ qemu() {
     local processors=$1
     shift
     timeout --kill-after=5 1800 "$build/kpio" run --headless --accel tcg --memory 512 --smp "$processors" \
-        --serial - --bundle "$build/test/hostile-x86_64.bundle" --append "net=off display=off $*" \
+        --serial - --bundle "$build/test/hostile-x86_64.bundle" --append "net=off display=off report=memory $*" \
         >"$work/log" 2>"$work/err" </dev/null
     report "qemu-$processors"
+    counted "qemu-$processors"
 }
 
 if [ $# -gt 0 ]; then
@@ -51,7 +78,7 @@ else
     hosted
     qemu 1
     qemu 4
-    hosted "storm=${STORM_HOSTED:-300000}"
-    qemu 4 "storm=${STORM_QEMU:-50000}"
+    hosted "storm=${STORM_HOSTED:-300000}" spawn=tab
+    qemu 4 "storm=${STORM_QEMU:-50000}" spawn=tab
 fi
 exit $failed

@@ -1,11 +1,13 @@
 #include <stdlib.h>
 
+#include "runtime/program/startup.h"
 #include "tests/hostile/driver.h"
 
-enum { FUZZERS = 6, SHARED = 4 };
+enum { FUZZERS = 6, OBJECTS = 4, SHARED = OBJECTS + 2, GIVEN_MAX = SHARED + 5 };
 
 typedef struct fuzzer {
     kp_tab_created_t process;
+    kp_handle_t job;            /* for the processes that it makes; among the shared */
     kp_handle_t shared[SHARED]; /* ours; it holds duplicates, which a revoke takes away */
     unsigned suspended;
     bool alive;
@@ -13,6 +15,8 @@ typedef struct fuzzer {
 
 static fuzzer_t fuzzers[FUZZERS];
 static kp_handle_t spare_end; /* the other end of the last fuzzer's channel, for the next one */
+/* A frozen process and the code of one, for processes that fuzzers make; 0: they cannot (no spawn=tab). */
+static kp_handle_t own_job, code, frozen;
 static uint64_t calls_made, processes_made;
 static uint64_t state;
 
@@ -32,26 +36,62 @@ static kp_handle_t duplicate(kp_handle_t handle)
     return copy > 0 ? (kp_handle_t)copy : 0;
 }
 
-/* Starts one with an end to the one before it and to the one after it, and duplicates of shared objects. */
+static void give(kp_handle_t handles[GIVEN_MAX], size_t *count, kp_handle_t handle)
+{
+    kp_handle_t copy = handle ? duplicate(handle) : KP_HANDLE_NONE;
+    if (copy)
+        handles[(*count)++] = copy;
+}
+
+/* What only spawn=tab gives. */
+static const char *spawning_begin(void)
+{
+    kp_tab_created_t role;
+    own_job = kp_startup_take("job");
+    code = kp_startup_take("code:tab");
+    if (!own_job || !code)
+        return NULL;
+    if (driver_role_start("freeze", NULL, 0, &role) != KP_OK)
+        return "no process to be frozen";
+    (void)kp_handle_close(role.channel);
+    frozen = role.process;
+    return kp_object_wait_one(frozen, KP_SIGNAL_FROZEN, kp_now() + PATIENCE, NULL) == KP_OK
+               ? NULL
+               : "a process does not freeze";
+}
+
+static kp_handle_t job_create(void)
+{
+    const kp_job_limits_t limits = {
+        .handles = 400, .queued_bytes = 1 << 20, .pages = 16384, .processes = 4, .objects = 400};
+    int64_t job = own_job ? kp_job_create(own_job, &limits) : 0;
+    return job > 0 ? (kp_handle_t)job : KP_HANDLE_NONE;
+}
+
+/* Starts one with an end to the one before it and to the one after it, duplicates of shared objects, and what
+   kills, suspends and copies others. */
 static const char *fuzzer_start(fuzzer_t *fuzzer)
 {
-    kp_handle_t ends[2], handles[SHARED + 2];
+    kp_handle_t ends[2], handles[GIVEN_MAX];
     size_t count = 0;
     fuzzer->shared[0] = (kp_handle_t)kp_event_create();
     fuzzer->shared[1] = (kp_handle_t)kp_vmo_create(65536);
     fuzzer->shared[2] = (kp_handle_t)kp_event_create();
     fuzzer->shared[3] = (kp_handle_t)kp_vmo_create(4096);
+    fuzzer->shared[OBJECTS] = fuzzer->job = job_create();
+    /* Somebody's, or its own of before: nobody promised that it lives. */
+    const fuzzer_t *other = &fuzzers[random_next() % FUZZERS];
+    fuzzer->shared[OBJECTS + 1] = other->alive ? duplicate(other->process.process) : 0;
     if (kp_channel_create(ends) != KP_OK)
         return "the driver is out of channels";
     if (spare_end)
         handles[count++] = spare_end;
     handles[count++] = ends[0];
     spare_end = ends[1];
-    for (int i = 0; i < SHARED; i++) {
-        kp_handle_t copy = duplicate(fuzzer->shared[i]);
-        if (copy)
-            handles[count++] = copy;
-    }
+    for (int i = 0; i < SHARED; i++)
+        give(handles, &count, fuzzer->shared[i]);
+    give(handles, &count, code);
+    give(handles, &count, frozen);
     kp_status_t status = driver_role_start("fuzz", handles, count, &fuzzer->process);
     if (status != KP_OK) {
         kp_log("a fuzzer cannot be made: %s", kp_status_name(status));
@@ -63,6 +103,24 @@ static const char *fuzzer_start(fuzzer_t *fuzzer)
     return NULL;
 }
 
+/* Ends what it made. */
+static const char *job_finish(kp_handle_t job)
+{
+    kp_job_info_t info;
+    kp_time_t deadline = kp_now() + PATIENCE;
+    if (!job)
+        return NULL;
+    (void)kp_job_kill(job);
+    do {
+        if (kp_job_info(job, &info) != KP_OK)
+            return "no information about a job";
+        if (info.used.processes == 0)
+            return NULL;
+        (void)kp_object_wait_many(NULL, 0, kp_now() + STEP);
+    } while (kp_now() < deadline);
+    return "processes of a killed job do not end";
+}
+
 static const char *fuzzer_finish(fuzzer_t *fuzzer)
 {
     kp_process_info_t info;
@@ -72,11 +130,12 @@ static const char *fuzzer_finish(fuzzer_t *fuzzer)
     if (kp_process_info(fuzzer->process.process, &info) != KP_OK)
         return "no information about a process that ended";
     calls_made += info.calls;
+    const char *why = job_finish(fuzzer->job);
     driver_role_close(&fuzzer->process);
     for (int i = 0; i < SHARED; i++)
         (void)kp_handle_close(fuzzer->shared[i]);
     fuzzer->alive = false;
-    return NULL;
+    return why;
 }
 
 /* Reads what it wrote to its control channel, sometimes. */
@@ -96,7 +155,7 @@ static void fuzzer_drain(const fuzzer_t *fuzzer)
 static void fuzzer_disturb(fuzzer_t *fuzzer)
 {
     kp_handle_t process = fuzzer->process.process;
-    switch (random_next() % 12) {
+    switch (random_next() % 16) {
     case 0:
         (void)kp_process_kill(process);
         break;
@@ -118,6 +177,10 @@ static void fuzzer_disturb(fuzzer_t *fuzzer)
     case 8:
         (void)kp_object_signal(fuzzer->shared[0], KP_SIGNAL_SIGNALED, KP_SIGNAL_USER_0);
         break;
+    case 9:
+        if (random_next() % 4 == 0)
+            (void)kp_job_kill(fuzzer->job);
+        break;
     default:
         fuzzer_drain(fuzzer);
         break;
@@ -126,7 +189,7 @@ static void fuzzer_disturb(fuzzer_t *fuzzer)
 
 const char *driver_storm(uint64_t calls)
 {
-    const char *why = NULL;
+    const char *why = spawning_begin();
     uint64_t round = 0;
     while (!why && calls_made < calls) {
         for (int i = 0; i < FUZZERS && !why; i++) {
@@ -154,6 +217,7 @@ const char *driver_storm(uint64_t calls)
         why = why ? why : end;
     }
     (void)kp_handle_close(spare_end);
+    (void)kp_handle_close(frozen);
     if (!why)
         driver_log("ok storm: %llu calls by %llu processes", (unsigned long long)calls_made,
                    (unsigned long long)processes_made);
