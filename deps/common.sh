@@ -49,7 +49,7 @@ cached_file() {
 with_lock() {
     _lock=$KPIO_CACHE/lock/$1
     shift
-    mkdir -p "$KPIO_CACHE/lock" || die "cannot write to the cache $KPIO_CACHE (set KPIO_CACHE)"
+    mkdir -p "$KPIO_CACHE/lock" 2>/dev/null || die "cannot write to the cache $KPIO_CACHE (set KPIO_CACHE)"
     (
         flock 9 || die "cannot lock $_lock"
         "$@"
@@ -58,6 +58,6 @@ with_lock() {
 
 # A new empty directory on the cache's own file system, so that a rename into place is atomic.
 cache_tempdir() {
-    mkdir -p "$KPIO_CACHE/tmp" || die "cannot write to the cache $KPIO_CACHE (set KPIO_CACHE)"
+    mkdir -p "$KPIO_CACHE/tmp" 2>/dev/null || die "cannot write to the cache $KPIO_CACHE (set KPIO_CACHE)"
     mktemp -d "$KPIO_CACHE/tmp/$1.XXXXXX"
 }

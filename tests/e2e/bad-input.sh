@@ -22,4 +22,14 @@ check bad-no-panic "$(explain)" bash -c "! grep -aqi 'panic' '$log'"
 check bad-services-live "a service ended: $(grep -a ' ended, restart' "$log" | head -n 2)" \
     bash -c "! grep -aqE '(http|netstack|display|shell) ended' '$log'"
 halt
+
+# QEMU's own failures are no ends of a guest.
+for more in "" "--screenshot $work/none.png"; do
+    # shellcheck disable=SC2086  # words
+    timeout 60 "$kpio" run --headless --accel tcg --pcap "$work/none/pcap" $more >"$work/qemu.out" 2>"$work/qemu.err"
+    code=$?
+    check "bad-qemu-option${more%% *}" "exit code $code: $(cat "$work/qemu.err")" \
+        bash -c "[ $code -eq 3 ] && grep -q 'QEMU cannot run the guest: .*none/pcap' '$work/qemu.err' &&
+            [ \$(wc -l <'$work/qemu.err') -eq 1 ]"
+done
 finish

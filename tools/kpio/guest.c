@@ -319,13 +319,21 @@ static int screenshot_take(running_t *running)
 
 /* ---- running ---- */
 
-/* The guest's own exit: isa-debug-exit gives value * 2 + 1, a power-off 0. */
+#define QEMU_NAME "qemu-system" /* its own errors begin with it */
+
+/* The guest's own exit: isa-debug-exit gives value * 2 + 1, a power-off 0. 1 is also QEMU's when it cannot
+   begin; then it has said why. */
 static int exit_judge(const running_t *running, int status)
 {
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     int inside = code > 0 && code % 2 == 1 ? code / 2 : code;
     if (running->output.code >= 0)
         return kp_user_program_exit(running->guest->program, running->output.code);
+    if (code == 1 && strncmp(running->last_line, QEMU_NAME, strlen(QEMU_NAME)) == 0) {
+        const char *cause = strstr(running->last_line, ": ");
+        kp_kpio_say("QEMU cannot run the guest: %s", cause ? cause + 2 : running->last_line);
+        return KP_KPIO_MISSING;
+    }
     if (inside == 0 && !running->panic[0] && !running->guest->screenshot)
         return KP_KPIO_OK;
     if (running->panic[0])
@@ -333,7 +341,8 @@ static int exit_judge(const running_t *running, int status)
     else if (running->guest->screenshot && inside == 0)
         kp_kpio_say("the guest ended before its page was painted");
     else if (WIFSIGNALED(status))
-        kp_kpio_say("QEMU was ended by signal %d", WTERMSIG(status));
+        kp_kpio_say("QEMU was ended by signal %d; its last line: %s", WTERMSIG(status),
+                    running->last_line);
     else
         kp_kpio_say("the guest ended with code %d; the last line was: %s", inside,
                     running->last_line);
