@@ -9,6 +9,14 @@
               (EXECUTE, MAP, INSPECT, TRANSFER), to be mapped by code_map. The same module asked for again,
               by anybody, with the same flags and processor features, gives the same code object while it is
               in the service's cache. The handle is revoked when the connection closes; mappings stay.
+     OPEN     as COMPILE, of a module that is to be compiled function by function. Reply: kp_compiler_reply_t; when
+              the whole module's code is there already, as COMPILE's. Else no handle and a number, `module`, by
+              which this connection asks for functions. The service has not looked at the module yet: who opens
+              it validates it. Meanwhile, when the connection is quiet or gone, the service compiles the whole.
+     FUNCTIONS kp_compiler_functions_t, no handle: these functions of an open module. Reply: kp_compiler_reply_t; with
+              KP_OK one handle: either their code, in which calls out of the range go through funcinsts
+              (KP_WASM_COMPILE_LAZY), and `module`; or, with `module` 0, the code of the whole module, which
+              closes it.
      INFO     kp_compiler_request_t, no handle. Reply: kp_compiler_info_t, of this connection only.
 
    Errors in the reply's status: KP_ERR_BAD_FORMAT, KP_ERR_NOT_SUPPORTED, KP_ERR_TOO_LARGE (the module; text,
@@ -26,6 +34,8 @@
 enum {
     KP_COMPILER_COMPILE = 1,
     KP_COMPILER_INFO = 2,
+    KP_COMPILER_OPEN = 3,
+    KP_COMPILER_FUNCTIONS = 4,
 };
 
 #define KP_COMPILER_MODULE_BYTES_MAX (64u << 20)
@@ -34,6 +44,8 @@ enum {
 #define KP_COMPILER_CLIENT_BYTES_MAX (128u << 20)
 /* Of one connection; further requests wait in its channel. */
 #define KP_COMPILER_REQUESTS_MAX 4u
+/* Of one job; OPEN beyond compiles the whole module. */
+#define KP_COMPILER_MODULES_MAX 64u
 #define KP_COMPILER_TEXT_MAX 200u
 
 typedef struct kp_compiler_request {
@@ -43,6 +55,12 @@ typedef struct kp_compiler_request {
     uint32_t module_size; /* bytes, at most the VMO's */
 } kp_compiler_request_t;
 
+typedef struct kp_compiler_functions {
+    uint32_t ordinal;
+    uint32_t module;       /* the number that OPEN gave */
+    uint32_t first, count; /* among the module's own functions; count > 0 */
+} kp_compiler_functions_t;
+
 typedef struct kp_compiler_reply {
     kp_status_t status;
     uint32_t is_cached;     /* 1: it was there already */
@@ -51,6 +69,8 @@ typedef struct kp_compiler_reply {
     uint32_t function;      /* index; UINT32_MAX: outside bodies */
     uint32_t text_size;
     uint64_t compile_ns; /* decoding and compiling alone; 0 when it was there */
+    uint32_t module;     /* OPEN, FUNCTIONS */
+    uint32_t reserved;   /* 0 */
     char text
         [KP_COMPILER_TEXT_MAX]; /* one line for people, with offset and function; may be empty */
 } kp_compiler_reply_t;
@@ -60,13 +80,16 @@ typedef struct kp_compiler_info {
     uint32_t found;    /* requests that the cache answered */
     uint32_t compiled; /* that were compiled */
     uint32_t refused;  /* that ended with an error */
-    uint64_t held;     /* bytes of code on this connection's account, or mapped since earlier ones */
-    uint32_t requests; /* in work */
-    uint32_t workers;  /* that compile for it now */
+    uint64_t held; /* bytes of code on this connection's account, or mapped since earlier ones */
+    uint32_t requests;  /* in work */
+    uint32_t workers;   /* that compile for it now */
+    uint32_t modules;   /* of its job: open */
+    uint32_t completed; /* of its job: were opened and are compiled whole */
 } kp_compiler_info_t;
 
 KP_STATIC_ASSERT(sizeof(kp_compiler_request_t) == 16, "ABI layout");
-KP_STATIC_ASSERT(sizeof(kp_compiler_reply_t) == 32 + KP_COMPILER_TEXT_MAX, "ABI layout");
-KP_STATIC_ASSERT(sizeof(kp_compiler_info_t) == 32, "ABI layout");
+KP_STATIC_ASSERT(sizeof(kp_compiler_functions_t) == 16, "ABI layout");
+KP_STATIC_ASSERT(sizeof(kp_compiler_reply_t) == 40 + KP_COMPILER_TEXT_MAX, "ABI layout");
+KP_STATIC_ASSERT(sizeof(kp_compiler_info_t) == 40, "ABI layout");
 
 #endif

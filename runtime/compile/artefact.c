@@ -243,17 +243,6 @@ void kp_wasm_artefact_free(kp_wasm_artefact_t *artefact)
 
 /* ---- parts ---- */
 
-uint32_t kp_wasm_compile_split(const kp_wasm_module_t *module, uint32_t first, uint32_t bytes)
-{
-    uint64_t sum = 0;
-    uint32_t count = 0;
-    while (first + count < own_count(module) && sum < bytes) {
-        uint32_t index = first + count++ + module->imported_function_count;
-        sum += module->functions[index].body.size;
-    }
-    return count;
-}
-
 kp_status_t kp_wasm_part_compile(const kp_wasm_module_t *module,
                                  const kp_wasm_compile_options_t *options, uint32_t first,
                                  uint32_t count, kp_wasm_part_t **result, kp_wasm_error_t *error)

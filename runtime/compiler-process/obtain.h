@@ -4,8 +4,8 @@
 #define KP_RUNTIME_COMPILER_PROCESS_OBTAIN_H
 
 #include "runtime/cache/cache.h"
+#include "runtime/compile/lazy.h"
 #include "runtime/compiler-process/client.h"
-#include "runtime/compiler-process/lazy.h"
 
 enum {
     /* Groups of lazy compilation, bytes of bodies. README.md has the measurement. */

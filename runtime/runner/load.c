@@ -10,6 +10,10 @@
 
 /* A compiler that does not answer is as good as none; the longest module takes seconds under emulation. */
 #define PATIENCE (120 * (kp_time_t)1000000000)
+/* Modules from this size on are compiled function by function, in groups of about that many bytes (README.md has
+   the measurement). */
+#define LAZY_FROM (512u << 10)
+#define LAZY_BYTES (8u << 10)
 
 static kp_status_t say(const kp_runner_options_t *options, kp_status_t status,
                        const kp_wasm_error_t *error)
@@ -50,37 +54,38 @@ static kp_status_t map(kp_handle_t file, uint64_t size, kp_runner_code_t *code)
 
 /* ERR_NOT_FOUND and ERR_PEER_CLOSED: there is no compiler. Other errors are of the module, and said. */
 static kp_status_t compile(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
-                           kp_handle_t file, kp_runner_code_t *code)
+                           kp_runner_code_t *code)
 {
-    kp_compiler_reply_t reply;
+    kp_compiler_reply_t reply = {.text_size = 0};
+    kp_wasm_error_t error;
     kp_handle_t service = kp_startup_take("svc:compiler");
     if (service == KP_HANDLE_NONE)
         return KP_ERR_NOT_FOUND;
     kp_status_t status = kp_compiler_connect(&code->compiler, service);
     if (status != KP_OK)
         return KP_ERR_NOT_FOUND;
-    uint32_t flags = options->metered ? KP_WASM_COMPILE_FUEL : 0, cpu = kp_wasm_cpu_features();
-    kp_time_t deadline = kp_now() + PATIENCE;
-    status = kp_compiler_compile_vmo(&code->compiler, file, (uint32_t)code->size, flags, cpu,
-                                     deadline, &code->artefact, &reply);
-    if (status == KP_ERR_PEER_CLOSED) /* it died and lives again */
-        status = kp_compiler_compile_vmo(&code->compiler, file, (uint32_t)code->size, flags, cpu,
-                                         deadline, &code->artefact, &reply);
-    if (status == KP_ERR_PEER_CLOSED)
+    bool is_lazy = options->compile == KP_RUNNER_COMPILE_LAZY ||
+                   (options->compile == KP_RUNNER_COMPILE_ANY && code->size >= LAZY_FROM);
+    const kp_compiler_options_t wanted = {
+        .allocator = allocator,
+        .flags = options->metered ? KP_WASM_COMPILE_FUEL : 0,
+        .cpu = kp_wasm_cpu_features(),
+        .patience = PATIENCE,
+        .lazy_bytes = is_lazy ? LAZY_BYTES : 0,
+    };
+    status = kp_compiler_obtain(&code->compiled, &wanted, &code->compiler, code->file, code->module,
+                                &reply, &error);
+    if (status == KP_OK || status == KP_ERR_PEER_CLOSED)
         return status;
-    if (status == KP_OK) {
-        const uint8_t *artefact = (const uint8_t *)code->artefact.address;
-        status = kp_wasm_code_adopt(artefact, code->artefact.size, artefact + KP_WASM_CODE_PAGE,
-                                    code->module, allocator, &code->compiled);
-    }
-    if (status != KP_OK)
-        printf("%s: %s\n", options->arguments[0],
-               reply.text_size ? reply.text : kp_status_text(status));
+    if (error.kind != KP_WASM_ERROR_NONE)
+        return say(options, status, &error);
+    printf("%s: %s\n", options->arguments[0],
+           reply.text_size ? reply.text : kp_status_text(status));
     return status;
 }
 
 static kp_status_t prepare(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
-                           kp_handle_t file, kp_runner_code_t *code)
+                           kp_runner_code_t *code)
 {
     kp_wasm_error_t error = {0};
     const kp_wasm_options_t decoding = kp_wasm_options_init(allocator);
@@ -89,7 +94,7 @@ static kp_status_t prepare(const kp_runner_options_t *options, kp_wasm_allocator
     if (status != KP_OK)
         return say(options, status, &error);
     if (options->tier != KP_RUNNER_TIER_INTERPRET) {
-        status = compile(options, allocator, file, code);
+        status = compile(options, allocator, code);
         bool absent = status == KP_ERR_NOT_FOUND || status == KP_ERR_PEER_CLOSED;
         if (absent && options->tier == KP_RUNNER_TIER_COMPILE)
             printf("%s: there is no compiler\n", options->arguments[0]);
@@ -112,11 +117,13 @@ kp_status_t kp_runner_load(const kp_runner_options_t *options, kp_wasm_allocator
         printf("wasm-runner: there is no file %s\n", options->module);
         return KP_ERR_NOT_FOUND;
     }
+    code->file = file;
     kp_status_t status = map(file, size, code);
     if (status == KP_OK)
-        status = prepare(options, allocator, file, code);
+        status = prepare(options, allocator, code);
     else
         say(options, status, &(kp_wasm_error_t){0});
-    (void)kp_handle_close(file); /* the mapping holds the VMO */
+    if (status != KP_OK || !code->compiled.lazy) /* the mapping holds the VMO */
+        (void)kp_handle_close(file);
     return status;
 }

@@ -26,6 +26,12 @@ static bool take(kp_runner_options_t *options, const char **own, const char *nam
                                                         : KP_RUNNER_TIER_ANY;
         return options->tier != KP_RUNNER_TIER_ANY;
     }
+    if (strcmp(name, "--compile") == 0) {
+        options->compile = strcmp(value, "lazy") == 0    ? KP_RUNNER_COMPILE_LAZY
+                           : strcmp(value, "eager") == 0 ? KP_RUNNER_COMPILE_EAGER
+                                                         : KP_RUNNER_COMPILE_ANY;
+        return options->compile != KP_RUNNER_COMPILE_ANY;
+    }
     if (strcmp(name, "--fuel") == 0 && number(value, INT64_MAX, &wide)) {
         options->fuel = (int64_t)wide;
         options->metered = true;

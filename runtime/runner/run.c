@@ -110,8 +110,8 @@ void kp_runner_run(const kp_runner_options_t *options, kp_wasm_allocator_t alloc
     if (!imports)
         exit(KP_RUNNER_FAILED);
     status = kp_wasm_instance_create(
-        store, code->module, code->compiled ? &kp_wasm_compiled_tier : &kp_wasm_interpreted_tier,
-        code->compiled ? (void *)code->compiled : (void *)code->interpreted, imports,
+        store, code->module, code->compiled.tier ? code->compiled.tier : &kp_wasm_interpreted_tier,
+        code->compiled.tier ? code->compiled.tier_module : (void *)code->interpreted, imports,
         code->module->import_count, true, &instance, &bad);
     if (bad != UINT32_MAX) {
         printf("%s: import %u has another type\n", options->arguments[0], bad);

@@ -1,7 +1,7 @@
 /* The program wasm-runner: runs one user's WebAssembly program (WASI preview 1) in a process of its own.
 
    Startup message (abi/startup.h):
-     arguments  wasm-runner [--tier interpret|compile] [--fuel N] [--max-memory BYTES] [--env NAME=VALUE]...
+     arguments  wasm-runner [--tier interpret|compile] [--compile eager|lazy] [--fuel N] [--max-memory BYTES] [--env NAME=VALUE]...
                 [--stdin NAME] [--] MODULE [ARGUMENT]...   MODULE names the file: `program/x.wasm` is the handle
                 "file:program/x.wasm"; the program gets it as its argument 0, without directories
      environment   the program's, too
@@ -18,7 +18,7 @@
 #include "runtime/compile/code.h"
 #include "runtime/interpret/interpret.h"
 #include "runtime/wasi/wasi.h"
-#include "services/compiler/client.h"
+#include "services/compiler/obtain.h"
 
 enum {
     KP_RUNNER_FAILED = 1,
@@ -32,8 +32,15 @@ typedef enum kp_runner_tier {
     KP_RUNNER_TIER_COMPILE,
 } kp_runner_tier_t;
 
+typedef enum kp_runner_compile {
+    KP_RUNNER_COMPILE_ANY, /* large modules lazily */
+    KP_RUNNER_COMPILE_EAGER,
+    KP_RUNNER_COMPILE_LAZY,
+} kp_runner_compile_t;
+
 typedef struct kp_runner_options {
     kp_runner_tier_t tier;
+    kp_runner_compile_t compile;
     bool metered;
     int64_t fuel;
     uint64_t memory_maximum; /* bytes */
@@ -59,9 +66,9 @@ typedef struct kp_runner_code {
     size_t size;
     kp_wasm_module_t *module;
     kp_wasm_interpreted_t *interpreted; /* one of the two */
-    kp_wasm_code_t *compiled;
+    kp_compiler_module_t compiled;      /* tier NULL: it is the other */
     kp_compiler_client_t compiler;
-    kp_compiler_code_t artefact;
+    kp_handle_t file;
 } kp_runner_code_t;
 
 /* Finds, decodes, and validates or compiles it. KP_OK, else it was said why. */

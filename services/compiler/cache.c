@@ -6,13 +6,13 @@
 static bool key_equal(const kp_compiler_key_t *a, const kp_compiler_key_t *b)
 {
     return memcmp(a->module, b->module, sizeof(a->module)) == 0 && a->version == b->version &&
-           a->cpu == b->cpu && a->flags == b->flags;
+           a->cpu == b->cpu && a->flags == b->flags && a->first == b->first && a->count == b->count;
 }
 
-/* The digest is as good as random, whoever chose the module. */
+/* The digest is as good as random, whoever chose the module; its groups of functions come one after the other. */
 static kp_compiler_entry_t **bucket_of(kp_compiler_cache_t *cache, const kp_compiler_key_t *key)
 {
-    return &cache->buckets[key->module[0] % KP_COMPILER_BUCKETS];
+    return &cache->buckets[(key->module[0] + key->first) % KP_COMPILER_BUCKETS];
 }
 
 static void age_remove(kp_compiler_cache_t *cache, kp_compiler_entry_t *entry)

@@ -14,6 +14,7 @@ typedef struct kp_compiler_key {
     uint8_t module[KP_SHA256_SIZE];
     uint32_t version; /* of compiler and layout */
     uint32_t cpu, flags;
+    uint32_t first, count; /* of the functions; all: 0 and UINT32_MAX */
 } kp_compiler_key_t;
 
 typedef struct kp_compiler_account {

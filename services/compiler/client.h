@@ -41,6 +41,19 @@ kp_status_t kp_compiler_compile_vmo(kp_compiler_client_t *compiler, kp_handle_t 
 kp_status_t kp_compiler_compile(kp_compiler_client_t *compiler, const void *module, uint32_t size,
                                 uint32_t flags, uint32_t cpu, kp_time_t deadline,
                                 kp_compiler_code_t *code, kp_compiler_reply_t *reply);
+/* ---- function by function ---- */
+
+/* As kp_compiler_compile_vmo, unless the whole module's code is not there yet: then *number > 0 and *code is zero. The
+   caller validates the module. */
+kp_status_t kp_compiler_open_vmo(kp_compiler_client_t *compiler, kp_handle_t module, uint32_t size,
+                                 uint32_t flags, uint32_t cpu, kp_time_t deadline, uint32_t *number,
+                                 kp_compiler_code_t *code, kp_compiler_reply_t *reply);
+/* Functions [first, first + count) of the module's own, of an open module. *number becomes 0 when the code is the whole
+   module's: then it is closed. ERR_PEER_CLOSED: the service died; open it again. */
+kp_status_t kp_compiler_functions(kp_compiler_client_t *compiler, uint32_t *number, uint32_t first,
+                                  uint32_t count, kp_time_t deadline, kp_compiler_code_t *code,
+                                  kp_compiler_reply_t *reply);
+
 /* Unmaps and closes. Harmless on a zeroed one. */
 void kp_compiler_code_release(kp_compiler_code_t *code);
 kp_status_t kp_compiler_ask_info(kp_compiler_client_t *compiler, kp_time_t deadline,

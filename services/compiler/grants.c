@@ -26,6 +26,7 @@ static void grant_remove(kp_compiler_grant_t **at)
     kp_compiler_grant_t *grant = *at;
     *at = grant->next;
     grant->entry->grants--;
+    grant->client->granted -= grant->entry->bytes;
     (void)kp_handle_revoke(grant->code); /* what the client still has says ERR_REVOKED */
     close_handle(grant->code);
     free(grant);
@@ -43,6 +44,7 @@ static void left_remove(kp_compiler_grant_t **at)
 {
     kp_compiler_grant_t *grant = *at;
     *at = grant->next;
+    grant->client->granted -= grant->entry->bytes;
     free(grant);
 }
 
@@ -129,6 +131,7 @@ void kp_compiler_grants_revoke(kp_compiler_connection_t *connection)
         close_handle(grant->code);
         grant->code = KP_HANDLE_NONE;
         if (!is_mapped(grant->entry) || *grant_find(&client->left, grant->entry)) {
+            client->granted -= grant->entry->bytes;
             free(grant);
             continue;
         }
@@ -145,8 +148,11 @@ int64_t kp_compiler_grant(kp_compiler_connection_t *connection, kp_compiler_entr
     kp_compiler_grant_t **left = grant_find(&connection->client->left, entry);
     if (*left)
         left_remove(left); /* it counts once */
-    if (kp_compiler_client_held(connection->service, connection->client) + entry->bytes >
-        KP_COMPILER_CLIENT_BYTES_MAX)
+    kp_compiler_job_t *client = connection->client;
+    /* What it really holds costs a call for each: only when that decides. */
+    if (client->granted + entry->bytes > KP_COMPILER_CLIENT_BYTES_MAX &&
+        kp_compiler_client_held(connection->service, client) + entry->bytes >
+            KP_COMPILER_CLIENT_BYTES_MAX)
         return KP_ERR_QUOTA;
     grant = calloc(1, sizeof(*grant));
     if (!grant)
@@ -159,6 +165,8 @@ int64_t kp_compiler_grant(kp_compiler_connection_t *connection, kp_compiler_entr
         return code;
     }
     grant->entry = entry;
+    grant->client = client;
+    client->granted += entry->bytes;
     grant->code = (kp_handle_t)own;
     grant->next = connection->grants;
     connection->grants = grant;

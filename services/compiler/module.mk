@@ -1,6 +1,9 @@
 # The compiler service: runtime/compile in processes of its own.
-COMPILER_SERVICE_SRC := $(addprefix services/compiler/,cache.c grants.c request.c service.c tasks.c)
+COMPILER_SERVICE_SRC := $(addprefix services/compiler/,cache.c grants.c request.c service.c sessions.c tasks.c workers.c)
 COMPILER_PORTABLE_SRC = $(filter-out runtime/compile/code.c,$(RUNTIME_COMPILE_SRC)) $(RUNTIME_WASM_SRC)
+
+# For native programs: code by the service.
+COMPILER_OBTAINED_SRC := $(addprefix services/compiler/,client.c obtain.c) $(addprefix runtime/compile/,code.c lazy.c split.c)
 
 PROGRAMS += compiler
 compiler_SRC = $(addprefix services/compiler/,main.c worker.c) $(COMPILER_SERVICE_SRC) \

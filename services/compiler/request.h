@@ -6,15 +6,16 @@
 #include "abi/compiler.h"
 #include "runtime/compile/code.h"
 
-/* ERR_PROTOCOL: no request (the connection is to be closed). ERR_INVALID_ARGUMENT: one that asks for what
+/* COMPILE, OPEN, INFO; and FUNCTIONS, whose bytes are left in *out as they are. ERR_PROTOCOL: no request (the connection is to be closed). ERR_INVALID_ARGUMENT: one that asks for what
    is not there. ERR_TOO_LARGE: its module. *out is valid with these too. */
 kp_status_t kp_compiler_request_parse(const void *bytes, size_t size, size_t handle_count,
                                       kp_compiler_request_t *out);
 
-/* Is this the header of an artefact of that size, made for the request? The code itself is trusted: it
-   comes from our compiler, and harms only who runs this very module. */
+/* Is this the header of an artefact of that size, made for the request, of all functions or of those? The code
+   itself is trusted: it comes from our compiler, and harms only who runs this very module. */
 bool kp_compiler_artefact_check(const kp_wasm_code_header_t *header, uint32_t size,
-                                const kp_compiler_request_t *request);
+                                const kp_compiler_request_t *request,
+                                const kp_compiler_functions_t *functions);
 
 /* Makes a worker's answer one that may be passed on: a known status, a text inside its bounds, printable. */
 void kp_compiler_reply_clean(kp_compiler_reply_t *reply);

@@ -22,6 +22,32 @@ void kp_compiler_reply(kp_compiler_connection_t *connection, kp_transaction_t tr
         (void)kp_handle_close(code);
 }
 
+void kp_compiler_answer(kp_compiler_connection_t *connection, kp_transaction_t transaction,
+                        const kp_compiler_reply_t *reply, kp_handle_t code)
+{
+    if (reply->status != KP_OK)
+        connection->counts.refused++;
+    else if (reply->is_cached)
+        connection->counts.found++;
+    else if (code != KP_HANDLE_NONE)
+        connection->counts.compiled++;
+    kp_compiler_reply(connection, transaction, reply, sizeof(*reply), code);
+    kp_compiler_connection_watch(connection);
+}
+
+void kp_compiler_deliver(kp_compiler_connection_t *connection, kp_transaction_t transaction,
+                         kp_compiler_entry_t *entry, kp_compiler_reply_t *reply)
+{
+    int64_t code = kp_compiler_grant(connection, entry);
+    if (code < 0)
+        *reply = (kp_compiler_reply_t){.status = (kp_status_t)code};
+    else
+        reply->artefact_size = entry->artefact_size;
+    reply->function = UINT32_MAX;
+    kp_compiler_answer(connection, transaction, reply,
+                       code < 0 ? KP_HANDLE_NONE : (kp_handle_t)code);
+}
+
 void kp_compiler_connection_watch(kp_compiler_connection_t *connection)
 {
     kp_signals_t signals = KP_SIGNAL_PEER_CLOSED;
@@ -39,7 +65,8 @@ static void clients_forget(kp_compiler_service_t *service)
     kp_compiler_job_t **link = &service->clients;
     while (*link) {
         kp_compiler_job_t *client = *link;
-        if (client->connections > 0 || kp_compiler_client_left(service, client) > 0) {
+        if (client->connections > 0 || client->whole > 0 ||
+            kp_compiler_client_left(service, client) > 0) {
             link = &client->next;
             continue;
         }
@@ -84,6 +111,7 @@ static void connection_close(kp_compiler_connection_t *connection)
     kp_compiler_connection_t **link = &service->connections;
     while (*link != connection)
         link = &(*link)->next;
+    kp_compiler_sessions_drop(connection);
     kp_compiler_tasks_drop(connection);
     *link = connection->next;
     service->connection_count--;
@@ -97,6 +125,8 @@ static void answer_info(kp_compiler_connection_t *connection, kp_transaction_t t
     connection->counts.status = KP_OK;
     connection->counts.requests = connection->requests;
     connection->counts.workers = connection->workers;
+    connection->counts.modules = connection->client->modules;
+    connection->counts.completed = connection->client->completed;
     connection->counts.held = kp_compiler_grants_held(connection) +
                               kp_compiler_client_left(connection->service, connection->client);
     kp_compiler_reply(connection, transaction, &connection->counts, sizeof(connection->counts),
@@ -117,6 +147,10 @@ static bool accept(kp_compiler_connection_t *connection, const kp_channel_messag
     }
     if (status == KP_OK && request.ordinal == KP_COMPILER_INFO) {
         answer_info(connection, message->transaction);
+    } else if (status == KP_OK && request.ordinal == KP_COMPILER_FUNCTIONS) {
+        kp_compiler_functions_t functions;
+        memcpy(&functions, &request, sizeof(functions));
+        kp_compiler_session_ask(connection, message->transaction, &functions);
     } else if (status == KP_OK) {
         kp_compiler_task_start(connection, message->transaction, &request, module);
     } else {

@@ -1,10 +1,14 @@
 /* The compiler service: clients, their requests, the workers that compile, and the cache.
 
-   A request passes through three states: its module is copied (copy-on-write) and hashed, a slice at a
+   COMPILE passes through three states: its module is copied (copy-on-write) and hashed, a slice at a
    time; it waits for a worker; a worker has it. Nobody waits for ever behind others: slices go round among the
    requests; a client (a job) has at most CLIENT_WORKERS of the workers, and whoever has fewer comes first; one worker
    is kept for small modules; and the kernel shares the processor among workers as among all processes. A
-   module that takes more processor time than any should is given up. */
+   module that takes more processor time than any should is given up.
+
+   OPEN is copied and hashed alike, then has a worker of its own that answers FUNCTIONS (sessions.c). What was
+   opened is compiled whole in the background: by further workers, of the lowest band, which nobody waits for; when
+   somebody does, they get the usual band. */
 #ifndef KP_SERVICES_COMPILER_SERVICE_H
 #define KP_SERVICES_COMPILER_SERVICE_H
 
@@ -22,7 +26,12 @@ enum {
     KP_COMPILER_LARGE_WORKERS = KP_COMPILER_WORKERS - 1,
     KP_COMPILER_LARGE = 1 << 20,  /* bytes of a module */
     KP_COMPILER_SLICE = 64 << 10, /* that are hashed at a time */
-    KP_COMPILER_ENTRIES_MAX = 1024,
+    KP_COMPILER_BACKGROUND_WORKERS = 2,
+    KP_COMPILER_CLIENT_BACKGROUND = 4, /* waiting, too */
+    KP_COMPILER_SESSIONS = 256,
+    KP_COMPILER_SESSION_WORKERS = 12,
+    KP_COMPILER_CLIENT_SESSION_WORKERS = 4,
+    KP_COMPILER_ENTRIES_MAX = 4096,
 };
 #define KP_COMPILER_CACHE_BYTES ((uint64_t)384 << 20)
 /* Modules in work, of all clients and of one. */
@@ -35,6 +44,7 @@ typedef struct kp_compiler_connection kp_compiler_connection_t;
 /* That a connection was given an entry's code: by duplicates of `code`, which are revoked with it. */
 typedef struct kp_compiler_grant {
     kp_compiler_entry_t *entry;
+    struct kp_compiler_job *client;
     kp_handle_t code; /* NONE: revoked */
     struct kp_compiler_grant *next;
 } kp_compiler_grant_t;
@@ -46,8 +56,12 @@ typedef struct kp_compiler_job {
     kp_compiler_account_t account;
     kp_compiler_grant_t *
         left; /* of closed connections: what is mapped; entries of which no connection has a grant */
+    uint64_t granted; /* bytes of all its grants, those left among them: no less than it holds */
     uint64_t pending; /* bytes of modules in work */
-    uint32_t connections, workers;
+    uint32_t connections, workers, session_workers;
+    uint32_t modules;   /* open */
+    uint32_t whole;     /* being compiled in the background, or waiting for it */
+    uint32_t completed; /* compiled so */
     struct kp_compiler_job *next;
 } kp_compiler_job_t;
 
@@ -57,9 +71,47 @@ struct kp_compiler_connection {
     kp_compiler_job_t *client;
     kp_compiler_grant_t *grants;
     kp_compiler_info_t counts;
+    struct kp_compiler_session *sessions;
     uint32_t requests, workers;
+    uint32_t numbers; /* of sessions, so far */
     kp_compiler_connection_t *next;
 };
+
+/* A process that compiles. */
+typedef struct kp_compiler_worker {
+    kp_handle_t job, process, control;
+} kp_compiler_worker_t;
+
+/* What it said, cleaned; the artefact is the receiver's. */
+typedef struct kp_compiler_answer {
+    bool is_alive; /* false: it is gone, the reply says ERR_PROCESS_DEAD */
+    kp_compiler_reply_t reply;
+    kp_handle_t artefact;
+} kp_compiler_answer_t;
+
+typedef struct kp_compiler_ask {
+    kp_transaction_t transaction;
+    uint32_t first, count;
+} kp_compiler_ask_t;
+
+/* An open module. */
+typedef struct kp_compiler_session {
+    kp_compiler_connection_t *connection;
+    uint32_t number;
+    kp_compiler_request_t request;
+    kp_compiler_key_t key;       /* of the whole */
+    kp_handle_t module;          /* the private copy, sealed */
+    kp_compiler_worker_t worker; /* control NONE: there is none now */
+    kp_compiler_reply_t failure; /* of the module: every question's answer, unless OK */
+    bool is_busy;                /* the worker has the first question */
+    bool is_waiting;             /* with a question, for a worker of another's */
+    bool is_late, is_completing, is_whole, is_due;
+    uint64_t spent; /* processor time of earlier workers */
+    kp_time_t opened, used, started;
+    uint32_t ask_count;
+    kp_compiler_ask_t asks[KP_COMPILER_REQUESTS_MAX];
+    struct kp_compiler_session *next;
+} kp_compiler_session_t;
 
 typedef enum kp_compiler_state {
     KP_COMPILER_HASHING,
@@ -70,7 +122,10 @@ typedef enum kp_compiler_state {
 /* One request in work. */
 typedef struct kp_compiler_task {
     kp_compiler_service_t *service;
-    kp_compiler_connection_t *connection;
+    kp_compiler_connection_t *connection; /* NULL: in the background, */
+    bool is_background;
+    bool is_urgent; /* but somebody waits for it now */
+    kp_compiler_job_t *client;
     kp_transaction_t transaction;
     kp_compiler_request_t request;
     kp_handle_t module; /* the private copy, sealed */
@@ -78,9 +133,9 @@ typedef struct kp_compiler_task {
     kp_sha256_t hash;
     uint32_t hashed; /* bytes */
     kp_compiler_key_t key;
-    kp_handle_t process, control; /* of the worker */
-    kp_time_t started;            /* the worker */
-    bool is_late;                 /* it was ended for taking too long */
+    kp_compiler_worker_t worker;
+    kp_time_t started; /* the worker */
+    bool is_late;      /* it was ended for taking too long */
     struct kp_compiler_task *next;
 } kp_compiler_task_t;
 
@@ -94,7 +149,8 @@ struct kp_compiler_service {
     kp_compiler_job_t *clients;
     kp_compiler_task_t
         *tasks; /* by age; the one whose slice was hashed last is behind the others */
-    uint32_t workers, large_workers;
+    uint32_t workers, large_workers, background_workers, session_workers;
+    uint32_t sessions;
     uint64_t pending;
     kp_compiler_cache_t cache;
     kp_message_t message;
@@ -109,14 +165,59 @@ kp_status_t kp_compiler_service_run(kp_compiler_service_t *service);
 
 /* ---- tasks.c ---- */
 
-/* A COMPILE request of a connection; takes the module's handle. Replies at once or later. */
+/* A COMPILE or OPEN request of a connection; takes the module's handle. Replies at once or later. */
 void kp_compiler_task_start(kp_compiler_connection_t *connection, kp_transaction_t transaction,
                             const kp_compiler_request_t *request, kp_handle_t module);
 /* The client has gone. */
 void kp_compiler_tasks_drop(kp_compiler_connection_t *connection);
+/* Compiles the whole of an open module in the background, unless that is done already. False: not now, there is
+   too much else of the client's or no memory. */
+bool kp_compiler_task_complete(kp_compiler_connection_t *connection,
+                               const kp_compiler_request_t *request, const kp_compiler_key_t *key,
+                               kp_handle_t module);
 /* Timers. */
 void kp_compiler_tasks_slice(void *service);
 void kp_compiler_tasks_watch(void *service);
+void kp_compiler_watch_set(kp_compiler_service_t *service);
+/* Has a worker, which began then and used so much processor time, taken longer than any module should? */
+bool kp_compiler_is_late(const kp_compiler_request_t *request, kp_time_t started, uint64_t used);
+
+/* ---- sessions.c ---- */
+
+/* Opens the module; takes it on success. The number, or 0: there are too many, or no memory for one more. */
+uint32_t kp_compiler_session_open(kp_compiler_connection_t *connection,
+                                  const kp_compiler_request_t *request,
+                                  const kp_compiler_key_t *key, kp_handle_t module);
+/* A FUNCTIONS request. Replies at once or later. */
+void kp_compiler_session_ask(kp_compiler_connection_t *connection, kp_transaction_t transaction,
+                             const kp_compiler_functions_t *functions);
+/* The client has gone. */
+void kp_compiler_sessions_drop(kp_compiler_connection_t *connection);
+/* The whole module is in the cache. */
+void kp_compiler_sessions_retire(kp_compiler_service_t *service, const kp_compiler_key_t *key);
+/* Timer. */
+void kp_compiler_sessions_watch(kp_compiler_service_t *service);
+
+/* ---- workers.c ---- */
+
+/* A worker of that band, with the module (borrowed). On an error there is none. */
+kp_status_t kp_compiler_worker_start(kp_compiler_service_t *service, uint32_t band,
+                                     const kp_compiler_request_t *request, kp_handle_t module,
+                                     kp_compiler_worker_t *worker);
+/* Unwatch its channel first. */
+void kp_compiler_worker_end(kp_compiler_worker_t *worker);
+kp_status_t kp_compiler_worker_band(const kp_compiler_worker_t *worker, uint32_t band);
+/* Processor time, ns. */
+uint64_t kp_compiler_worker_time(const kp_compiler_worker_t *worker);
+/* What it says. False: nothing yet. */
+bool kp_compiler_worker_answer(kp_compiler_service_t *service, kp_handle_t control,
+                               kp_compiler_answer_t *answer);
+/* Its artefact (taken) becomes code, and everybody's: an entry that was not there. functions NULL: all. */
+kp_status_t kp_compiler_artefact_take(kp_compiler_service_t *service, kp_compiler_answer_t *answer,
+                                      const kp_compiler_request_t *request,
+                                      const kp_compiler_functions_t *functions,
+                                      const kp_compiler_key_t *key, kp_compiler_account_t *account,
+                                      kp_compiler_entry_t **entry);
 
 /* ---- grants.c ---- */
 
@@ -133,7 +234,13 @@ uint64_t kp_compiler_client_left(kp_compiler_service_t *service, kp_compiler_job
 /* The connection ends. */
 void kp_compiler_grants_revoke(kp_compiler_connection_t *connection);
 
-/* Answers; code may be NONE and is taken. */
+/* Answers a COMPILE, OPEN or FUNCTIONS, which is no request in work any more; code may be NONE and is taken. */
+void kp_compiler_answer(kp_compiler_connection_t *connection, kp_transaction_t transaction,
+                        const kp_compiler_reply_t *reply, kp_handle_t code);
+/* The same with the entry's code; fills the reply in. */
+void kp_compiler_deliver(kp_compiler_connection_t *connection, kp_transaction_t transaction,
+                         kp_compiler_entry_t *entry, kp_compiler_reply_t *reply);
+/* Sends; code may be NONE and is taken. */
 void kp_compiler_reply(kp_compiler_connection_t *connection, kp_transaction_t transaction,
                        const void *reply, size_t size, kp_handle_t code);
 /* A request is done: the connection may be read again. */

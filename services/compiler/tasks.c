@@ -28,14 +28,17 @@ static void worker_leave(kp_compiler_task_t *task)
     if (task->state != KP_COMPILER_WORKING)
         return;
     kp_compiler_service_t *service = task->service;
+    kp_loop_unwatch(&service->loop, task->worker.control);
+    kp_compiler_worker_end(&task->worker);
+    if (task->is_background) {
+        service->background_workers--;
+        return;
+    }
     service->workers--;
     service->large_workers -= task->request.module_size > KP_COMPILER_LARGE;
-    task->connection->workers--;
-    task->connection->client->workers--;
-    kp_loop_unwatch(&service->loop, task->control);
-    (void)kp_process_kill(task->process); /* it has done its work, or nobody wants it */
-    close_handle(&task->process);
-    close_handle(&task->control);
+    task->client->workers--;
+    if (task->connection)
+        task->connection->workers--;
 }
 
 static void task_free(kp_compiler_task_t *task)
@@ -48,8 +51,11 @@ static void task_free(kp_compiler_task_t *task)
     worker_leave(task);
     close_handle(&task->module);
     service->pending -= task->request.module_size;
-    task->connection->client->pending -= task->request.module_size;
-    task->connection->requests--;
+    task->client->pending -= task->request.module_size;
+    if (task->connection)
+        task->connection->requests--;
+    else
+        task->client->whole--;
     free(task);
 }
 
@@ -57,15 +63,10 @@ static void task_free(kp_compiler_task_t *task)
 static void task_reply(kp_compiler_task_t *task, const kp_compiler_reply_t *reply, kp_handle_t code)
 {
     kp_compiler_connection_t *connection = task->connection;
-    if (reply->status != KP_OK)
-        connection->counts.refused++;
-    else if (reply->is_cached)
-        connection->counts.found++;
-    else
-        connection->counts.compiled++;
-    kp_compiler_reply(connection, task->transaction, reply, sizeof(*reply), code);
+    kp_transaction_t transaction = task->transaction;
     task_free(task);
-    kp_compiler_connection_watch(connection);
+    if (connection)
+        kp_compiler_answer(connection, transaction, reply, code);
 }
 
 static void task_fail(kp_compiler_task_t *task, kp_status_t status)
@@ -74,19 +75,15 @@ static void task_fail(kp_compiler_task_t *task, kp_status_t status)
     task_reply(task, &reply, KP_HANDLE_NONE);
 }
 
-/* Gives the client the entry's code. */
+/* Gives the client, if there is one, the entry's code. */
 static void task_deliver(kp_compiler_task_t *task, kp_compiler_entry_t *entry,
                          kp_compiler_reply_t *reply)
 {
-    int64_t code = kp_compiler_grant(task->connection, entry);
-    if (code < 0) {
-        task_fail(task, (kp_status_t)code);
-        return;
-    }
-    reply->status = KP_OK;
-    reply->artefact_size = entry->artefact_size;
-    reply->function = UINT32_MAX;
-    task_reply(task, reply, (kp_handle_t)code);
+    kp_compiler_connection_t *connection = task->connection;
+    kp_transaction_t transaction = task->transaction;
+    task_free(task);
+    if (connection)
+        kp_compiler_deliver(connection, transaction, entry, reply);
 }
 
 static bool task_find(kp_compiler_task_t *task)
@@ -101,164 +98,92 @@ static bool task_find(kp_compiler_task_t *task)
 
 /* ---- workers ---- */
 
-/* A process of our own program with one end of a channel, and nothing else. */
-static kp_status_t worker_make(kp_compiler_service_t *service, kp_handle_t *process,
-                               kp_handle_t *control)
-{
-    static const char text[] = "compiler\0" KP_COMPILER_WORKER_ARGUMENT "\0control";
-    kp_handle_t startup[2], ends[2];
-    kp_status_t status = kp_channel_create(startup);
-    if (status != KP_OK)
-        return status;
-    status = kp_channel_create(ends);
-    if (status == KP_OK) {
-        const kp_startup_header_t head = {
-            .magic = KP_STARTUP_MAGIC, .argument_count = 2, .handle_count = 1};
-        status =
-            kp_message_send_with(startup[0], &head, sizeof(head), text, sizeof(text), &ends[1], 1);
-        if (status != KP_OK) {
-            close_handle(&ends[0]);
-            close_handle(&ends[1]);
-        }
-    }
-    int64_t made = status;
-    if (status == KP_OK) {
-        const kp_process_create_t options = {
-            .code = service->program, .startup = startup[1], .name = "compiler-worker"};
-        made = kp_process_create(service->job, &options);
-        if (made > 0)
-            startup[1] = KP_HANDLE_NONE;
-        else
-            close_handle(&ends[0]);
-    }
-    close_handle(&startup[0]);
-    close_handle(&startup[1]);
-    if (made < 0)
-        return (kp_status_t)made;
-    *process = (kp_handle_t)made;
-    *control = ends[0];
-    status = kp_process_start(*process);
-    if (status != KP_OK) {
-        close_handle(process);
-        close_handle(control);
-    }
-    return status;
-}
-
-/* The worker's artefact becomes code, and everybody's. */
-static void task_result(kp_compiler_task_t *task, kp_compiler_reply_t *reply, kp_handle_t vmo)
-{
-    kp_compiler_service_t *service = task->service;
-    kp_wasm_code_header_t header;
-    uint64_t bytes = ((uint64_t)reply->artefact_size + KP_PAGE_SIZE - 1) & ~(KP_PAGE_SIZE - 1ull);
-    kp_status_t status = kp_vmo_size(vmo) == (int64_t)bytes ? KP_OK : KP_ERR_PROCESS_DEAD;
-    if (status == KP_OK)
-        status = kp_compiler_cache_reserve(&service->cache, bytes);
-    int64_t code = status;
-    if (status == KP_OK)
-        code = kp_code_create(service->authority, vmo);
-    /* Nobody can change it any more: now it can be looked at. */
-    if (code > 0) {
-        status = kp_vmo_read(vmo, 0, &header, sizeof(header));
-        if (status != KP_OK ||
-            !kp_compiler_artefact_check(&header, reply->artefact_size, &task->request))
-            status = KP_ERR_PROCESS_DEAD;
-    } else {
-        status = (kp_status_t)code;
-    }
-    (void)kp_handle_close(vmo);
-    kp_compiler_entry_t *entry = NULL;
-    if (status == KP_OK) {
-        entry =
-            kp_compiler_cache_add(&service->cache, &task->key, (kp_handle_t)code,
-                                  reply->artefact_size, bytes, &task->connection->client->account);
-        status = entry ? KP_OK : KP_ERR_NO_MEMORY;
-    }
-    if (status == KP_OK) {
-        task_deliver(task, entry, reply);
-        return;
-    }
-    if (code > 0)
-        (void)kp_handle_close((kp_handle_t)code);
-    task_fail(task, status);
-}
-
 static void tasks_pump(kp_compiler_service_t *service);
 
 static void on_worker(void *context, kp_handle_t control, kp_signals_t observed)
 {
     kp_compiler_task_t *task = context;
     kp_compiler_service_t *service = task->service;
+    kp_compiler_answer_t answer;
     (void)observed;
-    kp_status_t status = kp_message_receive(control, &service->message);
-    if (status == KP_ERR_SHOULD_WAIT)
+    if (!kp_compiler_worker_answer(service, control, &answer))
         return;
-    const kp_compiler_reply_t *sent = kp_message_as(&service->message, sizeof(*sent));
-    if (status != KP_OK || !sent) {
-        task_fail(task, task->is_late ? KP_ERR_TIMED_OUT : KP_ERR_PROCESS_DEAD);
+    kp_compiler_entry_t *entry = NULL;
+    kp_status_t status = answer.reply.status;
+    if (!answer.is_alive && task->is_late)
+        status = KP_ERR_TIMED_OUT;
+    if (status == KP_OK)
+        status = answer.artefact == KP_HANDLE_NONE
+                     ? KP_ERR_PROCESS_DEAD
+                     : kp_compiler_artefact_take(service, &answer, &task->request, NULL, &task->key,
+                                                 &task->client->account, &entry);
+    close_handle(&answer.artefact);
+    if (status == KP_OK) {
+        task->client->completed += task->is_background;
+        kp_compiler_sessions_retire(service, &task->key);
+        task_deliver(task, entry, &answer.reply);
     } else {
-        kp_compiler_reply_t reply = *sent;
-        kp_handle_t vmo = kp_message_take(&service->message, 0);
-        kp_compiler_reply_clean(&reply);
-        if (reply.status == KP_OK && vmo != KP_HANDLE_NONE) {
-            task_result(task, &reply, vmo);
-        } else {
-            close_handle(&vmo);
-            if (reply.status == KP_OK)
-                reply.status = KP_ERR_PROCESS_DEAD;
-            task_reply(task, &reply, KP_HANDLE_NONE);
-        }
+        answer.reply.status = status;
+        task_reply(task, &answer.reply, KP_HANDLE_NONE);
     }
-    kp_message_clear(&service->message);
     tasks_pump(service);
 }
 
 static kp_status_t worker_start(kp_compiler_task_t *task)
 {
     kp_compiler_service_t *service = task->service;
-    kp_handle_t process, control;
-    kp_status_t status = worker_make(service, &process, &control);
+    kp_compiler_request_t order = task->request;
+    order.ordinal = KP_COMPILER_COMPILE;
+    kp_status_t status =
+        kp_compiler_worker_start(service, task->is_background ? KP_BAND_BACKGROUND : KP_BAND_NORMAL,
+                                 &order, task->module, &task->worker);
+    if (status == KP_OK) {
+        status = kp_loop_watch(&service->loop, task->worker.control,
+                               KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED, on_worker, task);
+        if (status != KP_OK)
+            kp_compiler_worker_end(&task->worker);
+    }
     if (status != KP_OK)
         return status;
-    int64_t module =
-        kp_handle_duplicate(task->module, KP_RIGHT_READ | KP_RIGHT_MAP | KP_RIGHT_TRANSFER);
-    kp_handle_t moved = module > 0 ? (kp_handle_t)module : KP_HANDLE_NONE;
-    status = module < 0 ? (kp_status_t)module
-                        : kp_message_send_with(control, &task->request, sizeof(task->request), NULL,
-                                               0, &moved, 1);
-    if (status == KP_OK) {
-        moved = KP_HANDLE_NONE;
-        status = kp_loop_watch(&service->loop, control, KP_SIGNAL_READABLE | KP_SIGNAL_PEER_CLOSED,
-                               on_worker, task);
-    }
-    if (status != KP_OK) {
-        close_handle(&moved);
-        (void)kp_process_kill(process);
-        close_handle(&process);
-        close_handle(&control);
-        return status;
-    }
-    task->process = process;
-    task->control = control;
     task->state = KP_COMPILER_WORKING;
     task->started = kp_now();
+    kp_compiler_watch_set(service);
+    if (task->is_background) {
+        service->background_workers++;
+        return KP_OK;
+    }
+    task->client->workers++;
     task->connection->workers++;
-    task->connection->client->workers++;
     service->workers++;
     service->large_workers += task->request.module_size > KP_COMPILER_LARGE;
-    if (!kp_loop_timer_is_set(&service->watch))
-        kp_loop_timer_set(&service->loop, &service->watch, kp_now() + WATCH_EVERY);
     return KP_OK;
 }
 
-/* Is somebody compiling the same already? Then its result is waited for. */
-static bool is_in_work(const kp_compiler_service_t *service, const kp_compiler_key_t *key)
+/* Is somebody compiling the same already? Then its result is waited for; and somebody waits for it now. */
+static bool joins_work(const kp_compiler_task_t *task)
 {
-    for (const kp_compiler_task_t *each = service->tasks; each; each = each->next) {
-        if (each->state == KP_COMPILER_WORKING && memcmp(&each->key, key, sizeof(*key)) == 0)
-            return true;
+    for (kp_compiler_task_t *each = task->service->tasks; each; each = each->next) {
+        if (each->state != KP_COMPILER_WORKING ||
+            memcmp(&each->key, &task->key, sizeof(each->key)) != 0)
+            continue;
+        if (each->is_background && !task->is_background && !each->is_urgent)
+            each->is_urgent = kp_compiler_worker_band(&each->worker, KP_BAND_NORMAL) == KP_OK;
+        return true;
     }
     return false;
+}
+
+/* May it have a worker now, as far as numbers go? */
+static bool has_room(const kp_compiler_task_t *task)
+{
+    const kp_compiler_service_t *service = task->service;
+    if (task->is_background)
+        return service->background_workers < KP_COMPILER_BACKGROUND_WORKERS;
+
+    return service->workers < KP_COMPILER_WORKERS &&
+           task->client->workers < KP_COMPILER_CLIENT_WORKERS &&
+           (task->request.module_size <= KP_COMPILER_LARGE ||
+            service->large_workers < KP_COMPILER_LARGE_WORKERS);
 }
 
 /* Of the tasks that wait and may have a worker: the oldest of the client that has fewest. */
@@ -267,13 +192,9 @@ static kp_compiler_task_t *task_pick(const kp_compiler_service_t *service)
     kp_compiler_task_t *best = NULL;
     for (kp_compiler_task_t *each = service->tasks; each; each = each->next) {
         /* NOLINTNEXTLINE: a task that was freed has left the list */
-        bool is_large = each->request.module_size > KP_COMPILER_LARGE;
-        if (each->state != KP_COMPILER_WAITING ||
-            each->connection->client->workers >= KP_COMPILER_CLIENT_WORKERS ||
-            (is_large && service->large_workers >= KP_COMPILER_LARGE_WORKERS) ||
-            is_in_work(service, &each->key))
+        if (each->state != KP_COMPILER_WAITING || joins_work(each) || !has_room(each))
             continue;
-        if (!best || each->connection->client->workers < best->connection->client->workers)
+        if (!best || each->client->workers < best->client->workers)
             best = each;
     }
     return best;
@@ -282,7 +203,7 @@ static kp_compiler_task_t *task_pick(const kp_compiler_service_t *service)
 static void tasks_pump(kp_compiler_service_t *service)
 {
     kp_compiler_task_t *task;
-    while (service->workers < KP_COMPILER_WORKERS && (task = task_pick(service))) {
+    while ((task = task_pick(service))) {
         if (task_find(task)) /* made while it waited */
             continue;
         kp_status_t status = worker_start(task);
@@ -291,27 +212,52 @@ static void tasks_pump(kp_compiler_service_t *service)
     }
 }
 
+void kp_compiler_watch_set(kp_compiler_service_t *service)
+{
+    if (!kp_loop_timer_is_set(&service->watch))
+        kp_loop_timer_set(&service->loop, &service->watch, kp_now() + WATCH_EVERY);
+}
+
+bool kp_compiler_is_late(const kp_compiler_request_t *request, kp_time_t started, uint64_t used)
+{
+    kp_time_t limit = TIME_BASE + TIME_EACH_MIB * (request->module_size >> 20);
+    return kp_now() - started > limit * PATIENCE || used > (uint64_t)limit;
+}
+
 void kp_compiler_tasks_watch(void *context)
 {
     kp_compiler_service_t *service = context;
     for (kp_compiler_task_t *task = service->tasks; task; task = task->next) {
-        if (task->state != KP_COMPILER_WORKING)
+        if (task->state != KP_COMPILER_WORKING || task->is_late ||
+            !kp_compiler_is_late(&task->request, task->started,
+                                 kp_compiler_worker_time(&task->worker)))
             continue;
-        kp_process_info_t info;
-        kp_time_t limit = TIME_BASE + TIME_EACH_MIB * (task->request.module_size >> 20);
-        bool is_late =
-            kp_now() - task->started > limit * PATIENCE ||
-            (kp_process_info(task->process, &info) == KP_OK && info.cpu_time_ns > (uint64_t)limit);
-        if (is_late && !task->is_late) {
-            task->is_late = true;
-            (void)kp_process_kill(task->process); /* its channel tells on_worker */
-        }
+        task->is_late = true;
+        (void)kp_process_kill(task->worker.process); /* its channel tells on_worker */
     }
-    if (service->workers > 0)
-        kp_loop_timer_set(&service->loop, &service->watch, kp_now() + WATCH_EVERY);
+    kp_compiler_sessions_watch(service);
+    tasks_pump(service);
+    if (service->workers > 0 || service->background_workers > 0 || service->session_workers > 0)
+        kp_compiler_watch_set(service);
 }
 
 /* ---- the beginning of a task ---- */
+
+/* Opens the module for its client instead of compiling it. False: there are too many open. */
+static bool task_open(kp_compiler_task_t *task)
+{
+    kp_compiler_connection_t *connection = task->connection;
+    kp_transaction_t transaction = task->transaction;
+    uint32_t number =
+        kp_compiler_session_open(connection, &task->request, &task->key, task->module);
+    if (number == 0)
+        return false;
+    task->module = KP_HANDLE_NONE;
+    const kp_compiler_reply_t reply = {.status = KP_OK, .function = UINT32_MAX, .module = number};
+    task_free(task);
+    kp_compiler_answer(connection, transaction, &reply, KP_HANDLE_NONE);
+    return true;
+}
 
 void kp_compiler_tasks_slice(void *context)
 {
@@ -336,7 +282,7 @@ void kp_compiler_tasks_slice(void *context)
     if (task->hashed == task->request.module_size) {
         kp_sha256_end(&task->hash, task->key.module);
         task->state = KP_COMPILER_WAITING;
-        if (!task_find(task))
+        if (!task_find(task) && !(task->request.ordinal == KP_COMPILER_OPEN && task_open(task)))
             tasks_pump(service);
         return;
     }
@@ -367,6 +313,50 @@ static kp_status_t module_copy(kp_handle_t module, uint32_t size, kp_handle_t *o
     return kp_vmo_seal((kp_handle_t)copy, KP_VMO_SEAL_WRITE | KP_VMO_SEAL_RESIZE);
 }
 
+static void task_add(kp_compiler_task_t *task)
+{
+    task->client->pending += task->request.module_size;
+    task->service->pending += task->request.module_size;
+    kp_compiler_task_t **link = &task->service->tasks;
+    while (*link)
+        link = &(*link)->next;
+    *link = task;
+}
+
+bool kp_compiler_task_complete(kp_compiler_connection_t *connection,
+                               const kp_compiler_request_t *request, const kp_compiler_key_t *key,
+                               kp_handle_t module)
+{
+    kp_compiler_job_t *client = connection->client;
+    kp_compiler_service_t *service = connection->service;
+    if (kp_compiler_cache_find(&service->cache, key))
+        return true;
+    for (const kp_compiler_task_t *each = service->tasks; each; each = each->next) {
+        if (each->is_background && memcmp(&each->key, key, sizeof(*key)) == 0)
+            return true;
+    }
+    if (client->whole >= KP_COMPILER_CLIENT_BACKGROUND ||
+        client->pending + request->module_size > KP_COMPILER_CLIENT_PENDING_BYTES ||
+        service->pending + request->module_size > KP_COMPILER_PENDING_BYTES)
+        return false;
+    kp_compiler_task_t *task = calloc(1, sizeof(*task));
+    int64_t copy = task ? kp_handle_duplicate(module, KP_RIGHTS_SAME) : 0;
+    if (copy <= 0) {
+        free(task);
+        return false;
+    }
+    task->service = service;
+    task->client = client;
+    task->request = *request;
+    task->key = *key;
+    task->module = (kp_handle_t)copy;
+    task->state = KP_COMPILER_WAITING;
+    task->is_background = true;
+    client->whole++;
+    task_add(task);
+    return true;
+}
+
 void kp_compiler_task_start(kp_compiler_connection_t *connection, kp_transaction_t transaction,
                             const kp_compiler_request_t *request, kp_handle_t module)
 {
@@ -380,19 +370,16 @@ void kp_compiler_task_start(kp_compiler_connection_t *connection, kp_transaction
     }
     task->service = service;
     task->connection = connection;
+    task->client = connection->client;
     task->transaction = transaction;
     task->request = *request;
     task->key.version = (uint32_t)KP_WASM_CODE_VERSION << 16 | (uint32_t)KP_WASM_LAYOUT_VERSION;
     task->key.cpu = request->cpu;
     task->key.flags = request->flags;
+    task->key.count = UINT32_MAX;
     kp_sha256_begin(&task->hash);
     connection->requests++;
-    connection->client->pending += request->module_size;
-    service->pending += request->module_size;
-    kp_compiler_task_t **link = &service->tasks;
-    while (*link)
-        link = &(*link)->next;
-    *link = task;
+    task_add(task);
     kp_status_t status = KP_ERR_QUOTA;
     if (connection->client->pending <= KP_COMPILER_CLIENT_PENDING_BYTES &&
         service->pending <= KP_COMPILER_PENDING_BYTES)

@@ -18,38 +18,23 @@ uint32_t kp_wasm_cpu_features(void)
     return 0;
 }
 
-static void reply_error(kp_compiler_reply_t *reply, const kp_wasm_error_t *error)
+static kp_status_t decode(const void *bytes, const kp_compiler_request_t *request,
+                          kp_wasm_module_t **module, kp_wasm_error_t *error)
 {
-    if (error->kind == KP_WASM_ERROR_NONE)
-        return;
-    reply->offset = error->offset;
-    reply->function = error->function;
-    reply->text_size = (uint32_t)kp_wasm_error_print(error, reply->text, sizeof(reply->text));
-}
-
-static kp_status_t compile(const void *bytes, const kp_compiler_request_t *request,
-                           kp_compiler_reply_t *reply, kp_wasm_artefact_t *artefact)
-{
-    kp_wasm_error_t error = {.function = KP_WASM_NO_FUNCTION};
     kp_wasm_options_t decode = kp_wasm_options_init(kp_wasm_heap);
     decode.limits.module_bytes = KP_COMPILER_MODULE_BYTES_MAX;
     decode.limits.metadata_bytes = METADATA_BYTES_MAX;
-    kp_wasm_module_t *module;
-    kp_status_t status =
-        kp_wasm_module_decode(bytes, request->module_size, &decode, &module, &error);
-    if (status == KP_OK) {
-        const kp_wasm_compile_options_t options = {
-            .allocator = kp_wasm_heap,
-            .flags = request->flags,
-            .cpu = request->cpu,
-            .code_maximum = KP_COMPILER_CODE_BYTES_MAX,
-        };
-        status = kp_wasm_compile(module, &options, artefact, &error);
-        kp_wasm_module_destroy(module);
-    }
-    if (status != KP_OK)
-        reply_error(reply, &error);
-    return status;
+    return kp_wasm_module_decode(bytes, request->module_size, &decode, module, error);
+}
+
+static kp_wasm_compile_options_t options_of(const kp_compiler_request_t *request)
+{
+    return (kp_wasm_compile_options_t){
+        .allocator = kp_wasm_heap,
+        .flags = request->flags,
+        .cpu = request->cpu,
+        .code_maximum = KP_COMPILER_CODE_BYTES_MAX,
+    };
 }
 
 /* Into a VMO of its own, by the kernel's copy: a mapping that could write it must not exist. */
@@ -66,25 +51,67 @@ static kp_status_t publish(const kp_wasm_artefact_t *artefact, kp_handle_t *out)
     return status;
 }
 
-static kp_status_t work(kp_message_t *message, kp_compiler_reply_t *reply, kp_handle_t *code)
+/* The artefact counts when the status is OK, the error else. False: nobody is there. */
+static bool answer(kp_handle_t control, kp_compiler_reply_t *reply,
+                   const kp_wasm_artefact_t *artefact, const kp_wasm_error_t *error)
 {
-    const kp_compiler_request_t *sent = kp_message_as(message, sizeof(*sent));
-    kp_handle_t vmo = kp_message_take(message, 0);
-    if (!sent || vmo == KP_HANDLE_NONE)
-        return KP_ERR_PROTOCOL;
-    const kp_compiler_request_t request = *sent;
-    kp_vmo_buffer_t module;
-    kp_status_t status = kp_vmo_buffer_map(&module, vmo, request.module_size, false);
-    if (status != KP_OK)
-        return status;
-    kp_time_t start = kp_now();
+    kp_handle_t code = KP_HANDLE_NONE;
+    if (reply->status == KP_OK) {
+        reply->artefact_size = (uint32_t)artefact->size;
+        reply->status = publish(artefact, &code);
+    } else if (error->kind != KP_WASM_ERROR_NONE) {
+        reply->offset = error->offset;
+        reply->function = error->function;
+        reply->text_size = (uint32_t)kp_wasm_error_print(error, reply->text, sizeof(reply->text));
+    }
+    kp_status_t status = kp_message_send_with(control, reply, sizeof(*reply), NULL, 0, &code,
+                                              code != KP_HANDLE_NONE);
+    if (status != KP_OK && code != KP_HANDLE_NONE)
+        (void)kp_handle_close(code);
+    return status == KP_OK;
+}
+
+/* The whole module. */
+static void compile(kp_handle_t control, const kp_compiler_request_t *request, const void *bytes)
+{
+    kp_compiler_reply_t reply = {.function = KP_WASM_NO_FUNCTION};
+    const kp_wasm_compile_options_t options = options_of(request);
+    kp_wasm_error_t error = {.function = KP_WASM_NO_FUNCTION};
     kp_wasm_artefact_t artefact;
-    status = compile(module.bytes, &request, reply, &artefact);
-    reply->compile_ns = (uint64_t)(kp_now() - start);
-    if (status != KP_OK)
-        return status;
-    reply->artefact_size = (uint32_t)artefact.size;
-    return publish(&artefact, code); /* the process ends: nothing need be freed */
+    kp_wasm_module_t *module;
+    kp_time_t start = kp_now();
+    reply.status = decode(bytes, request, &module, &error);
+    if (reply.status == KP_OK)
+        reply.status = kp_wasm_compile(module, &options, &artefact, &error);
+    reply.compile_ns = (uint64_t)(kp_now() - start);
+    (void)answer(control, &reply, &artefact, &error); /* the process ends: nothing need be freed */
+}
+
+/* Functions, as they are asked for, until nobody is there to ask. */
+static void serve(kp_handle_t control, const kp_compiler_request_t *request, const void *bytes,
+                  kp_message_t *message)
+{
+    kp_wasm_compile_options_t options = options_of(request);
+    kp_wasm_error_t wrong = {.function = KP_WASM_NO_FUNCTION};
+    kp_wasm_artefact_t artefact = {0};
+    kp_wasm_module_t *module;
+    options.flags |= KP_WASM_COMPILE_LAZY;
+    const kp_status_t decoded = decode(bytes, request, &module, &wrong);
+    bool goes_on = true;
+    while (goes_on && kp_message_receive_wait(control, message, KP_TIME_INFINITE) == KP_OK) {
+        const kp_compiler_functions_t *sent = kp_message_as(message, sizeof(*sent));
+        if (!sent)
+            return;
+        kp_time_t start = kp_now();
+        kp_compiler_reply_t reply = {.status = decoded, .function = KP_WASM_NO_FUNCTION};
+        kp_wasm_error_t error = wrong;
+        if (decoded == KP_OK)
+            reply.status = kp_wasm_compile_range(module, &options, sent->first, sent->count,
+                                                 &artefact, &error);
+        reply.compile_ns = (uint64_t)(kp_now() - start);
+        goes_on = answer(control, &reply, &artefact, &error);
+        kp_wasm_artefact_free(&artefact);
+    }
 }
 
 int kp_compiler_worker_run(void)
@@ -94,11 +121,21 @@ int kp_compiler_worker_run(void)
     if (control == KP_HANDLE_NONE ||
         kp_message_receive_wait(control, &message, KP_TIME_INFINITE) != KP_OK)
         return 1;
-    kp_compiler_reply_t reply = {.function = KP_WASM_NO_FUNCTION};
-    kp_handle_t code = KP_HANDLE_NONE;
-    reply.status = work(&message, &reply, &code);
-    return kp_message_send_with(control, &reply, sizeof(reply), NULL, 0, &code,
-                                code != KP_HANDLE_NONE) == KP_OK
-               ? 0
-               : 1;
+    const kp_compiler_request_t *sent = kp_message_as(&message, sizeof(*sent));
+    kp_handle_t vmo = kp_message_take(&message, 0);
+    kp_vmo_buffer_t module;
+    if (!sent || vmo == KP_HANDLE_NONE)
+        return 1;
+    const kp_compiler_request_t request = *sent;
+    kp_status_t status = kp_vmo_buffer_map(&module, vmo, request.module_size, false);
+    if (status != KP_OK) {
+        kp_compiler_reply_t reply = {.status = status, .function = KP_WASM_NO_FUNCTION};
+        const kp_wasm_error_t error = {.kind = KP_WASM_ERROR_NONE};
+        (void)answer(control, &reply, NULL, &error);
+    } else if (request.ordinal == KP_COMPILER_OPEN) {
+        serve(control, &request, module.bytes, &message);
+    } else {
+        compile(control, &request, module.bytes);
+    }
+    return 0;
 }

@@ -164,8 +164,11 @@ static bool options_valid(const kp_user_program_t *program)
 {
     uint64_t bytes;
     const char *tier = program->tier, *fuel = program->fuel, *memory = program->memory_maximum;
+    const char *compile = program->compile;
     if (tier && strcmp(tier, "compile") != 0 && strcmp(tier, "interpret") != 0)
         kp_kpio_say("--tier takes compile or interpret, not \"%s\"", tier);
+    else if (compile && strcmp(compile, "eager") != 0 && strcmp(compile, "lazy") != 0)
+        kp_kpio_say("--compile takes eager or lazy, not \"%s\"", compile);
     else if (fuel && (fuel[0] == '\0' || fuel[strspn(fuel, "0123456789")] != '\0'))
         kp_kpio_say("--fuel takes a number, not \"%s\"", fuel);
     else if (memory && !read_bytes(memory, &bytes))
@@ -184,6 +187,8 @@ static bool add_arguments(archive_t *archive, const kp_user_program_t *program, 
     bool good = text != NULL;
     if (good && program->tier)
         good = append(text, &used, "--tier") && append(text, &used, program->tier);
+    if (good && program->compile)
+        good = append(text, &used, "--compile") && append(text, &used, program->compile);
     if (good && program->fuel)
         good = append(text, &used, "--fuel") && append(text, &used, program->fuel);
     if (good && program->memory_maximum) {

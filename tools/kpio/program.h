@@ -12,6 +12,7 @@
 typedef struct kp_user_program {
     const char *path;             /* of the module */
     const char *tier, *fuel;      /* texts of the options; NULL: not given */
+    const char *compile;          /* "eager", "lazy" */
     const char *input;            /* file, "-": standard input; NULL: none */
     const char *memory_maximum;   /* "64M" */
     kp_option_list_t environment; /* NAME=VALUE */

@@ -189,6 +189,9 @@ int kp_kpio_run(int count, char **arguments)
          &program.memory_maximum, 0, 0},
         {"--tier", 0, KP_OPTION_TEXT, "compile|interpret",
          "of the program (compiled where there is a compiler)", &program.tier, 0, 0},
+        {"--compile", 0, KP_OPTION_TEXT, "eager|lazy",
+         "all at once, or functions at their first call (large programs lazily)", &program.compile,
+         0, 0},
         {"--verbose", 'v', KP_OPTION_FLAG, NULL,
          "says which accelerator was chosen and why; with --program, the system's log",
          &guest.verbose, 0, 0},
@@ -213,9 +216,11 @@ int kp_kpio_run(int count, char **arguments)
         kp_kpio_say("usage: %s; --machine is qemu, or hosted without a URL", set.usage);
         return KP_KPIO_USAGE;
     }
-    if (!program.path && (program.tier || program.fuel || program.input || program.memory_maximum ||
-                          program.environment.count || program.files.count)) {
-        kp_kpio_say("--env, --file, --stdin, --fuel, --max-memory and --tier are for --program");
+    if (!program.path &&
+        (program.tier || program.compile || program.fuel || program.input ||
+         program.memory_maximum || program.environment.count || program.files.count)) {
+        kp_kpio_say(
+            "--env, --file, --stdin, --fuel, --max-memory, --tier and --compile are for --program");
         return KP_KPIO_USAGE;
     }
     if (program.path && (guest.screenshot || guest.marks || root)) {

@@ -1,5 +1,5 @@
 /* The specification suites on KPIO: a native program that runs as a system's shell. Words of the kernel's command
-   line: engine=interpret|compile suite=DIRECTORY features=2|all expect=LIST only=FILE. */
+   line: engine=interpret|compile|lazy suite=DIRECTORY features=2|all expect=LIST only=FILE. */
 #include <stdio.h>
 #include <string.h>
 
@@ -42,6 +42,8 @@ int main(int argc, char **argv)
         return kp_spec_store_main(count, arguments, &kp_spec_interpreted);
     if (strcmp(engine, "compile") == 0)
         return kp_spec_store_main(count, arguments, &kp_spec_kpio_compiled);
+    if (strcmp(engine, "lazy") == 0)
+        return kp_spec_store_main(count, arguments, &kp_spec_kpio_lazy);
     printf("not ok spec: no engine %s\n", engine);
     return 2;
 }

@@ -39,7 +39,7 @@ for suite in $suites; do
     features=all
     [ "$suite" = 2022-11 ] && features=2
     for engine in $engines; do
-        list=$here/expect/$engine-$suite.list expect=
+        list=$here/expect/${engine/lazy/compile}-$suite.list expect=
         rm -f "$work/suite.tar"
         tar --format=ustar --sort=name --owner=0 --group=0 -C build/spec -cf "$work/suite.tar" "$suite"
         if [ -r "$list" ]; then

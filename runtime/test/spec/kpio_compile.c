@@ -1,85 +1,152 @@
-/* The compiled tier of the suites on KPIO: each module is compiled by the compiler service. What the features of the
-   suite do not allow is refused here, since the service knows all features. */
+/* The compiled tier of the suites on KPIO: each module is compiled by the compiler service, whole or function by
+   function. What the features of the suite do not allow is refused here, since the service knows all features. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/compile/code.h"
 #include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
 #include "runtime/test/spec/kpio_compile.h"
-#include "services/compiler/client.h"
+#include "services/compiler/obtain.h"
 
 #define PATIENCE (120 * (kp_time_t)1000000000)
 
+/* A module that is open has a connection of its own, which closes it; a job has only so many of these, so that files with
+   more modules have the others compiled whole. */
+enum { OPEN_MAX = 48 };
+
 typedef struct made {
     struct made *next;
-    kp_wasm_code_t *code;
-    kp_compiler_code_t artefact;
+    kp_compiler_client_t compiler;
+    bool is_open;
+    kp_handle_t file;
+    kp_compiler_module_t module;
 } made_t;
 
-static kp_compiler_client_t compiler;
+static kp_handle_t service;
+static kp_compiler_client_t common;
+static unsigned open_count;
 static made_t *all;
 
-static bool connect(void)
+static void made_free(made_t *made)
 {
-    if (compiler.service != KP_HANDLE_NONE)
-        return true;
-    kp_handle_t service = kp_startup_take("svc:compiler");
-    return service != KP_HANDLE_NONE && kp_compiler_connect(&compiler, service) == KP_OK;
+    kp_compiler_discard(&made->module);
+    if (made->is_open)
+        open_count--;
+    kp_compiler_disconnect(&made->compiler);
+    if (made->file != KP_HANDLE_NONE)
+        (void)kp_handle_close(made->file);
+    free(made);
+}
+
+static kp_status_t file_make(const kp_wasm_module_t *module, kp_handle_t *file)
+{
+    int64_t vmo = kp_vmo_create(module->size ? module->size : 1);
+    if (vmo < 0)
+        return (kp_status_t)vmo;
+    *file = (kp_handle_t)vmo;
+    return module->size ? kp_vmo_write(*file, 0, module->bytes, module->size) : KP_OK;
+}
+
+static kp_status_t connect(void)
+{
+    if (service != KP_HANDLE_NONE)
+        return KP_OK;
+    service = kp_startup_take("svc:compiler");
+    return service != KP_HANDLE_NONE ? kp_compiler_connect(&common, service) : KP_ERR_NOT_FOUND;
 }
 
 static kp_status_t prepare(const kp_wasm_module_t *module, kp_wasm_allocator_t allocator,
-                           void **tier_module, kp_wasm_error_t *error)
+                           uint32_t lazy_bytes, void **tier_module, kp_wasm_error_t *error)
 {
+    const kp_compiler_options_t options = {
+        .allocator = allocator,
+        .flags = KP_WASM_COMPILE_FUEL | KP_WASM_COMPILE_INTERRUPT,
+        .cpu = kp_wasm_cpu_features(),
+        .patience = PATIENCE,
+        .lazy_bytes = open_count < OPEN_MAX ? lazy_bytes : 0,
+    };
     *tier_module = NULL;
     kp_status_t status = kp_wasm_module_validate(module, error);
     if (status != KP_OK)
         return status;
     made_t *made = calloc(1, sizeof *made);
-    if (!made || !connect()) {
-        free(made);
-        error->reason = "no compiler";
+    if (!made)
         return KP_ERR_NO_MEMORY;
-    }
     kp_compiler_reply_t reply;
-    status =
-        kp_compiler_compile(&compiler, module->bytes, (uint32_t)module->size,
-                            KP_WASM_COMPILE_FUEL | KP_WASM_COMPILE_INTERRUPT,
-                            kp_wasm_cpu_features(), kp_now() + PATIENCE, &made->artefact, &reply);
-    if (status == KP_OK) {
-        const uint8_t *artefact = (const uint8_t *)made->artefact.address;
-        status = kp_wasm_code_adopt(artefact, made->artefact.size, artefact + KP_WASM_CODE_PAGE,
-                                    module, allocator, &made->code);
+    kp_wasm_error_t ignored;
+    status = connect();
+    if (status == KP_OK && options.lazy_bytes) {
+        status = kp_compiler_connect(&made->compiler, service);
+        made->is_open = true;
+        open_count++;
     }
+    if (status == KP_OK)
+        status = file_make(module, &made->file);
+    if (status == KP_OK)
+        status =
+            kp_compiler_obtain(&made->module, &options, made->is_open ? &made->compiler : &common,
+                               made->file, module, &reply, &ignored);
     if (status != KP_OK) {
         error->reason = kp_status_text(status);
-        kp_compiler_code_release(&made->artefact);
-        free(made);
+        made_free(made);
         return status;
     }
     made->next = all;
     all = made;
-    *tier_module = made->code;
+    *tier_module = made->module.tier_module;
     return KP_OK;
+}
+
+static kp_status_t prepare_whole(const kp_wasm_module_t *module, kp_wasm_allocator_t allocator,
+                                 void **tier_module, kp_wasm_error_t *error)
+{
+    return prepare(module, allocator, 0, tier_module, error);
+}
+
+static kp_status_t prepare_lazy(const kp_wasm_module_t *module, kp_wasm_allocator_t allocator,
+                                void **tier_module, kp_wasm_error_t *error)
+{
+    return prepare(module, allocator, 1, tier_module, error);
 }
 
 static void discard(void *tier_module)
 {
     for (made_t **link = &all; *link; link = &(*link)->next) {
         made_t *made = *link;
-        if (made->code != tier_module)
+        if (made->module.tier_module != tier_module)
             continue;
         *link = made->next;
-        kp_wasm_code_unload(made->code);
-        kp_compiler_code_release(&made->artefact);
-        free(made);
+        made_free(made);
         return;
     }
 }
 
+/* Modules of which all is there already are not lazy. */
+static kp_status_t attach_any(kp_wasm_instance_t *instance, void *tier_module)
+{
+    const made_t *made = all;
+    while (made && made->module.tier_module != tier_module)
+        made = made->next;
+    return made ? made->module.tier->attach(instance, tier_module) : KP_ERR_INVALID_ARGUMENT;
+}
+
+static kp_status_t resolve_any(kp_wasm_funcinst_t *function)
+{
+    return kp_wasm_lazy_tier.resolve(function);
+}
+
+static const kp_wasm_tier_t any = {.name = "lazy", .attach = attach_any, .resolve = resolve_any};
+
 const kp_spec_tier_t kp_spec_kpio_compiled = {
     .name = "compile",
     .tier = &kp_wasm_compiled_tier,
-    .prepare = prepare,
+    .prepare = prepare_whole,
+    .discard = discard,
+};
+
+const kp_spec_tier_t kp_spec_kpio_lazy = {
+    .name = "lazy",
+    .tier = &any,
+    .prepare = prepare_lazy,
     .discard = discard,
 };

@@ -1,9 +1,10 @@
-/* The tier that asks the compiler service, for kpio.c. */
+/* The tiers that ask the compiler service, for kpio.c: whole modules, and each function when it is first called. */
 #ifndef KP_RUNTIME_TEST_SPEC_KPIO_COMPILE_H
 #define KP_RUNTIME_TEST_SPEC_KPIO_COMPILE_H
 
 #include "runtime/instance/test/spec_store.h"
 
 extern const kp_spec_tier_t kp_spec_kpio_compiled;
+extern const kp_spec_tier_t kp_spec_kpio_lazy;
 
 #endif

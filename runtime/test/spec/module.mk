@@ -10,7 +10,7 @@ TEST_SCRIPTS += runtime/test/spec/run
 
 # On KPIO itself: kpio.sh makes a boot archive of its own, of this program and a suite.
 spec_kpio_SRC = $(addprefix runtime/test/spec/,kpio.c kpio_compile.c files_archive.c) \
-    runtime/compile/code.c services/compiler/client.c $(SPEC_RUNNER_ANY_SRC) \
+    $(COMPILER_OBTAINED_SRC) $(SPEC_RUNNER_ANY_SRC) \
     runtime/interpret/test/interpreted_tier.c runtime/instance/test/spec_store.c $(RUNTIME_INTERPRET_SRC) \
     $(RUNTIME_INSTANCE_KPIO_SRC) $(RUNTIME_WASM_SRC)
 spec_kpio_STACK := 4

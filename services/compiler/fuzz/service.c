@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     kp_status_t status = kp_compiler_request_parse(bytes, part, size % 3, &request);
     MUST(status == KP_ERR_PROTOCOL || part == sizeof(request));
     MUST(status != KP_OK || request.module_size <= KP_COMPILER_MODULE_BYTES_MAX ||
-         request.ordinal == KP_COMPILER_INFO);
+         request.ordinal == KP_COMPILER_INFO || request.ordinal == KP_COMPILER_FUNCTIONS);
     bytes += part;
     size -= part;
     kp_compiler_reply_t reply = {0};
@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     memcpy(&reply, bytes, part);
     kp_wasm_code_header_t header = {0};
     memcpy(&header, bytes, size < sizeof(header) ? size : sizeof(header));
-    if (kp_compiler_artefact_check(&header, reply.artefact_size, &request))
+    if (kp_compiler_artefact_check(&header, reply.artefact_size, &request, NULL))
         MUST((uint64_t)header.code + header.code_size <= reply.artefact_size);
     kp_compiler_reply_clean(&reply);
     MUST(reply.status <= KP_OK && reply.text_size < sizeof(reply.text) &&

@@ -146,21 +146,35 @@ KP_TEST(artefacts_and_answers_are_checked)
                                    .code_size = 50,
                                    .size = 5000,
                                    .module_size = 100};
-    KP_EXPECT(kp_compiler_artefact_check(&right, 5000, &request));
+    KP_EXPECT(kp_compiler_artefact_check(&right, 5000, &request, NULL));
     kp_wasm_code_header_t wrong = right;
     wrong.cpu = 4;
-    KP_EXPECT(!kp_compiler_artefact_check(&wrong, 5000, &request));
+    KP_EXPECT(!kp_compiler_artefact_check(&wrong, 5000, &request, NULL));
     wrong = right;
     wrong.flags = 0;
-    KP_EXPECT(!kp_compiler_artefact_check(&wrong, 5000, &request));
+    KP_EXPECT(!kp_compiler_artefact_check(&wrong, 5000, &request, NULL));
     wrong = right;
     wrong.code_size = 905;
-    KP_EXPECT(!kp_compiler_artefact_check(&wrong, 5000, &request));
+    KP_EXPECT(!kp_compiler_artefact_check(&wrong, 5000, &request, NULL));
     wrong = right;
     wrong.version++;
-    KP_EXPECT(!kp_compiler_artefact_check(&wrong, 5000, &request));
-    KP_EXPECT(!kp_compiler_artefact_check(&right, 5001, &request));
-    KP_EXPECT(!kp_compiler_artefact_check(&right, 4095, &request));
+    KP_EXPECT(!kp_compiler_artefact_check(&wrong, 5000, &request, NULL));
+    KP_EXPECT(!kp_compiler_artefact_check(&right, 5001, &request, NULL));
+    KP_EXPECT(!kp_compiler_artefact_check(&right, 4095, &request, NULL));
+    /* Of some functions, and no others. */
+    const kp_compiler_functions_t functions = {KP_COMPILER_FUNCTIONS, 1, 5, 3};
+    KP_EXPECT(!kp_compiler_artefact_check(&right, 5000, &request, &functions));
+    kp_wasm_code_header_t part = right;
+    part.flags = 1 | KP_WASM_COMPILE_LAZY;
+    part.first_function = 5;
+    part.function_count = 3;
+    KP_EXPECT(kp_compiler_artefact_check(&part, 5000, &request, &functions));
+    KP_EXPECT(!kp_compiler_artefact_check(&part, 5000, &request, NULL));
+    part.function_count = 2;
+    KP_EXPECT(!kp_compiler_artefact_check(&part, 5000, &request, &functions));
+    part.function_count = 3;
+    part.first_function = 4;
+    KP_EXPECT(!kp_compiler_artefact_check(&part, 5000, &request, &functions));
 
     kp_compiler_reply_t reply = {.status = 77, .text_size = UINT32_MAX, .is_cached = 1};
     memset(reply.text, '\n', sizeof(reply.text));

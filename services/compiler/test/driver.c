@@ -258,7 +258,12 @@ static void test_requests(void)
         {{KP_COMPILER_COMPILE, 0, 0, 34}, 0, usual, KP_ERR_PEER_CLOSED},
         {{KP_COMPILER_COMPILE, 0, 0, 34}, 17, usual, KP_ERR_PEER_CLOSED},
         {{KP_COMPILER_INFO, 0, 0, 0}, 16, usual, KP_ERR_PEER_CLOSED},
-        {{3, 0, 0, 34}, 16, usual, KP_ERR_PEER_CLOSED},
+        {{KP_COMPILER_OPEN, 0, 0, sizeof(module_t)}, 16, usual, KP_OK},
+        {{KP_COMPILER_OPEN, 1u << 3, 0, 34}, 16, usual, KP_ERR_INVALID_ARGUMENT},
+        {{KP_COMPILER_OPEN, 0, 0, 34}, 16, 0, KP_ERR_PEER_CLOSED},
+        {{KP_COMPILER_FUNCTIONS, 1, 0, 1}, 16, 0, KP_ERR_INVALID_ARGUMENT},
+        {{KP_COMPILER_FUNCTIONS, 1, 0, 1}, 16, usual, KP_ERR_PEER_CLOSED},
+        {{5, 0, 0, 34}, 16, usual, KP_ERR_PEER_CLOSED},
         {{0, 0, 0, 0}, 16, 0, KP_ERR_PEER_CLOSED},
     };
     begin("hostile requests");
@@ -422,6 +427,210 @@ static void test_left(void)
     end();
 }
 
+/* ---- function by function ---- */
+
+/* FUNCTIONS functions without results, (i32.const N, drop) each; the last body is wrong when asked for. */
+enum { FUNCTIONS = 12 };
+
+static size_t module_of_functions(uint8_t *to, uint8_t number, bool is_wrong)
+{
+    static const uint8_t head[] = {0, 'a', 's', 'm',  1, 0, 0, 0,
+                                   1, 4,   1,   0x60, 0, 0, 3, FUNCTIONS + 1};
+    uint8_t *at = to;
+    memcpy(at, head, sizeof(head));
+    at += sizeof(head);
+    *at++ = FUNCTIONS;
+    memset(at, 0, FUNCTIONS);
+    at += FUNCTIONS;
+    *at++ = 10;
+    *at++ = 1 + FUNCTIONS * 6;
+    *at++ = FUNCTIONS;
+    for (unsigned i = 0; i < FUNCTIONS; i++) {
+        const uint8_t body[] = {5, 0, 0x41, number & 63, 0x1a, 0x0b};
+        memcpy(at, body, sizeof(body));
+        at += sizeof(body);
+    }
+    if (is_wrong)
+        at[-3] = 0xff; /* no instruction */
+    return (size_t)(at - to);
+}
+
+static kp_handle_t vmo_with(const void *bytes, size_t size)
+{
+    int64_t vmo = kp_vmo_create(size ? size : 1);
+    CHECK(vmo > 0 && kp_vmo_write((kp_handle_t)vmo, 0, bytes, size) == KP_OK);
+    return (kp_handle_t)vmo;
+}
+
+static kp_status_t open_module(kp_compiler_client_t *client, const void *bytes, size_t size,
+                               uint32_t *number, kp_compiler_code_t *code)
+{
+    kp_handle_t vmo = vmo_with(bytes, size);
+    kp_status_t status =
+        kp_compiler_open_vmo(client, vmo, (uint32_t)size, GUARDED, 0, PATIENCE, number, code, NULL);
+    (void)kp_handle_close(vmo);
+    return status;
+}
+
+static kp_status_t functions(kp_compiler_client_t *client, uint32_t *number, uint32_t first,
+                             uint32_t count, kp_compiler_code_t *code)
+{
+    return kp_compiler_functions(client, number, first, count, PATIENCE, code, NULL);
+}
+
+static void test_functions(void)
+{
+    begin("functions of an open module");
+    static uint8_t bytes[256];
+    size_t size = module_of_functions(bytes, 1, false);
+    kp_compiler_client_t one, two;
+    kp_compiler_code_t code, same, other;
+    kp_compiler_info_t counts;
+    uint32_t number = 0, number_two = 0, wrong;
+    CHECK(kp_compiler_connect(&one, service) == KP_OK &&
+          kp_compiler_connect(&two, service) == KP_OK);
+    CHECK(open_module(&one, bytes, size, &number, &code) == KP_OK && number > 0 && !code.address);
+    CHECK(open_module(&two, bytes, size, &number_two, &code) == KP_OK && number_two > 0);
+    CHECK(functions(&one, &number, 3, 2, &code) == KP_OK && number > 0 && !code.is_cached &&
+          code.address && code.size > KP_WASM_CODE_PAGE);
+    /* The same functions are the same code, for whoever asks; others are not. */
+    CHECK(functions(&two, &number_two, 3, 2, &same) == KP_OK && same.is_cached &&
+          koid_of(same.code) == koid_of(code.code));
+    CHECK(functions(&two, &number_two, 3, 1, &other) == KP_OK && !other.is_cached &&
+          koid_of(other.code) != koid_of(code.code));
+    CHECK(kp_compiler_ask_info(&one, PATIENCE, &counts) == KP_OK && counts.modules == 2 &&
+          counts.held > 0 && counts.compiled == 1);
+    kp_compiler_code_release(&code);
+    kp_compiler_code_release(&same);
+    kp_compiler_code_release(&other);
+    CHECK(functions(&one, &number, FUNCTIONS, 1, &code) == KP_ERR_INVALID_ARGUMENT);
+    CHECK(functions(&one, &number, 0, FUNCTIONS + 1, &code) == KP_ERR_INVALID_ARGUMENT);
+    CHECK(functions(&one, &number, 0, 0, &code) == KP_ERR_INVALID_ARGUMENT);
+    CHECK(functions(&one, &number, 2, UINT32_MAX, &code) == KP_ERR_INVALID_ARGUMENT);
+    wrong = number + 100;
+    CHECK(functions(&one, &wrong, 0, 1, &code) == KP_ERR_INVALID_ARGUMENT);
+    /* Whoever sends rubbish loses his connection, not his neighbours. */
+    const kp_compiler_functions_t request = {KP_COMPILER_FUNCTIONS, number, 0, 1};
+    int64_t event = kp_event_create();
+    CHECK(raw(one.channel, &request, sizeof(request), (kp_handle_t)event, PATIENCE) ==
+          KP_ERR_PEER_CLOSED);
+    CHECK(functions(&two, &number_two, 1, 1, &code) == KP_OK);
+    kp_compiler_code_release(&code);
+    kp_compiler_disconnect(&one);
+    kp_compiler_disconnect(&two);
+    end();
+
+    begin("bad modules that were opened");
+    CHECK(kp_compiler_connect(&one, service) == KP_OK);
+    size = module_of_functions(bytes, 2, true);
+    CHECK(open_module(&one, bytes, size, &number, &code) == KP_OK && number > 0);
+    CHECK(functions(&one, &number, 0, 2, &code) == KP_OK);
+    kp_compiler_code_release(&code);
+    CHECK(functions(&one, &number, FUNCTIONS - 1, 1, &code) == KP_ERR_BAD_FORMAT && number > 0);
+    CHECK(functions(&one, &number, 1, 1, &code) == KP_OK);
+    kp_compiler_code_release(&code);
+    size = module_of_functions(bytes, 2, false);
+    bytes[4] = 9;
+    CHECK(open_module(&one, bytes, size, &number, &code) == KP_OK && number > 0);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(functions(&one, &number, i, 1, &code) == KP_ERR_BAD_FORMAT);
+    kp_compiler_disconnect(&one);
+    end();
+}
+
+static uint32_t completed(kp_compiler_client_t *client)
+{
+    kp_compiler_info_t counts = {0};
+    CHECK(kp_compiler_ask_info(client, PATIENCE, &counts) == KP_OK);
+    return counts.completed;
+}
+
+/* What was opened is whole in the cache later: when its client has gone, and when he is quiet. */
+static void test_completed(void)
+{
+    begin("a second start finds what the first compiled lazily");
+    static uint8_t bytes[256];
+    kp_compiler_client_t first, second;
+    kp_compiler_code_t code, whole;
+    uint32_t number = 0;
+    CHECK(kp_compiler_connect(&second, service) == KP_OK);
+    for (uint8_t quiet = 0; quiet < 2; quiet++) {
+        size_t size = module_of_functions(bytes, (uint8_t)(10 + quiet), false);
+        uint32_t before = completed(&second);
+        CHECK(kp_compiler_connect(&first, service) == KP_OK);
+        CHECK(open_module(&first, bytes, size, &number, &code) == KP_OK && number > 0);
+        CHECK(functions(&first, &number, 1, 1, &code) == KP_OK && number > 0 && !code.is_cached);
+        if (!quiet) {
+            kp_compiler_code_release(&code);
+            kp_compiler_disconnect(&first);
+        }
+        for (number = 1; good && number > 0;) { /* what the other tests opened completes, too */
+            uint32_t now = completed(&second);
+            (void)kp_object_wait_many(NULL, 0, kp_now() + KP_NS_PER_MS);
+            if (now == before)
+                continue;
+            before = now;
+            CHECK(open_module(&second, bytes, size, &number, &whole) == KP_OK);
+            if (number == 0)
+                break;
+            kp_compiler_disconnect(&second);
+            CHECK(kp_compiler_connect(&second, service) == KP_OK);
+        }
+        CHECK(number == 0 && whole.is_cached && whole.address);
+        kp_compiler_code_release(&whole);
+        if (!quiet)
+            continue;
+        /* Who has it open still gets all of it with the next question, and has it no longer open. */
+        number = 1;
+        kp_compiler_code_release(&code);
+        CHECK(functions(&first, &number, 2, 1, &code) == KP_OK && number == 0 && code.is_cached);
+        kp_compiler_code_release(&code);
+        number = 1;
+        CHECK(functions(&first, &number, 2, 1, &code) == KP_ERR_INVALID_ARGUMENT);
+        kp_compiler_disconnect(&first);
+    }
+    kp_compiler_disconnect(&second);
+    end();
+}
+
+/* More modules than workers, each asked for something again and again. */
+static void test_many_open(void)
+{
+    begin("many open modules");
+    enum { OPEN = KP_COMPILER_MODULES_MAX };
+    static uint8_t bytes[256];
+    static uint32_t numbers[OPEN];
+    kp_compiler_client_t client;
+    kp_compiler_code_t code;
+    kp_compiler_info_t counts = {0};
+    CHECK(kp_compiler_connect(&client, service) == KP_OK);
+    do /* the other connections' are gone soon */
+        CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK);
+    while (good && counts.modules > 0);
+    for (unsigned i = 0; good && i < OPEN; i++) {
+        size_t size = module_of_functions(bytes, (uint8_t)i, false);
+        memcpy(bytes + size, "\0\2\1m", 4); /* a custom section: not those of the other tests */
+        CHECK(open_module(&client, bytes, size + 4, &numbers[i], &code) == KP_OK && numbers[i] > 0);
+    }
+    /* Beyond, a module is compiled whole. */
+    size_t size = module_of_functions(bytes, 0, false);
+    memcpy(bytes + size, "\0\2\1n", 4);
+    uint32_t number;
+    CHECK(open_module(&client, bytes, size + 4, &number, &code) == KP_OK && number == 0 &&
+          code.address && !code.is_cached);
+    kp_compiler_code_release(&code);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; good && i < OPEN; i += 7) {
+            if (numbers[i] == 0) /* whole by now */
+                continue;
+            CHECK(functions(&client, &numbers[i], round, 1, &code) == KP_OK);
+            kp_compiler_code_release(&code);
+        }
+    }
+    kp_compiler_disconnect(&client);
+    end();
+}
+
 /* A module whose compilation takes long: many functions of many instructions that become much code. */
 enum { LONG_FUNCTIONS = 32, LONG_BODY = 65530 };
 
@@ -509,12 +718,31 @@ static void test_deaths(void)
     end();
 
     begin("the service is killed at its work");
+    static uint8_t lazy[256];
+    size_t lazy_size = module_of_functions(lazy, 20, false);
+    kp_compiler_client_t opener;
+    kp_compiler_code_t part;
+    uint32_t number = 0;
+    CHECK(kp_compiler_connect(&opener, service) == KP_OK);
+    CHECK(open_module(&opener, lazy, lazy_size, &number, &part) == KP_OK && number > 0);
+    CHECK(functions(&opener, &number, 0, 1, &part) == KP_OK);
     start(&client, (kp_handle_t)vmo, size, KP_WASM_COMPILE_FUEL);
     wait_for_worker(&client);
     CHECK(kp_boot_mark_text("kill-service") == KP_OK);
     CHECK(compile(&client, &module, sizeof(module), &code, NULL) == KP_ERR_PEER_CLOSED);
     CHECK(compile(&client, &module, sizeof(module), &code, NULL) == KP_OK); /* a new one */
     CHECK(!code.is_cached && koid_of(code.code) != koid_of(before.code));
+    /* What was open has to be opened again; what was mapped stays. */
+    kp_compiler_code_t none;
+    CHECK(functions(&opener, &number, 1, 1, &none) == KP_ERR_PEER_CLOSED);
+    CHECK(functions(&opener, &number, 1, 1, &none) == KP_ERR_PEER_CLOSED);
+    CHECK(kp_code_unmap(part.address) == KP_OK);
+    part.address = 0;
+    kp_compiler_code_release(&part);
+    CHECK(open_module(&opener, lazy, lazy_size, &number, &part) == KP_OK && number > 0);
+    CHECK(functions(&opener, &number, 1, 1, &part) == KP_OK && !part.is_cached);
+    kp_compiler_code_release(&part);
+    kp_compiler_disconnect(&opener);
     CHECK(kp_code_unmap(before.address) == KP_OK); /* it was there all the time */
     before.address = 0;
     kp_compiler_code_release(&before);
@@ -618,6 +846,9 @@ int main(int argc, char **argv)
     test_share();
     test_held();
     test_left();
+    test_functions();
+    test_completed();
+    test_many_open();
     test_flood(large, size);
     test_deaths();
     digest(large, size);

@@ -1,8 +1,8 @@
-#include "runtime/compiler-process/lazy.h"
+#include "runtime/compile/lazy.h"
 
-#include <pthread.h>
 #include <string.h>
 
+#include "runtime/instance/platform.h"
 #include "runtime/instance/x86_64.h"
 
 struct kp_wasm_lazy {
@@ -11,11 +11,28 @@ struct kp_wasm_lazy {
     bool guarded;
     kp_lazy_compile_fn compile;
     void *context;
-    pthread_mutex_t lock; /* of codes and compile */
+    uint32_t lock; /* of codes, whole and compile; 0 free, 1 held, 2 held and perhaps waited for */
     uint32_t group_count, compiled;
     uint32_t *first;        /* group_count + 1 */
     kp_wasm_code_t **codes; /* NULL: not yet */
+    kp_wasm_code_t *whole;  /* of all functions */
 };
+
+static void lock(kp_wasm_lazy_t *lazy)
+{
+    uint32_t free = 0;
+    if (__atomic_compare_exchange_n(&lazy->lock, &free, 1, false, __ATOMIC_ACQUIRE,
+                                    __ATOMIC_RELAXED))
+        return;
+    while (__atomic_exchange_n(&lazy->lock, 2, __ATOMIC_ACQUIRE) != 0)
+        (void)kp_wasm_platform_wait(&lazy->lock, 2, 4, -1);
+}
+
+static void unlock(kp_wasm_lazy_t *lazy)
+{
+    if (__atomic_exchange_n(&lazy->lock, 0, __ATOMIC_RELEASE) == 2)
+        (void)kp_wasm_platform_notify(&lazy->lock, 1);
+}
 
 static uint32_t own_count(const kp_wasm_module_t *module)
 {
@@ -57,10 +74,6 @@ kp_status_t kp_wasm_lazy_create(const kp_wasm_module_t *module, kp_wasm_allocato
     lazy->guarded = guarded;
     lazy->compile = compile;
     lazy->context = context;
-    if (pthread_mutex_init(&lazy->lock, NULL) != 0) {
-        discard(lazy, lazy, sizeof *lazy);
-        return KP_ERR_NO_MEMORY;
-    }
     uint32_t count;
     for (uint32_t at = 0; (count = kp_wasm_compile_split(module, at, group_bytes)) > 0; at += count)
         lazy->group_count++;
@@ -85,7 +98,7 @@ void kp_wasm_lazy_destroy(kp_wasm_lazy_t *lazy)
         return;
     for (uint32_t i = 0; lazy->codes && i < lazy->group_count; i++)
         kp_wasm_code_unload(lazy->codes[i]);
-    pthread_mutex_destroy(&lazy->lock);
+    kp_wasm_code_unload(lazy->whole);
     discard(lazy, lazy->first, first_size(lazy));
     discard(lazy, lazy->codes, codes_size(lazy));
     discard(lazy, lazy, sizeof *lazy);
@@ -132,20 +145,32 @@ static uint32_t group_of(const kp_wasm_lazy_t *lazy, uint32_t own)
     return low;
 }
 
+/* Code for the group, by the lock's holder. */
+static kp_status_t compile_group(kp_wasm_lazy_t *lazy, uint32_t group)
+{
+    uint32_t first = lazy->first[group], count = lazy->first[group + 1] - first;
+    kp_wasm_code_t *code = NULL;
+    kp_status_t status = lazy->compile(lazy->context, first, count, &code);
+    if (status != KP_OK)
+        return status;
+    if (kp_wasm_code_first(code) == first && kp_wasm_code_count(code) == count)
+        lazy->codes[group] = code;
+    else
+        lazy->whole = code;
+    __atomic_add_fetch(&lazy->compiled, 1, __ATOMIC_RELAXED);
+    return KP_OK;
+}
+
 static kp_status_t resolve(kp_wasm_funcinst_t *function)
 {
     kp_wasm_lazy_t *lazy = function->context;
     uint32_t group = group_of(lazy, function->index - lazy->module->imported_function_count);
     kp_status_t status = KP_OK;
-    pthread_mutex_lock(&lazy->lock);
-    if (!lazy->codes[group]) {
-        uint32_t first = lazy->first[group], count = lazy->first[group + 1] - first;
-        status = lazy->compile(lazy->context, first, count, &lazy->codes[group]);
-        if (status == KP_OK)
-            __atomic_add_fetch(&lazy->compiled, 1, __ATOMIC_RELAXED);
-    }
-    const kp_wasm_code_t *code = lazy->codes[group];
-    pthread_mutex_unlock(&lazy->lock);
+    lock(lazy);
+    if (!lazy->codes[group] && !lazy->whole)
+        status = compile_group(lazy, group);
+    const kp_wasm_code_t *code = lazy->whole ? lazy->whole : lazy->codes[group];
+    unlock(lazy);
     return status == KP_OK ? kp_wasm_code_attach(code, function->instance) : status;
 }
 

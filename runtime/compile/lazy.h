@@ -1,18 +1,18 @@
 /* The lazy tier: a module whose functions are compiled when they are first called, in groups of neighbours.
    Calls within a group are direct, others go through funcinsts, whose code is at first a stub.
 
-   Any number of instances, also of several stores in several threads, may share one kp_wasm_lazy_t. Host
-   code (POSIX threads). */
-#ifndef KP_RUNTIME_COMPILER_PROCESS_LAZY_H
-#define KP_RUNTIME_COMPILER_PROCESS_LAZY_H
+   Any number of instances, also of several stores in several threads, may share one kp_wasm_lazy_t: who calls a
+   function whose group is being compiled waits for it. */
+#ifndef KP_RUNTIME_COMPILE_LAZY_H
+#define KP_RUNTIME_COMPILE_LAZY_H
 
 #include "runtime/compile/compile.h"
 
 typedef struct kp_wasm_lazy kp_wasm_lazy_t;
 
-/* Gives code for functions [first, first + count) of the module's own, compiled with KP_WASM_COMPILE_LAZY. Called
-   by one thread at a time, on the stack of WebAssembly code: it may use 64 KiB. The code is unloaded with
-   the kp_wasm_lazy_t. */
+/* Gives code for functions [first, first + count) of the module's own, compiled with KP_WASM_COMPILE_LAZY; or code
+   of all functions, after which it is not called any more. Called by one thread at a time, on the stack of
+   WebAssembly code: it may use 64 KiB. The code is unloaded with the kp_wasm_lazy_t. */
 typedef kp_status_t (*kp_lazy_compile_fn)(void *context, uint32_t first, uint32_t count,
                                           kp_wasm_code_t **code);
 
