@@ -12,6 +12,8 @@ static void op(generator_t *generator, unsigned opcode)
 {
     static const uint8_t prefixes[] = {0xfc, 0xfd, 0xfe};
     generator->budget--;
+    if (generator->counts)
+        generator->counts[opcode]++;
     if (opcode < 0x100) {
         put_byte(generator->code, opcode);
     } else {
@@ -326,6 +328,9 @@ static bool access(generator_t *generator, kp_wasm_type_t result, unsigned depth
             opcode == KP_WASM_OP_MEMORY_ATOMIC_WAIT64)
             continue;
         unsigned memory = below(generator, generator->memory_count);
+        if (info->feature == KP_WASM_FEATURE_THREADS && generator->shared_atomics &&
+            !generator->memory_shared[memory])
+            continue;
         address(generator, memory, info->feature == KP_WASM_FEATURE_THREADS, depth);
         for (unsigned i = 1; i < info->pop_count; i++)
             value(generator, info->operand[i], depth);
@@ -904,7 +909,7 @@ void generate_body(generator_t *generator, unsigned index, bytes_t *body)
     const signature_t *own = &generator->types[generator->functions[index]];
     generator->own = own;
     generator->code = body;
-    generator->budget = (int)(20 + below(generator, 300));
+    generator->budget = (int)(20 + below(generator, generator->most_budget));
     generator->local_count = own->parameters.count;
     memcpy(generator->locals, own->parameters.types, own->parameters.count);
     unsigned extra = below(generator, MOST_LOCALS - MOST_VALUES - 3);

@@ -8,8 +8,6 @@
 #include "runtime/test/differential/generator.h"
 #include "runtime/wasm/module.h"
 
-#define MOST_ENGINES 4
-
 typedef struct call_result {
     kp_spec_outcome_t outcome;
     kp_spec_value_t values[KP_SPEC_VALUES];
@@ -17,20 +15,6 @@ typedef struct call_result {
     kp_spec_message_t message;
     uint64_t checksum;
 } call_result_t;
-
-typedef struct differential {
-    const kp_spec_engine_t *const *engines;
-    unsigned engine_count;
-    kp_wasm_features_t features;
-    bool trace;
-    const char *keep;
-    kp_differential_options_t options;
-    uint64_t differ, calls, returned, left_out;
-    /* The current module. */
-    uint64_t number;
-    void *stores[MOST_ENGINES];
-    void *instances[MOST_ENGINES];
-} differential_t;
 
 static void *resize(void *context, void *old, size_t old_size, size_t size)
 {
@@ -81,7 +65,7 @@ static kp_spec_value_t argument(uint64_t number, uint32_t function, uint32_t par
     return value;
 }
 
-static void invoke(differential_t *state, unsigned engine, const char *name,
+static void invoke(kp_differential_t *state, unsigned engine, const char *name,
                    const kp_spec_value_t *arguments, size_t count, call_result_t *result)
 {
     result->count = 0;
@@ -92,7 +76,7 @@ static void invoke(differential_t *state, unsigned engine, const char *name,
 }
 
 /* reset, the function, checksum */
-static void run_call(differential_t *state, unsigned engine, const char *name,
+static void run_call(kp_differential_t *state, unsigned engine, const char *name,
                      const kp_spec_value_t *arguments, size_t count, call_result_t *result)
 {
     static call_result_t other;
@@ -112,13 +96,13 @@ static bool same_value(const kp_spec_value_t *a, const kp_spec_value_t *b)
     return a->bits[0] == b->bits[0] && (a->type != KP_WASM_TYPE_V128 || a->bits[1] == b->bits[1]);
 }
 
-static bool same_trap(const differential_t *state, const char *a, const char *b)
+static bool same_trap(const kp_differential_t *state, const char *a, const char *b)
 {
     const char *(*of)(const char *text) = state->options.trap_class;
     return strcmp(of ? of(a) : a, of ? of(b) : b) == 0;
 }
 
-static const char *difference(const differential_t *state, const call_result_t *a,
+static const char *difference(const kp_differential_t *state, const call_result_t *a,
                               const call_result_t *b)
 {
     if (a->outcome != b->outcome)
@@ -147,7 +131,8 @@ static void print_value(const kp_spec_value_t *value)
         printf(" %" PRIx64, bits);
 }
 
-static void print_trace(const differential_t *state, const char *name, const call_result_t *result)
+static void print_trace(const kp_differential_t *state, const char *name,
+                        const call_result_t *result)
 {
     printf("%" PRIu64 " %s %s", state->number, name,
            result->outcome == KP_SPEC_OK          ? "ok"
@@ -159,7 +144,8 @@ static void print_trace(const differential_t *state, const char *name, const cal
     printf(" = %" PRIx64 "\n", result->checksum);
 }
 
-static void print_outcome(const differential_t *state, unsigned engine, const call_result_t *result)
+static void print_outcome(const kp_differential_t *state, unsigned engine,
+                          const call_result_t *result)
 {
     printf("#   %s: outcome %d %s, checksum %" PRIx64 ", results", state->engines[engine]->name,
            (int)result->outcome, result->message.text, result->checksum);
@@ -177,11 +163,27 @@ static bool has_vector(const kp_wasm_functype_t *type)
     return false;
 }
 
+static void count_call(kp_differential_counts_t *counts, const call_result_t *result)
+{
+    counts->calls++;
+    counts->returned += result->outcome == KP_SPEC_OK;
+    counts->exceptions += result->outcome == KP_SPEC_EXCEPTION;
+    if (result->outcome == KP_SPEC_OK || result->outcome == KP_SPEC_EXCEPTION)
+        return;
+    unsigned i = 0;
+    size_t most = sizeof(counts->traps[0].text) - 1;
+    while (i < KP_DIFFERENTIAL_TRAPS - 1 && counts->traps[i].count &&
+           strncmp(counts->traps[i].text, result->message.text, most) != 0)
+        i++;
+    if (counts->traps[i].count++ == 0)
+        snprintf(counts->traps[i].text, most + 1, "%.*s", (int)most, result->message.text);
+}
+
 /* False: they differ, which has been said. */
-static bool compare_function(differential_t *state, const kp_wasm_module_t *module,
+static bool compare_function(kp_differential_t *state, const kp_wasm_module_t *module,
                              uint32_t function)
 {
-    static call_result_t results[MOST_ENGINES];
+    static call_result_t results[KP_DIFFERENTIAL_ENGINES];
     const kp_wasm_functype_t *type = kp_wasm_module_function_type(module, function);
     kp_spec_value_t arguments[16];
     char name[16];
@@ -192,8 +194,7 @@ static bool compare_function(differential_t *state, const kp_wasm_module_t *modu
         arguments[i] = argument(state->number, function, i, type->types[i]);
     for (unsigned i = 0; i < state->engine_count; i++)
         run_call(state, i, name, arguments, type->parameter_count, &results[i]);
-    state->calls++;
-    state->returned += results[0].outcome == KP_SPEC_OK;
+    count_call(&state->counts, &results[0]);
     if (state->trace)
         print_trace(state, name, &results[0]);
     for (unsigned i = 1; i < state->engine_count; i++) {
@@ -209,10 +210,10 @@ static bool compare_function(differential_t *state, const kp_wasm_module_t *modu
 }
 
 /* The module's functions f0, f1, ... come first; the last two are reset and checksum. */
-static bool compare_module(differential_t *state, const uint8_t *bytes, size_t size)
+static bool compare_module(kp_differential_t *state, const uint8_t *bytes, size_t size)
 {
     kp_wasm_options_t options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
-    options.features = state->features;
+    options.features = state->features & KP_WASM_FEATURES_ALL;
     kp_wasm_module_t *module;
     kp_wasm_error_t error;
     if (kp_wasm_module_decode(bytes, size, &options, &module, &error) != KP_OK) {
@@ -222,7 +223,7 @@ static bool compare_module(differential_t *state, const uint8_t *bytes, size_t s
     bool good = true;
     for (unsigned i = 0; i < state->engine_count && good; i++) {
         kp_spec_message_t message = {""};
-        state->stores[i] = state->engines[i]->open(state->features);
+        state->stores[i] = state->engines[i]->open(state->features & KP_WASM_FEATURES_ALL);
         good = state->stores[i] &&
                state->engines[i]->instantiate(state->stores[i], bytes, size, &state->instances[i],
                                               &message) == KP_SPEC_OK;
@@ -241,10 +242,24 @@ static bool compare_module(differential_t *state, const uint8_t *bytes, size_t s
     return good;
 }
 
-static void keep_module(const differential_t *state, const uint8_t *bytes, size_t size)
+bool kp_differential_module(kp_differential_t *state, uint64_t number, const uint8_t *bytes,
+                            size_t size)
+{
+    state->number = number;
+    if (state->options.known && !state->options.known(bytes, size)) {
+        state->counts.left_out++;
+        return true;
+    }
+    state->counts.modules++;
+    bool good = compare_module(state, bytes, size);
+    state->counts.differ += !good;
+    return good;
+}
+
+static void keep_module(const char *directory, uint64_t number, const uint8_t *bytes, size_t size)
 {
     char path[4096];
-    snprintf(path, sizeof(path), "%s/%" PRIu64 ".wasm", state->keep, state->number);
+    snprintf(path, sizeof(path), "%s/%" PRIu64 ".wasm", directory, number);
     FILE *file = fopen(path, "wb");
     bool good = file && fwrite(bytes, 1, size, file) == size;
     if (file && fclose(file) != 0)
@@ -268,9 +283,11 @@ int kp_differential_main(int argc, char **argv, const kp_spec_engine_t *const *e
 int kp_differential_main_with(int argc, char **argv, const kp_spec_engine_t *const *engines,
                               unsigned engine_count, const kp_differential_options_t *options)
 {
-    differential_t state = {
+    const char *keep = NULL;
+    kp_differential_t state = {
         .engines = engines,
-        .engine_count = engine_count < MOST_ENGINES ? engine_count : MOST_ENGINES,
+        .engine_count =
+            engine_count < KP_DIFFERENTIAL_ENGINES ? engine_count : KP_DIFFERENTIAL_ENGINES,
         .features = KP_WASM_FEATURES_ALL,
         .options = *options,
     };
@@ -282,7 +299,7 @@ int kp_differential_main_with(int argc, char **argv, const kp_spec_engine_t *con
         else if (strcmp(argv[i], "--features") == 0 && i + 1 < argc)
             state.features = (kp_wasm_features_t)strtoul(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--keep") == 0 && i + 1 < argc)
-            state.keep = argv[++i];
+            keep = argv[++i];
         else if (argv[i][0] != '-' && given < 2)
             numbers[given++] = strtoull(argv[i], NULL, 10);
         else
@@ -292,27 +309,21 @@ int kp_differential_main_with(int argc, char **argv, const kp_spec_engine_t *con
         return usage(argv[0]);
     for (uint64_t i = 0; i < numbers[1]; i++) {
         uint8_t *bytes;
-        state.number = numbers[0] + i;
-        size_t size = kp_generate(state.number, state.features, &bytes);
+        size_t size = kp_generate(numbers[0] + i, state.features, &bytes);
         if (size == 0) {
             fprintf(stderr, "out of memory\n");
             return 1;
         }
-        if (state.options.known && !state.options.known(bytes, size)) {
-            state.left_out++;
-        } else if (!compare_module(&state, bytes, size)) {
-            state.differ++;
-            if (state.keep)
-                keep_module(&state, bytes, size);
-        }
+        if (!kp_differential_module(&state, numbers[0] + i, bytes, size) && keep)
+            keep_module(keep, numbers[0] + i, bytes, size);
         free(bytes);
     }
     if (!state.trace)
         printf("%s %" PRIu64 " generated modules from number %" PRIu64 ": %" PRIu64
                " calls, %" PRIu64 " returned, %" PRIu64 " modules differ\n",
-               state.differ ? "not ok" : "ok", numbers[1] - state.left_out, numbers[0], state.calls,
-               state.returned, state.differ);
-    if (state.left_out)
-        printf("# %" PRIu64 " modules left out\n", state.left_out);
-    return state.differ != 0;
+               state.counts.differ ? "not ok" : "ok", state.counts.modules, numbers[0],
+               state.counts.calls, state.counts.returned, state.counts.differ);
+    if (state.counts.left_out)
+        printf("# %" PRIu64 " modules left out\n", state.counts.left_out);
+    return state.counts.differ != 0;
 }

@@ -21,7 +21,7 @@ static void *resize(void *context, void *old, size_t old_size, size_t size)
 static bool check(uint64_t number, const uint8_t *bytes, size_t size, kp_wasm_features_t features)
 {
     kp_wasm_options_t options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
-    options.features = features;
+    options.features = features & KP_WASM_FEATURES_ALL;
     kp_wasm_module_t *module;
     kp_wasm_error_t error = {0};
     kp_status_t status = kp_wasm_module_decode(bytes, size, &options, &module, &error);

@@ -189,6 +189,27 @@ static void put_declarations(generator_t *generator, bytes_t *module)
     free(part.data);
 }
 
+/* An integer's constant expression; with extended constants a sum, difference or product of two. */
+static void put_integer(generator_t *generator, bytes_t *bytes, bool wide, uint64_t value,
+                        unsigned depth)
+{
+    if (depth == 0 || !has(generator, KP_WASM_FEATURE_EXTENDED_CONST) || !one_in(generator, 3)) {
+        put_byte(bytes, wide ? 0x42 : 0x41);
+        put_s(bytes, wide ? (int64_t)value : (int32_t)value);
+        return;
+    }
+    uint64_t part = generate_random(generator);
+    unsigned operation = below(generator, 3); /* add, sub, mul: by 1 or -1 */
+    uint64_t sign = part & 1 ? 1 : UINT64_MAX;
+    put_integer(generator, bytes, wide,
+                operation == 0   ? value - part
+                : operation == 1 ? value + part
+                                 : value * sign,
+                depth - 1);
+    put_integer(generator, bytes, wide, operation == 2 ? sign : part, depth - 1);
+    put_byte(bytes, (wide ? 0x7c : 0x6a) + operation);
+}
+
 static void put_globals(generator_t *generator, bytes_t *module)
 {
     bytes_t part = {0};
@@ -200,12 +221,10 @@ static void put_globals(generator_t *generator, bytes_t *module)
         uint64_t bits[2] = {generate_random(generator), generate_random(generator)};
         switch (type) {
         case KP_WASM_TYPE_I32:
-            put_byte(&part, 0x41);
-            put_s(&part, i == FUEL_GLOBAL ? KP_GENERATOR_FUEL : (int32_t)bits[0]);
+            put_integer(generator, &part, false, i == FUEL_GLOBAL ? KP_GENERATOR_FUEL : bits[0], 3);
             break;
         case KP_WASM_TYPE_I64:
-            put_byte(&part, 0x42);
-            put_s(&part, (int64_t)bits[0]);
+            put_integer(generator, &part, true, bits[0], 3);
             break;
         case KP_WASM_TYPE_F32:
             put_byte(&part, 0x43);
@@ -246,10 +265,13 @@ static void put_exports_and_elements(generator_t *generator, bytes_t *module)
     bool bulk = has(generator, KP_WASM_FEATURE_BULK_MEMORY);
     put_u(&part, bulk ? ELEMENT_SEGMENTS : 1);
     for (unsigned i = 0; i < (bulk ? ELEMENT_SEGMENTS : 1u); i++) {
-        if (i == 0)
-            put_data(&part, (const uint8_t[]){0, 0x41, 1, 0x0b}, 4);
-        else
+        if (i == 0) {
+            put_byte(&part, 0);
+            put_integer(generator, &part, false, 1, 2);
+            put_byte(&part, 0x0b);
+        } else {
             put_data(&part, (const uint8_t[]){1, 0}, 2);
+        }
         put_u(&part, 5);
         for (unsigned item = 0; item < 5; item++)
             put_u(&part,
@@ -269,11 +291,11 @@ static void put_data_segments(generator_t *generator, bytes_t *module)
     bool bulk = has(generator, KP_WASM_FEATURE_BULK_MEMORY);
     put_u(&part, bulk ? DATA_SEGMENTS : 1);
     for (unsigned i = 0; i < (bulk ? DATA_SEGMENTS : 1u); i++) {
-        if (i == 0)
-            put_data(&part, (const uint8_t[]){0, generator->memory_64[0] ? 0x42 : 0x41, 16, 0x0b},
-                     4);
-        else
-            put_byte(&part, 1);
+        put_byte(&part, i == 0 ? 0 : 1);
+        if (i == 0) {
+            put_integer(generator, &part, generator->memory_64[0], 16, 2);
+            put_byte(&part, 0x0b);
+        }
         put_u(&part, 48);
         for (unsigned item = 0; item < 6; item++) {
             uint64_t bits = generate_random(generator);
@@ -394,12 +416,25 @@ static void put_code(generator_t *generator, bytes_t *module)
 
 size_t kp_generate(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes)
 {
+    return kp_generate_counted(seed, features, bytes, NULL);
+}
+
+size_t kp_generate_counted(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes,
+                           uint32_t *opcodes)
+{
     static const uint8_t head[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
-    generator_t generator = {.random = seed * 0xd1342543de82ef95u + 1};
+    generator_t generator = {
+        .random = seed * 0xd1342543de82ef95u + 1,
+        .counts = opcodes,
+        .shared_atomics = features & KP_GENERATOR_SHARED_ATOMICS,
+    };
+    bool small = features & KP_GENERATOR_SMALL;
+    features &= KP_WASM_FEATURES_ALL;
     /* Half of the modules leave some proposals out, for what is left to come more often. */
     generator.features = one_in(&generator, 2)
                              ? features
                              : features & (kp_wasm_features_t)generate_random(&generator);
+    generator.most_budget = small && !one_in(&generator, 4) ? 80 : 300;
     bytes_t module = {0};
     generate_tables(&generator);
     choose(&generator);

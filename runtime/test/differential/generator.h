@@ -13,9 +13,18 @@
 
 #define KP_GENERATOR_FUEL 200
 
+/* Kinds of modules, beside the features of which they are. */
+#define KP_GENERATOR_SMALL (1u << 30)          /* three of four have short functions */
+#define KP_GENERATOR_SHARED_ATOMICS (1u << 31) /* atomics only on shared memories */
+
 /* Writes the module for `seed` and `features` (unused ones may be chosen away by the seed); the same
    bytes for the same arguments, on every machine. Returns its size, 0 when there is no memory. The
    bytes are the caller's, to free(). */
 size_t kp_generate(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes);
+
+/* The same module; adds to opcodes[KP_WASM_OPCODE_COUNT] (runtime/wasm/opcode.h) how often each
+   instruction is in the bodies of f0, f1, .... */
+size_t kp_generate_counted(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes,
+                           uint32_t *opcodes);
 
 #endif

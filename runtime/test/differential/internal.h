@@ -39,6 +39,7 @@ typedef struct bytes {
 typedef struct generator {
     uint64_t random;
     kp_wasm_features_t features;
+    uint32_t *counts; /* by instruction; NULL: nobody asks */
     signature_t types[MOST_TYPES];
     unsigned type_count;
     unsigned functions[MOST_FUNCTIONS]; /* type indices */
@@ -61,6 +62,8 @@ typedef struct generator {
     row_t labels[MOST_LABELS]; /* what a branch to each carries, outermost first */
     unsigned label_count;
     int budget; /* instructions left, roughly */
+    unsigned most_budget;
+    bool shared_atomics;
     /* Instructions that are plain rows of operands, by their result: I32 I64 F32 F64 V128. */
     uint16_t plain[5][256];
     unsigned plain_count[5];

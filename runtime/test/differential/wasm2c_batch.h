@@ -34,6 +34,11 @@ typedef struct kp_wasm2c_batch {
                         const kp_wasm2c_value_t *arguments, kp_wasm2c_value_t *results);
 } kp_wasm2c_batch_t;
 
+/* Its two functions (wasm2c_runtime.c). */
+const char *kp_wasm2c_open(const kp_wasm2c_module_t *module, void **instance);
+const char *kp_wasm2c_call(const kp_wasm2c_function_t *function, void *instance,
+                           const kp_wasm2c_value_t *arguments, kp_wasm2c_value_t *results);
+
 static inline uint64_t kp_wasm2c_hash(const uint8_t *bytes, uint64_t size)
 {
     uint64_t hash = 0xcbf29ce484222325;

@@ -1,24 +1,10 @@
-/* wasm2c-glue [--features N] FIRST COUNT DIRECTORY: writes generated modules as DIRECTORY/NUMBER.wasm and, for each,
-   DIRECTORY/NUMBER.glue: C that calls what wasm2c makes of it (with -n mNUMBER) through wasm2c_batch.h. */
+#include "runtime/test/differential/wasm2c_glue.h"
+
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "runtime/test/differential/generator.h"
 #include "runtime/test/differential/wasm2c_batch.h"
-#include "runtime/wasm/module.h"
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
 
 typedef struct kind {
     char letter; /* of the members of wasm2c's structures */
@@ -73,8 +59,16 @@ static void write_call(FILE *file, uint64_t number, const char *name, uint32_t i
                     "    memcpy(&p%" PRIu32 ", &arguments[%" PRIu32 "], sizeof p%" PRIu32 ");\n", i,
                     i, i);
     }
-    fprintf(file, "    %sw2c_m%" PRIu64 "_%s(instance",
-            type->result_count ? "__auto_type r = " : "", number, name);
+    fprintf(file, "    ");
+    if (type->result_count == 1) {
+        fprintf(file, "%s r = ", kind_of(kp_wasm_functype_results(type)[0]).type);
+    } else if (type->result_count > 1) {
+        fprintf(file, "struct wasm_multi_");
+        for (uint32_t i = 0; i < type->result_count; i++)
+            fputc(kind_of(kp_wasm_functype_results(type)[i]).letter, file);
+        fprintf(file, " r = ");
+    }
+    fprintf(file, "w2c_m%" PRIu64 "_%s(instance", number, name);
     for (uint32_t i = 0; i < type->parameter_count; i++)
         fprintf(file, ", p%" PRIu32, i);
     fprintf(file, ");\n");
@@ -100,7 +94,7 @@ static const char *name_of(const kp_wasm_module_t *module, uint32_t function)
     return name;
 }
 
-static bool write_glue(FILE *file, uint64_t number, const kp_wasm_module_t *module)
+bool kp_wasm2c_glue_write(FILE *file, uint64_t number, const kp_wasm_module_t *module)
 {
     for (uint32_t i = 0; i < module->function_count; i++)
         write_call(file, number, name_of(module, i), i, kp_wasm_module_function_type(module, i));
@@ -129,48 +123,4 @@ static bool write_glue(FILE *file, uint64_t number, const kp_wasm_module_t *modu
                    kp_wasm2c_hash(kp_wasm_module_at(module, (kp_wasm_span_t){0, module->size}),
                                   module->size),
                    number, number, number) > 0;
-}
-
-static bool write_module(const char *directory, uint64_t number, kp_wasm_features_t features)
-{
-    kp_wasm_options_t options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
-    kp_wasm_module_t *module = NULL;
-    char path[4096];
-    uint8_t *bytes;
-    options.features = features;
-    size_t size = kp_generate(number, features, &bytes);
-    bool good = size && kp_wasm_module_decode(bytes, size, &options, &module, NULL) == KP_OK;
-    for (int glue = 0; glue < 2 && good; glue++) {
-        snprintf(path, sizeof path, "%s/%" PRIu64 ".%s", directory, number, glue ? "glue" : "wasm");
-        FILE *file = fopen(path, "wb");
-        good = file &&
-               (glue ? write_glue(file, number, module) : fwrite(bytes, 1, size, file) == size);
-        if (file && fclose(file) != 0)
-            good = false;
-    }
-    kp_wasm_module_destroy(module);
-    free(bytes);
-    return good;
-}
-
-int main(int argc, char **argv)
-{
-    kp_wasm_features_t features = KP_WASM_FEATURES_ALL;
-    if (argc > 2 && strcmp(argv[1], "--features") == 0) {
-        features = (kp_wasm_features_t)strtoul(argv[2], NULL, 0);
-        argc -= 2;
-        argv += 2;
-    }
-    if (argc != 4) {
-        fprintf(stderr, "usage: wasm2c-glue [--features N] FIRST COUNT DIRECTORY\n");
-        return 2;
-    }
-    uint64_t first = strtoull(argv[1], NULL, 10), count = strtoull(argv[2], NULL, 10);
-    for (uint64_t i = first; i < first + count; i++) {
-        if (!write_module(argv[3], i, features)) {
-            fprintf(stderr, "cannot write module %" PRIu64 "\n", i);
-            return 1;
-        }
-    }
-    return 0;
 }

@@ -1,5 +1,5 @@
 /* What the output of wasm2c asks for (wasm-rt.h, wasm-rt-exceptions.h), with memories and tables on the heap and
-   traps as values. Part of each batch's shared object; the script wasm2c compiles it. */
+   traps as values. */
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -185,7 +185,7 @@ static const char *reason(int trap)
     return texts[trap] ? texts[trap] : "?";
 }
 
-static const char *batch_open(const kp_wasm2c_module_t *module, void **instance)
+const char *kp_wasm2c_open(const kp_wasm2c_module_t *module, void **instance)
 {
     int trap = sigsetjmp(state.trap, 0);
     state.target = NULL;
@@ -195,8 +195,8 @@ static const char *batch_open(const kp_wasm2c_module_t *module, void **instance)
     return NULL;
 }
 
-static const char *batch_call(const kp_wasm2c_function_t *function, void *instance,
-                              const kp_wasm2c_value_t *arguments, kp_wasm2c_value_t *results)
+const char *kp_wasm2c_call(const kp_wasm2c_function_t *function, void *instance,
+                           const kp_wasm2c_value_t *arguments, kp_wasm2c_value_t *results)
 {
     int trap = sigsetjmp(state.trap, 0);
     state.target = NULL;
@@ -204,14 +204,4 @@ static const char *batch_call(const kp_wasm2c_function_t *function, void *instan
         return reason(trap);
     function->call(instance, arguments, results);
     return NULL;
-}
-
-extern const kp_wasm2c_module_t kp_wasm2c_modules[];
-extern const uint64_t kp_wasm2c_module_count;
-extern kp_wasm2c_batch_t kp_wasm2c_batch;
-kp_wasm2c_batch_t kp_wasm2c_batch = {kp_wasm2c_modules, 0, batch_open, batch_call};
-
-__attribute__((constructor)) static void count(void)
-{
-    kp_wasm2c_batch.count = kp_wasm2c_module_count;
 }
