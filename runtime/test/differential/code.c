@@ -328,8 +328,8 @@ static bool access(generator_t *generator, kp_wasm_type_t result, unsigned depth
             opcode == KP_WASM_OP_MEMORY_ATOMIC_WAIT64)
             continue;
         unsigned memory = below(generator, generator->memory_count);
-        if (info->feature == KP_WASM_FEATURE_THREADS && generator->shared_atomics &&
-            !generator->memory_shared[memory])
+        if (info->feature == KP_WASM_FEATURE_THREADS && generator->wasm2c_atomics &&
+            (!generator->memory_shared[memory] || opcode == KP_WASM_OP_MEMORY_ATOMIC_NOTIFY))
             continue;
         address(generator, memory, info->feature == KP_WASM_FEATURE_THREADS, depth);
         for (unsigned i = 1; i < info->pop_count; i++)

@@ -14,8 +14,9 @@
 #define KP_GENERATOR_FUEL 200
 
 /* Kinds of modules, beside the features of which they are. */
-#define KP_GENERATOR_SMALL (1u << 30)          /* three of four have short functions */
-#define KP_GENERATOR_SHARED_ATOMICS (1u << 31) /* atomics only on shared memories */
+#define KP_GENERATOR_SMALL (1u << 30) /* three of four have short functions */
+#define KP_GENERATOR_WASM2C_ATOMICS \
+    (1u << 31) /* only on shared memories, no memory.atomic.notify */
 
 /* Writes the module for `seed` and `features` (unused ones may be chosen away by the seed); the same
    bytes for the same arguments, on every machine. Returns its size, 0 when there is no memory. The

@@ -63,7 +63,7 @@ typedef struct generator {
     unsigned label_count;
     int budget; /* instructions left, roughly */
     unsigned most_budget;
-    bool shared_atomics;
+    bool wasm2c_atomics;
     /* Instructions that are plain rows of operands, by their result: I32 I64 F32 F64 V128. */
     uint16_t plain[5][256];
     unsigned plain_count[5];

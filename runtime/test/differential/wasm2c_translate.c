@@ -162,7 +162,7 @@ static void put_line(output_t *out, const char *line, size_t size)
         put(out, line + before + 1, size - before - 1);
         return;
     }
-    const char *jump = memmem(line, size, "goto var_T", 10);
+    const char *jump = begins(line, "var_") ? NULL : memmem(line, size, "goto var_T", 10);
     size_t at = jump ? (size_t)(jump - line) + 10 : 0;
     while (jump && at < size && line[at] >= '0' && line[at] <= '9')
         at++;
@@ -175,12 +175,13 @@ static void put_line(output_t *out, const char *line, size_t size)
     put(out, line + at, size - at);
 }
 
-/* The module's own code, without what is for other processors (segment registers). */
+/* The module's own code, without what is for other processors (segment registers) or for nobody. */
 static char *rewrite(const char *text, size_t size)
 {
     static const char target[] = "WASM_RT_UNWIND_TARGET *var_T";
     block_end_t ends[256];
     unsigned depth = 0, skipped = 0;
+    bool unused = false; /* in wasm2c_mNUMBER_get_func_type, which nobody calls */
     size_t lines = 0;
     for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
         lines++;
@@ -200,8 +201,12 @@ static char *rewrite(const char *text, size_t size)
                 put(&out, line, (size_t)(next - line));
             continue;
         }
-        if (skipped || is_dropped(line))
+        if (begins(line, "wasm_rt_func_type_t "))
+            unused = true;
+        if (skipped || unused || is_dropped(line)) {
+            unused = unused && !begins(line, "}\n");
             continue;
+        }
         size_t indent = strspn(line, " ");
         put_line(&out, line + indent, (size_t)(next - line) - indent);
         if (begins(line + indent, target)) {
