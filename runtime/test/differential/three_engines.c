@@ -1,4 +1,5 @@
-/* three-engines: generated modules in interpreter, compiler (both kinds of memory) and wasm2c, some hundred a second.
+/* three-engines: generated modules in interpreter, compiler (its two kinds of memory take turns) and wasm2c,
+   some hundred a second.
 
      three-engines --tool DIR [--features N] [--jobs N] [--batch N] [--progress FILE] [--json FILE] FIRST COUNT
 
@@ -230,8 +231,8 @@ static bool write_json(const run_t *run)
     if (!file)
         return false;
     fprintf(file,
-            "{\n  \"engines\": [\"interpreter\", \"compiler, guarded memories\", \"compiler, "
-            "checked memories\", \"wasm2c\"],\n"
+            "{\n  \"engines\": [\"interpreter\", \"compiler (guarded memories for even numbers, "
+            "checked for odd ones)\", \"wasm2c\"],\n"
             "  \"first\": %" PRIu64 ",\n  \"generated\": %" PRIu64
             ",\n  \"features allowed\": %" PRIu32 ",\n  \"modules compared\": %" PRIu64 ",\n",
             run->first, total->next - run->first, run->features,

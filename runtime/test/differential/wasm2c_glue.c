@@ -32,14 +32,27 @@ static kind_t kind_of(kp_wasm_type_t type)
 }
 
 /* References that go in are null; of those that come out it counts whether they are. */
+static void write_parameter(FILE *file, kp_wasm_type_t type, uint32_t index)
+{
+    if (kp_wasm_type_is_reference(type))
+        fprintf(file, ", wasm_rt_%s_null_value",
+                type == KP_WASM_TYPE_FUNCREF ? "funcref" : "externref");
+    else if (type == KP_WASM_TYPE_V128)
+        fprintf(file, ", simde_wasm_v128_load(&arguments[%" PRIu32 "])", index);
+    else
+        fprintf(file, ", *(%s *)&arguments[%" PRIu32 "]", kind_of(type).type, index);
+}
+
 static void write_result(FILE *file, kp_wasm_type_t type, uint32_t index, const char *from)
 {
     if (type == KP_WASM_TYPE_FUNCREF)
-        fprintf(file, "    results[%" PRIu32 "].bits[0] = %s.func != NULL;\n", index, from);
+        fprintf(file, "results[%" PRIu32 "].bits[0] = %s.func != NULL;\n", index, from);
     else if (type == KP_WASM_TYPE_EXTERNREF)
-        fprintf(file, "    results[%" PRIu32 "].bits[0] = %s != NULL;\n", index, from);
+        fprintf(file, "results[%" PRIu32 "].bits[0] = %s != NULL;\n", index, from);
+    else if (type == KP_WASM_TYPE_V128)
+        fprintf(file, "memcpy(&results[%" PRIu32 "], &%s, sizeof %s);\n", index, from, from);
     else
-        fprintf(file, "    memcpy(&results[%" PRIu32 "], &%s, sizeof %s);\n", index, from, from);
+        fprintf(file, "*(%s *)&results[%" PRIu32 "] = %s;\n", kind_of(type).type, index, from);
 }
 
 static void write_call(FILE *file, uint64_t number, const char *name, uint32_t index,
@@ -49,17 +62,6 @@ static void write_call(FILE *file, uint64_t number, const char *name, uint32_t i
             "static void m%" PRIu64 "_call%" PRIu32
             "(void *instance, const kp_wasm2c_value_t *arguments, kp_wasm2c_value_t *results)\n{\n",
             number, index);
-    for (uint32_t i = 0; i < type->parameter_count; i++) {
-        kind_t kind = kind_of(type->types[i]);
-        fprintf(file, "    %s p%" PRIu32 ";\n", kind.type, i);
-        if (kp_wasm_type_is_reference(type->types[i]))
-            fprintf(file, "    memset(&p%" PRIu32 ", 0, sizeof p%" PRIu32 ");\n", i, i);
-        else
-            fprintf(file,
-                    "    memcpy(&p%" PRIu32 ", &arguments[%" PRIu32 "], sizeof p%" PRIu32 ");\n", i,
-                    i, i);
-    }
-    fprintf(file, "    ");
     if (type->result_count == 1) {
         fprintf(file, "%s r = ", kind_of(kp_wasm_functype_results(type)[0]).type);
     } else if (type->result_count > 1) {
@@ -70,7 +72,7 @@ static void write_call(FILE *file, uint64_t number, const char *name, uint32_t i
     }
     fprintf(file, "w2c_m%" PRIu64 "_%s(instance", number, name);
     for (uint32_t i = 0; i < type->parameter_count; i++)
-        fprintf(file, ", p%" PRIu32, i);
+        write_parameter(file, type->types[i], i);
     fprintf(file, ");\n");
     for (uint32_t i = 0; i < type->result_count; i++) {
         kp_wasm_type_t result = kp_wasm_functype_results(type)[i];

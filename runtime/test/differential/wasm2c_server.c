@@ -1,6 +1,7 @@
 /* Preloaded into the program wasm2c: one process translates many modules. Each line of standard input is a list of
    arguments; the program's main runs with it, and the exit status is written as a line. */
 #include <dlfcn.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,11 @@ start_t __libc_start_main;
 
 static main_t *wasm2c;
 
-/* With room for all that wasm2c writes in small pieces. */
+/* With room for all that wasm2c writes in small pieces; it has three files open at most. */
 FILE *fopen(const char *path, const char *mode)
 {
+    static char buffers[4][256 << 10];
+    static unsigned turn;
     static FILE *(*open)(const char *path, const char *mode);
     if (!open) {
         void *symbol = dlsym(RTLD_NEXT, "fopen");
@@ -24,7 +27,7 @@ FILE *fopen(const char *path, const char *mode)
     }
     FILE *file = open(path, mode);
     if (file)
-        setvbuf(file, NULL, _IOFBF, 256 << 10);
+        setvbuf(file, buffers[turn++ % 4], _IOFBF, sizeof buffers[0]);
     return file;
 }
 
@@ -33,6 +36,9 @@ static int serve(int argc, char **argv, char **environment)
     char line[4096];
     FILE *in = fdopen(dup(0), "r"), *out = fdopen(dup(1), "w");
     (void)argc;
+    mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    mallopt(M_TOP_PAD, 1 << 20);
     while (in && out && fgets(line, sizeof line, in)) {
         char *arguments[16] = {argv[0]}, *rest = line;
         int count = 1;

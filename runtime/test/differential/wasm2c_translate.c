@@ -98,7 +98,7 @@ static bool begins(const char *line, const char *with)
 static bool is_dropped(const char *line)
 {
     if (*line != '#')
-        return *line == '\n';
+        return *line == '\n' || begins(line, "  (void)");
     return begins(line, "#include ") || begins(line, "#ifndef MODULE_H_") ||
            begins(line, "#define MODULE_H_") || begins(line, "#endif  /* MODULE_H_");
 }
