@@ -9,6 +9,7 @@
 
 #include "runtime/compile/test/compiled_tier.h"
 #include "runtime/interpret/test/interpreted_tier.h"
+#include "runtime/wasm/heap.h"
 
 enum { TIERS = 2, FUEL = 20000000 };
 
@@ -24,19 +25,6 @@ typedef struct world {
 typedef enum verdict { SAME, DIFFERS, LEFT_OUT } verdict_t;
 
 static uint64_t calls, returned;
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
-static const kp_wasm_allocator_t allocator = {resize, NULL};
 
 static uint64_t mix(uint64_t hash, const void *data, size_t size)
 {
@@ -109,7 +97,7 @@ static kp_status_t give(world_t *world, const kp_wasm_module_t *module, uint32_t
 static kp_status_t open_world(world_t *world, const kp_spec_tier_t *tier,
                               const kp_wasm_module_t *module, host_t *hosts)
 {
-    kp_wasm_store_options_t options = kp_wasm_store_options_init(allocator);
+    kp_wasm_store_options_t options = kp_wasm_store_options_init(kp_wasm_heap);
     kp_wasm_extern_t *given = calloc(module->import_count + 1u, sizeof *given);
     options.guard_pages = tier->guard_pages;
     options.memory_maximum = 64 << 20;
@@ -207,7 +195,7 @@ static verdict_t compare_worlds(world_t worlds[TIERS], const kp_wasm_module_t *m
 
 static verdict_t compare_module(const uint8_t *bytes, size_t size, const char *path)
 {
-    kp_wasm_options_t options = kp_wasm_options_init(allocator);
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     kp_wasm_module_t *module = NULL;
     kp_wasm_error_t error = {0};
     world_t worlds[TIERS] = {{0}};
@@ -216,7 +204,7 @@ static verdict_t compare_module(const uint8_t *bytes, size_t size, const char *p
     bool good = kp_wasm_module_decode(bytes, size, &options, &module, &error) == KP_OK;
     host_t *hosts = good ? calloc(module->import_count * TIERS + 1u, sizeof *hosts) : NULL;
     for (int i = 0; good && i < TIERS; i++)
-        good = tiers[i]->prepare(module, allocator, &worlds[i].tier_module, &error) == KP_OK;
+        good = tiers[i]->prepare(module, kp_wasm_heap, &worlds[i].tier_module, &error) == KP_OK;
     if (good && hosts) {
         for (int i = 0; i < TIERS; i++)
             status[i] =

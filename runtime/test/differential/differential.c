@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/test/differential/generator.h"
+#include "runtime/wasm/heap.h"
 #include "runtime/wasm/module.h"
 
 typedef struct call_result {
@@ -15,17 +16,6 @@ typedef struct call_result {
     kp_spec_message_t message;
     uint64_t checksum;
 } call_result_t;
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
 
 /* The argument for a parameter: the same in trace-v8. */
 static kp_spec_value_t argument(uint64_t number, uint32_t function, uint32_t parameter,
@@ -212,7 +202,7 @@ static bool compare_function(kp_differential_t *state, const kp_wasm_module_t *m
 /* The module's functions f0, f1, ... come first; the last two are reset and checksum. */
 static bool compare_module(kp_differential_t *state, const uint8_t *bytes, size_t size)
 {
-    kp_wasm_options_t options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     options.features = state->features & KP_WASM_FEATURES_ALL;
     kp_wasm_module_t *module;
     kp_wasm_error_t error;

@@ -5,22 +5,12 @@
 #include <string.h>
 
 #include "runtime/test/differential/generator.h"
+#include "runtime/wasm/heap.h"
 #include "runtime/wasm/module.h"
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
 
 static bool check(uint64_t number, const uint8_t *bytes, size_t size, kp_wasm_features_t features)
 {
-    kp_wasm_options_t options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     options.features = features & KP_WASM_FEATURES_ALL;
     kp_wasm_module_t *module;
     kp_wasm_error_t error = {0};

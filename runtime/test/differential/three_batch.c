@@ -11,6 +11,7 @@
 #include "runtime/test/differential/wasm2c_engine.h"
 #include "runtime/test/differential/wasm2c_glue.h"
 #include "runtime/test/differential/wasm2c_tcc.h"
+#include "runtime/wasm/heap.h"
 
 #define CHUNK 100 /* modules that tcc gets at once */
 
@@ -30,17 +31,6 @@ void kp_three_list_add(kp_three_list_t *list, uint64_t number)
     if (list->count < KP_THREE_LIST)
         list->numbers[list->count] = number;
     list->count++;
-}
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
 }
 
 static _Noreturn void fail(const char *what, uint64_t number)
@@ -128,7 +118,7 @@ static char *write_unit(const char *head, const item_t *items, uint64_t count)
 static void make_item(kp_wasm2c_server_t *server, kp_wasm_features_t features, item_t *item,
                       kp_three_result_t *result)
 {
-    kp_wasm_options_t options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     options.features = features & KP_WASM_FEATURES_ALL;
     item->opcodes = calloc(KP_WASM_OPCODE_COUNT, sizeof *item->opcodes);
     item->size = item->opcodes

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/test/differential/generator.h"
 #include "runtime/test/differential/three_batch.h"
 
 #define MOST_JOBS 16
@@ -502,9 +503,9 @@ static int report(const run_t *run)
 int main(int argc, char **argv)
 {
     static run_t run = {
-        /* All but SIMD, tail calls and threads: see README.md. */
-        .features = KP_WASM_FEATURES_ALL &
-                    ~(KP_WASM_FEATURE_SIMD | KP_WASM_FEATURE_TAIL_CALL | KP_WASM_FEATURE_THREADS),
+        /* What tcc and wasm2c can: README.md. */
+        .features = (KP_WASM_FEATURES_ALL & ~(KP_WASM_FEATURE_SIMD | KP_WASM_FEATURE_TAIL_CALL)) |
+                    KP_GENERATOR_SMALL | KP_GENERATOR_WASM2C_ATOMICS,
         .server.preload = "build/tools/wasm2c-server.so",
         .jobs = 1,
         .batch = 250,

@@ -7,21 +7,11 @@
 
 #include "runtime/test/differential/generator.h"
 #include "runtime/test/differential/wasm2c_glue.h"
-
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
+#include "runtime/wasm/heap.h"
 
 static bool write_module(const char *directory, uint64_t number, kp_wasm_features_t features)
 {
-    kp_wasm_options_t options = kp_wasm_options_init((kp_wasm_allocator_t){resize, NULL});
+    kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     kp_wasm_module_t *module = NULL;
     char path[4096];
     uint8_t *bytes;
