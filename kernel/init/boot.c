@@ -10,6 +10,7 @@
 #include "kernel/ipc/services.h"
 #include "kernel/kernel.h"
 #include "kernel/object/code.h"
+#include "kernel/vfs/vfs.h"
 
 #define COMMAND_LINE_MAX 4096u
 
@@ -250,7 +251,9 @@ kp_status_t kp_kernel_start(const kp_boot_t *boot)
         return status;
     }
     kp_code_authority_init();
-    status = kp_coordinator_init();
+    status = kp_vfs_init();
+    if (status == KP_OK)
+        status = kp_coordinator_init();
     if (status != KP_OK)
         return status;
     (void)kp_boot_mark("kernel");

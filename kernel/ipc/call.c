@@ -339,6 +339,23 @@ kp_status_t kp_channel_reply_message(kp_channel_t *end, kp_transaction_t transac
     return status;
 }
 
+void kp_channel_reply_fail(kp_channel_t *end, kp_transaction_t transaction, kp_status_t status)
+{
+    kp_thread_t *caller = NULL;
+    kp_spin_lock(end->object.lock);
+    kp_channel_wait_t *call = kp_channel_call_find(end->peer, transaction);
+    if (call) {
+        call->status = status;
+        kp_channel_call_remove(call);
+        caller = kp_channel_wait_finish(call, KP_CHANNEL_DONE);
+    }
+    kp_spin_unlock(end->object.lock);
+    if (caller) {
+        kp_machine_thread_unpark(caller);
+        kp_object_release(&caller->object);
+    }
+}
+
 /* ---- Receiving ---- */
 
 /* Takes the oldest message, or says why not: ERR_SHOULD_WAIT. The lock is held. */
@@ -433,17 +450,5 @@ void kp_channel_receive_undo(kp_channel_t *end, kp_channel_wait_t *wait)
         return;
     }
     /* It cannot be kept: its caller must not wait for ever. */
-    kp_thread_t *caller = NULL;
-    kp_spin_lock(end->object.lock);
-    kp_channel_wait_t *call = kp_channel_call_find(end->peer, wait->transaction);
-    if (call) {
-        call->status = KP_ERR_NO_MEMORY;
-        kp_channel_call_remove(call);
-        caller = kp_channel_wait_finish(call, KP_CHANNEL_DONE);
-    }
-    kp_spin_unlock(end->object.lock);
-    if (caller) {
-        kp_machine_thread_unpark(caller);
-        kp_object_release(&caller->object);
-    }
+    kp_channel_reply_fail(end, wait->transaction, KP_ERR_NO_MEMORY);
 }

@@ -91,6 +91,9 @@ kp_status_t kp_channel_reply(kp_channel_t *end, kp_transaction_t transaction,
 kp_status_t kp_channel_reply_message(kp_channel_t *end, kp_transaction_t transaction,
                                      kp_message_t *message, kp_thread_t **caller);
 
+/* Ends a call that was made on the other end without a reply: channel_call returns the status. */
+void kp_channel_reply_fail(kp_channel_t *end, kp_transaction_t transaction, kp_status_t status);
+
 /* Waits for a message; gives up `wake` (may be NULL), which runs at once if it can. The result lies
    in the record. KP_OK; ERR_BUFFER_TOO_SMALL (only the counts came, the message stays);
    ERR_TIMED_OUT, ERR_PEER_CLOSED, ERR_CANCELLED. */

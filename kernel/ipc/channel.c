@@ -161,6 +161,8 @@ static void channel_close(kp_channel_t *end, kp_list_t *garbage)
     kp_channel_t *peer = end->peer;
     kp_spin_lock(end->object.lock);
     end->closed = true;
+    kp_channel_server_t *own = end->server, *server = peer->server;
+    end->server = peer->server = NULL;
     while (!kp_list_is_empty(&end->queue)) {
         kp_list_t *link = end->queue.next;
         kp_list_remove(link);
@@ -177,6 +179,12 @@ static void channel_close(kp_channel_t *end, kp_list_t *garbage)
     kp_channel_waits_wake(end);
     kp_channel_waits_wake(peer);
     kp_spin_unlock(end->object.lock);
+    if (server) {
+        server->ops->closed(server);
+        server->ops->release(server);
+    }
+    if (own)
+        own->ops->release(own);
 }
 
 /* The last capability of the end has gone. */
@@ -294,13 +302,17 @@ kp_status_t kp_channel_may_push(kp_channel_t *end)
     return signals & KP_SIGNAL_WRITABLE ? KP_OK : KP_ERR_SHOULD_WAIT;
 }
 
-static kp_status_t channel_enqueue(kp_channel_t *end, kp_message_t *message)
+/* *server: who is to be told, referenced. */
+static kp_status_t channel_enqueue(kp_channel_t *end, kp_message_t *message,
+                                   kp_channel_server_t **server)
 {
     kp_channel_t *receiver = end->peer;
     kp_status_t status = KP_OK;
     kp_spin_lock(end->object.lock);
     if (receiver->closed) {
         status = KP_ERR_PEER_CLOSED;
+    } else if (receiver->server && kp_machine_thread_current()->is_serving) {
+        status = KP_ERR_NOT_SUPPORTED; /* one in another would nest as deep as programs like */
     } else if (channel_is_full(receiver)) {
         status = KP_ERR_SHOULD_WAIT;
     } else {
@@ -315,15 +327,33 @@ static kp_status_t channel_enqueue(kp_channel_t *end, kp_message_t *message)
         kp_channel_receivers_wake(receiver);
         if (channel_is_full(receiver))
             kp_object_signal_locked(&end->object, KP_SIGNAL_WRITABLE, 0);
+        *server = receiver->server;
+        if (*server)
+            (*server)->ops->acquire(*server);
     }
     kp_spin_unlock(end->object.lock);
     return status;
 }
 
+static void server_tell(kp_channel_server_t *server)
+{
+    if (!server)
+        return;
+    kp_thread_t *thread = kp_machine_thread_current();
+    thread->is_serving = true;
+    server->ops->serve(server);
+    thread->is_serving = false;
+    server->ops->release(server);
+}
+
 kp_status_t kp_channel_push(kp_channel_t *end, kp_message_t *message)
 {
-    if (!message_has_channels(message))
-        return channel_enqueue(end, message);
+    kp_channel_server_t *server = NULL;
+    if (!message_has_channels(message)) {
+        kp_status_t status = channel_enqueue(end, message, &server);
+        server_tell(server);
+        return status;
+    }
 
     for (uint32_t i = 0; i < message->capability_count; i++) {
         if (message->capabilities[i].object == &end->object)
@@ -343,7 +373,7 @@ kp_status_t kp_channel_push(kp_channel_t *end, kp_message_t *message)
     kp_status_t status = message_nesting_check(message, receiver);
     if (status == KP_OK) {
         message_containers_set(message, receiver);
-        status = channel_enqueue(end, message);
+        status = channel_enqueue(end, message, &server);
         if (status != KP_OK) {
             kp_spin_unlock(&transit);
             kp_message_containers_clear(message);
@@ -353,6 +383,23 @@ kp_status_t kp_channel_push(kp_channel_t *end, kp_message_t *message)
     }
     kp_spin_unlock(&transit);
     kp_object_release(&receiver->object);
+    server_tell(server);
+    return status;
+}
+
+kp_status_t kp_channel_serve(kp_channel_t *end, kp_channel_server_t *server)
+{
+    kp_status_t status = KP_OK;
+    kp_spin_lock(end->object.lock);
+    if (end->closed || end->peer->closed) {
+        status = KP_ERR_PEER_CLOSED;
+    } else if (end->server || !kp_list_is_empty(&end->queue)) {
+        status = KP_ERR_BAD_STATE;
+    } else {
+        server->ops->acquire(server);
+        end->server = server;
+    }
+    kp_spin_unlock(end->object.lock);
     return status;
 }
 

@@ -72,6 +72,30 @@ bool kp_channel_drop_dead(kp_channel_t *end);
 void kp_channel_set_abandoned(kp_channel_t *end, void (*fn)(kp_capability_t end, void *context),
                               void *context);
 
+/* ---- Served by the kernel ----
+   A message to an end that has a server is answered in its sender's own call, on the sender's thread, time and
+   quota: no thread waits, no queue fills. While one is being answered its thread can send to no such end:
+   ERR_NOT_SUPPORTED. */
+typedef struct kp_channel_server kp_channel_server_t;
+
+typedef struct kp_channel_server_ops {
+    void (*acquire)(kp_channel_server_t *server); /* with the channel's lock held */
+    /* These without locks. */
+    void (*release)(kp_channel_server_t *server);
+    void (*serve)(
+        kp_channel_server_t *server); /* something is, or was, queued; several threads at once */
+    void (*closed)(
+        kp_channel_server_t *server); /* the other end is closed; once, and the last that comes */
+} kp_channel_server_ops_t;
+
+struct kp_channel_server {
+    const kp_channel_server_ops_t *ops;
+};
+
+/* `end` is served from now on; takes a reference. ERR_PEER_CLOSED; ERR_BAD_STATE: `end` has a server, or messages that
+   nobody has read. */
+kp_status_t kp_channel_serve(kp_channel_t *end, kp_channel_server_t *server);
+
 /* ---- Lanes: a machine may let the two holders of a channel go past the kernel ----
    A machine hangs a lane on the channel (machine/hosted/lane.h). The channel tells it when a message
    is queued, and takes it off when an end closes or changes its holder. */

@@ -1,5 +1,5 @@
 # Unit tests and fuzz targets of the portable core, over the test machine (machine.h).
-CORE_TEST_SRC = kernel/base/tree.c kernel/sched/cap.c $(wildcard $(addsuffix /*.c,$(addprefix kernel/,object ipc init browser syscall time trace))) \
+CORE_TEST_SRC = kernel/base/tree.c kernel/sched/cap.c $(wildcard $(addsuffix /*.c,$(addprefix kernel/,object ipc vfs init browser syscall time trace))) \
     kernel/test/machine.c kernel/test/objects.c kernel/test/process.c
 CORE_TEST_CFLAGS := -Ikernel/test
 
@@ -28,6 +28,7 @@ $(eval $(call CORE_TEST,kernel_futex,kernel/object/test/test_futex.c))
 $(eval $(call CORE_TEST,kernel_image,kernel/object/test/test_image.c))
 $(eval $(call CORE_TEST,kernel_channel,kernel/ipc/test/test_channel.c))
 $(eval $(call CORE_TEST,kernel_call_reply,kernel/ipc/test/test_call.c))
+$(eval $(call CORE_TEST,kernel_ramfs,kernel/vfs/test/test_ramfs.c))
 $(eval $(call CORE_TEST,kernel_rights,kernel/syscall/test/test_rights.c))
 $(eval $(call CORE_TEST,kernel_calls,kernel/syscall/test/test_calls.c))
 $(eval $(call CORE_TEST,kernel_memory,kernel/syscall/test/test_memory.c))
