@@ -544,8 +544,15 @@ static bool dies_with_kernel(const kp_hosted_options_t *options)
     waitpid(kernel, &status, 0);
     /* Orphans come to us; waiting ends when the zygote and the process have died. */
     bool is_reaped = false;
-    for (pid_t dead; (dead = waitpid(-1, &status, 0)) > 0;)
-        is_reaped |= dead == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    for (pid_t dead; (dead = waitpid(-1, &status, 0)) > 0;) {
+        if (dead != pid)
+            continue;
+        /* Or it saw by itself, before anything of the program ran, that its parent had gone. */
+        is_reaped = (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
+                    (WIFEXITED(status) && WEXITSTATUS(status) == 1);
+        if (!is_reaped)
+            printf("# it ended with status 0x%x\n", (unsigned)status);
+    }
     return is_started && is_reaped;
 }
 

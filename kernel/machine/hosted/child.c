@@ -299,6 +299,7 @@ static kp_status_t ask(kp_hosted_child_t *child, const kp_hosted_birth_t *birth,
         .layout = birth->layout,
         .file_count = KP_ZYGOTE_FILES,
         .is_clone = birth->snapshot != NULL,
+        .lends_memory = birth->lends_memory,
     };
     kp_snprintf(request.name, sizeof(request.name), "%.15s", image->name);
     memcpy(request.segments, image->segments, sizeof(request.segments));
@@ -351,7 +352,7 @@ kp_status_t kp_hosted_child_create(const kp_hosted_birth_t *birth, kp_hosted_chi
     atomic_init(&child->references, 1);
     child->control_fd = child->pid_fd = -1;
     atomic_init(&child->memory_file, -1);
-    child->lends_memory = birth->snapshot && birth->snapshot->extent_count > 0;
+    child->lends_memory = birth->lends_memory;
     kp_list_init(&child->link);
     kp_spin_init(&child->lock);
     kp_spin_init(&child->order_lock);

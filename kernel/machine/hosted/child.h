@@ -95,6 +95,7 @@ typedef struct kp_zygote_request {
     uint32_t is_clone;
     uint32_t mapping_count;
     kp_zygote_mapping_t mappings[KP_ZYGOTE_MAPPINGS];
+    uint32_t lends_memory;
     uint32_t
         extent_count; /* parts of linear memory that it shares with its snapshot until it writes */
     kp_hosted_extent_t extents[KP_HOSTED_EXTENTS_MAX];
@@ -160,6 +161,7 @@ typedef struct kp_hosted_birth {
     kp_hosted_layout_t layout;
     const kp_machine_snapshot_t *snapshot; /* of a clone; NULL: it begins at the image's entry */
     const struct kp_mapping *mappings;     /* of a clone */
+    bool lends_memory;
 } kp_hosted_birth_t;
 /* Asks for a process; it is running (or dead) some time later. The caller gets one reference.
    ERR_QUOTA: too many mappings. ERR_NO_MEMORY, ERR_NOT_SUPPORTED. */
@@ -201,7 +203,7 @@ kp_status_t kp_hosted_child_map_zeroes(kp_hosted_child_t *child, uint64_t addres
 kp_status_t kp_hosted_child_unmap(kp_hosted_child_t *child, uint64_t address, uint64_t length);
 /* Also before it is forked. */
 void kp_hosted_orders_note_read_only(kp_orders_t *orders, uint64_t first, uint64_t length);
-/* The memory of a clone, at the host addresses that the process has it at, as a file for pread and pwrite,
+/* The memory of a process that lends it, at the host addresses that the process has it at, as a file for pread and pwrite,
    which give 0 once its memory is gone; borrowed. The process has begun. ERR_NO_MEMORY: no descriptor is
    left. */
 kp_status_t kp_hosted_child_memory(kp_hosted_child_t *child, int *file);

@@ -1,11 +1,11 @@
 /* Snapshots and their clones. A clone's Linux process maps the snapshot's pages privately, so that Linux
-   copies each one when it is written, and nothing before. The kernel cannot show such pages in a window of
-   its own: it reads and writes them through the process's /proc/self/mem, a file that the process opens
-   and hands over before anything of the program runs (1.2 us for each copy of up to a page). What the clone
-   grows by, and holes of the snapshot, is of its own memory file, as in any other process.
+   copies each one when it is written, and nothing before. What the clone grows by, and holes of the snapshot,
+   is of its own memory file, as in any other process.
 
-   The process's view is what counts: a range that lies in an extent and was mapped over is reached in the
-   same way. */
+   The kernel cannot show such pages in its window. It reads and writes them, and mappings of VMOs, through
+   the process's /proc/self/mem, a file that the process opens and hands over before anything of the program
+   runs (1.2 us for each copy of up to a page). The process's view is what counts there: an extent's range
+   that was mapped over is reached in the same way. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -27,10 +27,8 @@ void kp_hosted_sharing_set(bool on)
 }
 
 /* Does this host give a process its own memory as a file? */
-static bool may_share(void)
+static bool has_memory_files(void)
 {
-    if (atomic_load(&is_off))
-        return false;
     volatile uint32_t word = 1;
     uint32_t value = 2;
     int file = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
@@ -41,9 +39,17 @@ static bool may_share(void)
     return count == sizeof(value) && word == value;
 }
 
+bool kp_hosted_may_lend(void)
+{
+    static _Atomic int answer; /* 0: not known yet, 1: no, 2: yes */
+    if (atomic_load(&answer) == 0)
+        atomic_store(&answer, 1 + has_memory_files());
+    return atomic_load(&answer) == 2 && !atomic_load(&is_off);
+}
+
 /* ---- the memory that the kernel cannot map ---- */
 
-bool kp_hosted_is_private(const kp_machine_space_t *space, uint64_t address, size_t count)
+bool kp_hosted_is_shared(const kp_machine_space_t *space, uint64_t address, size_t count)
 {
     const kp_machine_snapshot_t *snapshot = space->snapshot;
     if (!snapshot || count == 0)
@@ -63,8 +69,7 @@ static kp_status_t failure(ssize_t count)
     return count == 0 || errno == ESRCH ? KP_ERR_PROCESS_DEAD : KP_ERR_NO_MEMORY;
 }
 
-kp_status_t kp_hosted_private_read(kp_machine_space_t *space, void *to, uint32_t address,
-                                   size_t count)
+kp_status_t kp_hosted_lent_read(kp_machine_space_t *space, void *to, uint32_t address, size_t count)
 {
     int file;
     kp_status_t status = kp_hosted_child_memory(space->child, &file);
@@ -84,8 +89,8 @@ kp_status_t kp_hosted_private_read(kp_machine_space_t *space, void *to, uint32_t
     return KP_OK;
 }
 
-kp_status_t kp_hosted_private_write(kp_machine_space_t *space, uint32_t address, const void *from,
-                                    size_t count)
+kp_status_t kp_hosted_lent_write(kp_machine_space_t *space, uint32_t address, const void *from,
+                                 size_t count)
 {
     int file;
     kp_status_t status = kp_hosted_child_memory(space->child, &file);
@@ -157,7 +162,7 @@ static kp_status_t copy_private(kp_machine_space_t *space, uint64_t first, uint6
     uint8_t page[KP_PAGE_SIZE];
     kp_status_t status = KP_OK;
     for (uint64_t at = first; at < end && status == KP_OK; at += KP_PAGE_SIZE) {
-        status = kp_hosted_private_read(space, page, (uint32_t)at, sizeof(page));
+        status = kp_hosted_lent_read(space, page, (uint32_t)at, sizeof(page));
         if (status == KP_OK && memcmp(page, zeroes, sizeof(page)) != 0 &&
             !kp_hosted_write_all(file, at, page, sizeof(page)))
             status = KP_ERR_NO_MEMORY;
@@ -237,7 +242,7 @@ kp_status_t kp_machine_space_freeze(kp_machine_space_t *space, kp_machine_snapsh
         .mapped_bytes = space->mapped_bytes,
         .layout = space->layout,
     };
-    bool is_shared = may_share();
+    bool is_shared = kp_hosted_may_lend();
     for (uint64_t gap = GAP_FIRST; is_shared && !find_extents(snapshot, gap);)
         gap *= 2;
     space->is_frozen = !is_clone;
@@ -275,6 +280,7 @@ kp_status_t kp_machine_space_clone(kp_machine_space_t *space, kp_machine_snapsho
     space->layout = snapshot->layout;
     space->snapshot = snapshot;
     space->inherited = mappings;
+    space->lends_memory = snapshot->extent_count > 0 || kp_hosted_may_lend();
     kp_status_t status = kp_hosted_space_make_memory(space, snapshot->memory_bytes);
     if (status == KP_OK && snapshot->extent_count == 0 &&
         !kp_hosted_copy_data(snapshot->memory_fd, 0, snapshot->memory_bytes, space->memory_fd))

@@ -24,17 +24,19 @@ bool kp_hosted_write_all(int file, uint64_t offset, const uint8_t *bytes, uint64
 
 /* space.c: linear memory of this size and the kernel's view of it. */
 kp_status_t kp_hosted_space_make_memory(kp_machine_space_t *space, uint64_t size);
-/* space.c: shows a mapping that a clone has from the start in the kernel's view. */
+/* space.c: notes a mapping that a clone has from the start. */
 kp_status_t kp_hosted_space_inherit(kp_machine_space_t *space, const kp_mapping_t *mapping);
 
-/* clone.c: of a range that the kernel's window may not show. The process must have been started.
+/* clone.c: do processes that start now lend the kernel a file of their memory? */
+bool kp_hosted_may_lend(void);
+/* clone.c: by that file, what the window does not show. The process must have been started.
    ERR_PROCESS_DEAD; ERR_NO_MEMORY; write: ERR_BAD_ADDRESS, something there cannot be written. */
-kp_status_t kp_hosted_private_read(kp_machine_space_t *space, void *to, uint32_t address,
-                                   size_t count);
-kp_status_t kp_hosted_private_write(kp_machine_space_t *space, uint32_t address, const void *from,
-                                    size_t count);
+kp_status_t kp_hosted_lent_read(kp_machine_space_t *space, void *to, uint32_t address,
+                                size_t count);
+kp_status_t kp_hosted_lent_write(kp_machine_space_t *space, uint32_t address, const void *from,
+                                 size_t count);
 /* clone.c: does the range lie, in part, in what a clone shares with its snapshot, or did? */
-bool kp_hosted_is_private(const kp_machine_space_t *space, uint64_t address, size_t count);
+bool kp_hosted_is_shared(const kp_machine_space_t *space, uint64_t address, size_t count);
 
 /* base.c: a memory file that can be sealed and never be executed; -1: none left. */
 int kp_hosted_memfd(const char *name);

@@ -344,11 +344,12 @@ static bool load(const kp_zygote_request_t *request, const int *files)
            kp_sandbox_state_map(files[KP_ZYGOTE_STATE_FILE], request, &frozen);
 }
 
-/* Gives the kernel what it cannot map. The file stays good when the process may not open it any more. */
+/* Gives the kernel what it cannot map. The file stays good when the process may not open it any more. When
+   the kernel has gone, this process is about to be killed. */
 static bool lend_memory(int control)
 {
     int file = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-    bool is_lent = file >= 0 && kp_hosted_send(control, "m", 1, &file, 1) == 1;
+    bool is_lent = file >= 0 && (kp_hosted_send(control, "m", 1, &file, 1) == 1 || errno == EPIPE);
     if (file >= 0)
         close(file);
     return is_lent;
@@ -423,7 +424,7 @@ void kp_sandbox_enter(const kp_zygote_request_t *request, const int *files)
         _exit(2);
     if (!catch_faults())
         _exit(3);
-    if (request->extent_count > 0 && !lend_memory(files[3]))
+    if (request->lends_memory && !lend_memory(files[3]))
         _exit(5);
     if (!lock_down(files))
         _exit(4);

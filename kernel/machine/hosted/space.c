@@ -1,6 +1,6 @@
 /* Address spaces: a memfd is the linear memory; the process maps it, and so does the kernel, which
-   makes copies memcpys. Growing is growing the file. A VMO that the process maps inside its memory
-   is mapped at the same place in the kernel's window. */
+   makes copies memcpys. Growing is growing the file. A VMO that the process maps inside its memory the kernel
+   does not: it reaches what is there as clone.c says. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,6 +62,7 @@ kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t 
     memset(space, 0, sizeof(*space));
     kp_spin_init(&space->lock);
     space->image = image;
+    space->lends_memory = kp_hosted_may_lend();
     kp_status_t status = choose_layout(&space->layout);
     if (status == KP_OK)
         status = kp_hosted_space_make_memory(space, (uint64_t)initial_pages * KP_WASM_PAGE_SIZE);
@@ -80,6 +81,7 @@ kp_status_t kp_hosted_space_start(kp_machine_space_t *space)
         .memory_bytes = space->memory_bytes,
         .layout = space->layout,
         .snapshot = space->snapshot,
+        .lends_memory = space->lends_memory,
         .mappings = space->inherited,
     };
     return kp_hosted_child_create(&birth, &space->child);
@@ -129,37 +131,58 @@ kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages,
 
 /* ---- mappings ---- */
 
+/* The first record that ends beyond the address. */
+static size_t first_record(const kp_machine_space_t *space, uint64_t address)
+{
+    size_t low = 0, high = space->mapping_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const kp_hosted_mapping_t *record = &space->mappings[middle];
+        if ((uint64_t)record->address + record->length > address)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static void insert_record(kp_machine_space_t *space, size_t index, uint64_t address,
+                          uint64_t length, bool is_writable)
+{
+    kp_hosted_mapping_t *record = &space->mappings[index];
+    memmove(record + 1, record, (space->mapping_count++ - index) * sizeof(*record));
+    *record = (kp_hosted_mapping_t){(uint32_t)address, (uint32_t)length, is_writable};
+    space->mapped_bytes += length;
+}
+
 /* Cuts [address, address + length) out of the records; a record that it splits becomes two. There
    is room: reserve_records was called. */
 static void forget_range(kp_machine_space_t *space, uint64_t address, uint64_t length)
 {
     uint64_t end = address + length;
-    size_t count = space->mapping_count;
-    for (size_t i = 0; i < count;) {
-        kp_hosted_mapping_t *record = &space->mappings[i];
-        uint64_t first = record->address, last = first + record->length;
-        if (last <= address || first >= end) {
-            i++;
-            continue;
+    size_t first = first_record(space, address), last = first;
+    uint64_t head = 0, tail = 0; /* what stays of the first and the last one that it meets */
+    bool is_head_writable = false, is_tail_writable = false;
+    for (; last < space->mapping_count && space->mappings[last].address < end; last++) {
+        const kp_hosted_mapping_t *record = &space->mappings[last];
+        uint64_t stop = (uint64_t)record->address + record->length;
+        space->mapped_bytes -= record->length;
+        if (record->address < address) {
+            head = address - record->address;
+            is_head_writable = record->is_writable;
         }
-        space->mapped_bytes -= KP_MIN(last, end) - KP_MAX(first, address);
-        if (first < address && last > end) {
-            space->mappings[space->mapping_count++] =
-                (kp_hosted_mapping_t){(uint32_t)end, (uint32_t)(last - end), record->is_writable};
-            record->length = (uint32_t)(address - first);
-            i++;
-        } else if (first < address) {
-            record->length = (uint32_t)(address - first);
-            i++;
-        } else if (last > end) {
-            record->address = (uint32_t)end;
-            record->length = (uint32_t)(last - end);
-            i++;
-        } else {
-            *record = space->mappings[--space->mapping_count];
-            count = KP_MIN(count, space->mapping_count);
+        if (stop > end) {
+            tail = stop - end;
+            is_tail_writable = record->is_writable;
         }
     }
+    memmove(&space->mappings[first], &space->mappings[last],
+            (space->mapping_count - last) * sizeof(*space->mappings));
+    space->mapping_count -= last - first;
+    if (tail > 0)
+        insert_record(space, first, end, tail, is_tail_writable);
+    if (head > 0)
+        insert_record(space, first, address - head, head, is_head_writable);
 }
 
 /* Room for two more records: a new one, and the second half of one that is split. */
@@ -179,6 +202,16 @@ static bool reserve_records(kp_machine_space_t *space)
     return true;
 }
 
+/* Where the kernel has no file of the process's memory its window shows mappings too. Each splits the window
+   and counts against what Linux lets the kernel have in all. */
+static bool show_in_window(kp_machine_space_t *space, uint32_t address, uint32_t length, int file,
+                           uint64_t offset, bool is_writable)
+{
+    return mmap(space->window + address, length, is_writable ? PROT_READ | PROT_WRITE : PROT_READ,
+                MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file >= 0 ? file : space->memory_fd,
+                (off_t)offset) != MAP_FAILED;
+}
+
 /* The process changes its own view first: when it cannot, nothing has happened. Records it too, for which
    there is room. */
 static kp_status_t map_both(kp_machine_space_t *space, uint32_t address, uint32_t length, int file,
@@ -192,22 +225,18 @@ static kp_status_t map_both(kp_machine_space_t *space, uint32_t address, uint32_
     if (status != KP_OK)
         return status;
     kp_spin_lock(&space->lock); /* against copies: they look at the records before they write */
-    int protection = is_writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    void *at =
-        mmap(space->window + address, length, protection, MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
-             file >= 0 ? file : space->memory_fd, (off_t)offset);
-    if (at == MAP_FAILED) {
-        /* The two views differ now: that process cannot go on. */
+    if (!space->lends_memory &&
+        !show_in_window(space, address, length, file, offset, is_writable)) {
+        /* The two views differ now, and the window may have a hole, which no copy must meet: that process
+           cannot go on. */
+        space->is_broken = true;
         kp_spin_unlock(&space->lock);
         kp_hosted_child_kill(space->child);
         return KP_ERR_NO_MEMORY;
     }
     forget_range(space, address, length);
-    if (file >= 0) {
-        space->mappings[space->mapping_count++] =
-            (kp_hosted_mapping_t){address, length, is_writable};
-        space->mapped_bytes += length;
-    }
+    if (file >= 0)
+        insert_record(space, first_record(space, address), address, length, is_writable);
     kp_spin_unlock(&space->lock);
     return KP_OK;
 }
@@ -250,14 +279,12 @@ kp_status_t kp_hosted_space_inherit(kp_machine_space_t *space, const kp_mapping_
 {
     uint64_t start;
     int file = kp_hosted_vmo_file(&mapping->vmo->machine, false, &start);
+    uint32_t address = (uint32_t)mapping->address, length = (uint32_t)mapping->length;
     if (file < 0 || !reserve_records(space) ||
-        mmap(space->window + mapping->address, mapping->length, PROT_READ,
-             MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file,
-             (off_t)(start + mapping->offset)) == MAP_FAILED)
+        (!space->lends_memory &&
+         !show_in_window(space, address, length, file, start + mapping->offset, false)))
         return KP_ERR_NO_MEMORY;
-    space->mappings[space->mapping_count++] =
-        (kp_hosted_mapping_t){(uint32_t)mapping->address, (uint32_t)mapping->length, false};
-    space->mapped_bytes += mapping->length;
+    insert_record(space, first_record(space, address), address, length, false);
     return KP_OK;
 }
 
@@ -336,36 +363,73 @@ kp_status_t kp_machine_space_unmap_code(kp_machine_space_t *space, uint64_t addr
 
 /* ---- copies ---- */
 
+typedef enum way { BY_WINDOW, BY_FILE, REFUSED, BROKEN } way_t;
+
+/* How the kernel reaches a range. The lock is held if lock_copies says so. */
+static way_t way_to(const kp_machine_space_t *space, uint64_t address, size_t count, bool is_write)
+{
+    if (space->is_broken)
+        return BROKEN;
+    bool is_lent = kp_hosted_is_shared(space, address, count);
+    for (size_t i = first_record(space, address);
+         i < space->mapping_count && space->mappings[i].address < address + count; i++) {
+        if (is_write && !space->mappings[i].is_writable)
+            return REFUSED;
+        is_lent |= space->lends_memory;
+    }
+    return is_lent ? BY_FILE : BY_WINDOW;
+}
+
+/* Takes the lock if the records may matter: another thread of the process may be changing them. */
+static bool lock_copies(kp_machine_space_t *space)
+{
+    bool must =
+        space->mapping_count > 0 || atomic_load_explicit(&space->is_threaded, memory_order_relaxed);
+    if (must)
+        kp_spin_lock(&space->lock);
+    return must;
+}
+
+static way_t way_in(kp_machine_space_t *space, uint64_t address, size_t count)
+{
+    bool has_lock = lock_copies(space);
+    way_t way = way_to(space, address, count, false);
+    if (has_lock)
+        kp_spin_unlock(&space->lock);
+    return way;
+}
+
 kp_status_t kp_machine_space_copy_in(kp_machine_space_t *space, void *to, uint32_t address,
                                      size_t count)
 {
-    if (kp_hosted_is_private(space, address, count))
-        return kp_hosted_private_read(space, to, address, count);
-    if (count > 0)
-        memcpy(to, space->window + address, count);
+    if (count == 0)
+        return KP_OK;
+    way_t way = way_in(space, address, count);
+    if (way == BY_FILE)
+        return kp_hosted_lent_read(space, to, address, count);
+    if (way == BROKEN)
+        return KP_ERR_PROCESS_DEAD;
+    memcpy(to, space->window + address, count);
     return KP_OK;
 }
 
-/* Does a mapping refuse the write? The lock is held. */
-static bool refuses(const kp_machine_space_t *space, uint64_t address, size_t count)
-{
-    for (size_t i = 0; i < space->mapping_count; i++) {
-        const kp_hosted_mapping_t *record = &space->mappings[i];
-        if (!record->is_writable && address < (uint64_t)record->address + record->length &&
-            record->address < address + count)
-            return true;
-    }
-    return false;
-}
-
-/* Writes the bytes, or (from_space) those at an address of another's memory that is private. */
+/* Writes the bytes, or (from_space) those at an address of another's memory that it lends. */
 static kp_status_t write_range(kp_machine_space_t *space, uint32_t address, const void *from,
                                kp_machine_space_t *from_space, uint32_t from_address, size_t count)
 {
-    if (kp_hosted_is_private(space, address, count))
-        return kp_hosted_private_write(space, address, from, count);
+    switch (way_to(space, address, count, true)) {
+    case REFUSED:
+        return KP_ERR_BAD_ADDRESS;
+    case BROKEN:
+        return KP_ERR_PROCESS_DEAD;
+    case BY_FILE: /* not from another's file */
+        return from_space ? KP_ERR_NOT_SUPPORTED
+                          : kp_hosted_lent_write(space, address, from, count);
+    case BY_WINDOW:
+        break;
+    }
     if (from_space)
-        return kp_hosted_private_read(from_space, space->window + address, from_address, count);
+        return kp_hosted_lent_read(from_space, space->window + address, from_address, count);
     memcpy(space->window + address, from, count);
     return KP_OK;
 }
@@ -377,13 +441,8 @@ static kp_status_t copy_out(kp_machine_space_t *space, uint32_t address, const v
         return KP_OK;
     /* The lock is held over the copy: a thread of the process may be about to map something there that
        cannot be written. */
-    bool has_lock =
-        space->mapping_count > 0 || atomic_load_explicit(&space->is_threaded, memory_order_relaxed);
-    if (has_lock)
-        kp_spin_lock(&space->lock);
-    kp_status_t status = has_lock && refuses(space, address, count)
-                             ? KP_ERR_BAD_ADDRESS
-                             : write_range(space, address, from, from_space, from_address, count);
+    bool has_lock = lock_copies(space);
+    kp_status_t status = write_range(space, address, from, from_space, from_address, count);
     if (has_lock)
         kp_spin_unlock(&space->lock);
     return status;
@@ -398,18 +457,23 @@ kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t addres
 kp_status_t kp_machine_space_copy_across(kp_machine_space_t *from, uint32_t from_address,
                                          kp_machine_space_t *to, uint32_t address, size_t count)
 {
-    if (!kp_hosted_is_private(from, from_address, count))
+    if (count == 0)
+        return KP_OK;
+    way_t way = way_in(from, from_address, count);
+    if (way == BROKEN)
+        return KP_ERR_NOT_SUPPORTED;
+    if (way == BY_WINDOW)
         return copy_out(to, address, from->window + from_address, NULL, 0, count);
-    kp_status_t status = KP_OK;
-    if (!kp_hosted_is_private(to, address, count)) {
-        status = copy_out(to, address, NULL, from, from_address, count);
-        /* The sender's memory is its own harm: whoever copies by way of the kernel finds out. */
+    kp_status_t status = copy_out(to, address, NULL, from, from_address, count);
+    /* What is wrong with the sender's memory is its own harm: it finds out when it is asked to copy by way of
+       the kernel. */
+    if (status != KP_ERR_NOT_SUPPORTED)
         return status == KP_OK || status == KP_ERR_BAD_ADDRESS ? status : KP_ERR_NOT_SUPPORTED;
-    }
     uint8_t bytes[16384];
+    status = KP_OK;
     for (size_t done = 0; done < count && status == KP_OK;) {
         size_t part = KP_MIN(count - done, sizeof(bytes));
-        if (kp_hosted_private_read(from, bytes, from_address + (uint32_t)done, part) != KP_OK)
+        if (kp_hosted_lent_read(from, bytes, from_address + (uint32_t)done, part) != KP_OK)
             return KP_ERR_NOT_SUPPORTED;
         status = copy_out(to, address + (uint32_t)done, bytes, NULL, 0, part);
         done += part;

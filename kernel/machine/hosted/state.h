@@ -51,9 +51,9 @@ typedef struct kp_hosted_extent {
 #define KP_HOSTED_EXTENTS_MAX 16u
 
 typedef struct kp_machine_space {
-    int memory_fd;   /* memfd of linear memory, as large as the memory; 0: no space */
-    uint8_t *window; /* the kernel's view: 4 GiB of address space over it; shows nothing
-                                      of a clone's extents (clone.c) */
+    int memory_fd;                 /* memfd of linear memory, as large as the memory; 0: no space */
+    uint8_t *window;               /* the kernel's view: 4 GiB of address space over it, without
+                                      mappings and a clone's extents (clone.c) */
     struct kp_hosted_child *child; /* NULL: not started */
     const struct kp_image *image;
     kp_hosted_layout_t layout;
@@ -61,10 +61,12 @@ typedef struct kp_machine_space {
     struct kp_machine_snapshot *snapshot; /* a clone's; constant */
     const struct kp_mapping *inherited;   /* a clone's mappings, until it is started */
     bool is_frozen;                       /* memory_fd belongs to a snapshot */
-    _Atomic uint64_t faults;              /* of one that has ended */
-    atomic_bool is_threaded;              /* others may map while a copy goes on */
+    bool lends_memory; /* its process does (clone.c): then the window shows no mappings; constant */
+    bool is_broken;    /* the window is not what it should be; guarded by lock */
+    _Atomic uint64_t faults; /* of one that has ended */
+    atomic_bool is_threaded; /* others may map while a copy goes on */
     kp_spinlock_t lock;
-    kp_hosted_mapping_t *mappings; /* guarded by lock: to refuse writes into read-only ones */
+    kp_hosted_mapping_t *mappings; /* by address; guarded by lock */
     size_t mapping_count;
     size_t mapping_capacity;
     uint64_t mapped_bytes;           /* guarded by lock */

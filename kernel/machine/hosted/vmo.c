@@ -1,10 +1,10 @@
-/* VMOs are memfds; the kernel maps one when it first needs to look inside. Static ones are parts of
-   the boot archive's file.
+/* VMOs are memfds, which the kernel reads and writes as files. It maps those that a driver asks for a page of,
+   and no others, for Linux bounds how many mappings it may have. Static ones are parts of the boot archive's
+   file.
 
-   The kernel reads through its views without a lock, so a view stays until the VMO is destroyed and
-   the file never becomes smaller: shrinking punches a hole. Growing doubles the file, so that a VMO
-   has few views. A clone is a copy of the pages that have data, at some 2 GB/s: a private mapping would
-   not show the kernel what the process writes. */
+   Drivers use views without a lock, so a view stays until the VMO is destroyed and the file never becomes
+   smaller: shrinking punches a hole. Growing doubles the file. A clone is a copy of the pages that have
+   data, at some 2 GB/s: a private mapping would not show the kernel what the process writes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -133,12 +133,6 @@ done:
     return bytes;
 }
 
-/* Why there is no view. */
-static kp_status_t view_error(const kp_machine_vmo_t *vmo, uint64_t end)
-{
-    return end > vmo->size ? KP_ERR_OUT_OF_RANGE : KP_ERR_NO_MEMORY;
-}
-
 kp_status_t kp_machine_vmo_read(kp_machine_vmo_t *vmo, uint64_t offset, void *to, size_t count)
 {
     if (offset + count > vmo->size)
@@ -166,11 +160,9 @@ kp_status_t kp_machine_vmo_write(kp_machine_vmo_t *vmo, uint64_t offset, const v
 {
     if (vmo->is_static)
         return KP_ERR_ACCESS_DENIED;
-    uint8_t *bytes = view(vmo, offset + count);
-    if (!bytes)
-        return view_error(vmo, offset + count);
-    memcpy(bytes + offset, from, count);
-    return KP_OK;
+    if (offset + count > vmo->size)
+        return KP_ERR_OUT_OF_RANGE;
+    return kp_hosted_write_all(vmo->fd, offset, from, count) ? KP_OK : KP_ERR_NO_MEMORY;
 }
 
 void *kp_machine_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset)
@@ -228,9 +220,8 @@ bool kp_hosted_copy_data(int from, uint64_t offset, uint64_t length, int to)
 kp_status_t kp_machine_vmo_clone(kp_machine_vmo_t *source, uint64_t offset, uint64_t length,
                                  kp_machine_vmo_t *clone)
 {
-    const uint8_t *bytes = view(source, offset + length);
-    if (!bytes)
-        return view_error(source, offset + length);
+    if (offset + length > source->size)
+        return KP_ERR_OUT_OF_RANGE;
     kp_spin_lock(&source->lock);
     bool is_pinned = source->is_pinned;
     kp_spin_unlock(&source->lock);
@@ -239,8 +230,9 @@ kp_status_t kp_machine_vmo_clone(kp_machine_vmo_t *source, uint64_t offset, uint
     kp_status_t status = kp_machine_vmo_init(clone, length);
     if (status != KP_OK)
         return status;
-    bool is_copied = source->is_static ? kp_hosted_write_all(clone->fd, 0, bytes + offset, length)
-                                       : kp_hosted_copy_data(source->fd, offset, length, clone->fd);
+    bool is_copied = source->is_static
+                         ? kp_hosted_write_all(clone->fd, 0, source->bytes + offset, length)
+                         : kp_hosted_copy_data(source->fd, offset, length, clone->fd);
     if (!is_copied) {
         kp_machine_vmo_destroy(clone);
         return KP_ERR_NO_MEMORY;

@@ -129,6 +129,14 @@ kp_status_t kp_hosted_child_unmap_code(kp_hosted_child_t *child, uint64_t addres
     (void)length;
     return KP_ERR_NOT_SUPPORTED;
 }
+kp_status_t kp_hosted_child_map_zeroes(kp_hosted_child_t *child, uint64_t address, uint64_t length)
+{
+    return kp_hosted_child_unmap_code(child, address, length);
+}
+kp_status_t kp_hosted_child_unmap(kp_hosted_child_t *child, uint64_t address, uint64_t length)
+{
+    return kp_hosted_child_unmap_code(child, address, length);
+}
 kp_status_t kp_hosted_child_thread_start(kp_hosted_child_t *child, uint32_t slot, uint64_t entry,
                                          uint64_t argument)
 {

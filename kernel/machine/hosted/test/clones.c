@@ -249,7 +249,7 @@ KP_TEST(mappings_over_what_is_shared)
     KP_EXPECT(sees(&clone, at - PAGE, PAGE, 0x11) && sees(&clone, at, 2 * PAGE, 0));
     /* Nor by way of Linux, should the list not know of it yet. */
     if (!is_copied)
-        KP_EXPECT_INT(kp_hosted_private_write(space, at, bytes, 64), KP_ERR_BAD_ADDRESS);
+        KP_EXPECT_INT(kp_hosted_lent_write(space, at, bytes, 64), KP_ERR_BAD_ADDRESS);
     KP_EXPECT_INT(ask(&clone, CLONES_MAP, at + PAGE, 2 * PAGE, 1), KP_OK);
     put(&clone, at + PAGE, 2 * PAGE, 0x21);
     KP_EXPECT(sees(&clone, at, PAGE, 0) && sees(&clone, at + PAGE, 2 * PAGE, 0x21));
@@ -401,6 +401,50 @@ KP_TEST(killed_while_the_kernel_copies)
 }
 
 /* ---- when the host has no more ---- */
+
+static size_t kernel_mappings(void)
+{
+    size_t count = 0;
+    FILE *file = fopen("/proc/self/maps", "re");
+    for (int c; file && (c = fgetc(file)) != EOF;)
+        count += c == '\n';
+    if (file)
+        fclose(file);
+    return count;
+}
+
+/* Linux lets the kernel have 65,530 mappings in all; what processes map, and VMOs that they write, take none
+   of them. */
+KP_TEST(what_processes_map_costs_the_kernel_no_mappings)
+{
+    enum { PROCESSES = 2, MAPPINGS = 1500, VMOS = 300 };
+    if (is_copied) /* there it does */
+        return;
+    size_t before = kernel_mappings();
+    subject_t subjects[PROCESSES];
+    for (uint32_t i = 0; i < PROCESSES; i++) {
+        subjects[i] = start(NULL);
+        KP_REQUIRE(subjects[i].process);
+        KP_EXPECT(ask(&subjects[i], CLONES_GROW, 0, 0, 1024) > 0);
+        KP_EXPECT_INT(ask(&subjects[i], CLONES_SCATTER, CLONES_MEMORY, 0, MAPPINGS), MAPPINGS);
+        /* And the kernel finds its way among them. */
+        uint32_t at = CLONES_MEMORY + (MAPPINGS - 2) * PAGE;
+        put(&subjects[i], at - 8, 2 * PAGE, 0x61);
+        KP_EXPECT(sees(&subjects[i], at - 8, 2 * PAGE, 0x61));
+        KP_EXPECT(sees(&subjects[i], CLONES_MEMORY, PAGE - 8, 0x61)); /* the same page of the VMO */
+        KP_EXPECT(sees(&subjects[i], CLONES_MEMORY + PAGE, PAGE, 0));
+    }
+    kp_vmo_t *vmos[VMOS];
+    for (uint32_t i = 0; i < VMOS; i++) {
+        KP_REQUIRE(kp_vmo_create(PAGE, NULL, &vmos[i]) == KP_OK);
+        KP_EXPECT_INT(kp_vmo_write(vmos[i], 0, &i, sizeof(i)), KP_OK);
+    }
+    KP_EXPECT(kernel_mappings() < before + 200);
+    for (uint32_t i = 0; i < VMOS; i++)
+        kp_object_release(&vmos[i]->object);
+    for (uint32_t i = 0; i < PROCESSES; i++)
+        end(&subjects[i]);
+}
 
 static rlim_t allowed;
 

@@ -16,6 +16,7 @@ enum {
     CLONES_SEND,   /* the reply is of those bytes */
     CLONES_FREEZE, /* without a reply; goes on with the next startup channel */
     CLONES_EXIT,   /* with `value` */
+    CLONES_SCATTER, /* a new VMO of a page, at every other page: `value` mappings; how many were made */
 };
 
 typedef struct clones_order {

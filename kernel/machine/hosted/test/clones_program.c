@@ -7,7 +7,7 @@
 #include "runtime/image/image.h"
 
 __attribute__((section(".note.kpio"), used, aligned(4))) static const kp_image_note_t note =
-    KP_IMAGE_NOTE_FLAGS(KP_IMAGE_MACHINE_HOSTED, KP_IMAGE_THREADS, 32, 1024);
+    KP_IMAGE_NOTE_FLAGS(KP_IMAGE_MACHINE_HOSTED, KP_IMAGE_THREADS, 32, 2048);
 
 __asm__(".section .text.kp_image_start, \"ax\", @progbits\n"
         ".globl kp_image_start\n"
@@ -68,6 +68,19 @@ static int64_t map(uint32_t address, uint32_t length, uint32_t is_writable)
                           is_writable ? KP_VMO_MAP_WRITE : 0);
     CHECK(call(KP_CALL_handle_close, (uint64_t)vmo, 0, 0, 0, 0) == KP_OK);
     return status;
+}
+
+static int64_t scatter(uint32_t address, uint32_t count)
+{
+    int64_t vmo = call(KP_CALL_vmo_create, KP_PAGE_SIZE, 0, 0, 0, 0);
+    CHECK(vmo > 0);
+    uint32_t made = 0;
+    while (made < count &&
+           call(KP_CALL_vmo_map, (uint64_t)vmo, 0, address + made * 2 * KP_PAGE_SIZE, KP_PAGE_SIZE,
+                KP_VMO_MAP_WRITE) == KP_OK)
+        made++;
+    CHECK(call(KP_CALL_handle_close, (uint64_t)vmo, 0, 0, 0, 0) == KP_OK);
+    return made;
 }
 
 /* A racer's bytes of each page of the range, counted up page by page; nobody else writes them. */
@@ -143,6 +156,8 @@ static int64_t obey(const clones_order_t *order)
         return call(KP_CALL_vmo_unmap, order->address, order->length, 0, 0, 0);
     case CLONES_RACE:
         return start_race(order->address, order->length);
+    case CLONES_SCATTER:
+        return scatter(order->address, order->value);
     case CLONES_EXIT:
         finish(order->value);
         return 0;
