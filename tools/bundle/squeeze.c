@@ -47,11 +47,16 @@ static void matches_find(const uint8_t *page, size_t count, step_t *steps)
             continue;
         unsigned bucket = hash(page + i);
         for (int from = last[bucket]; from != NONE; from = before[from]) {
+            size_t best = steps[i].length;
+            if (best > 0 && page[(size_t)from + best] != page[i + best])
+                continue;
             size_t length = match_length(page + from, page + i, page + count);
-            if (length < MATCH_MIN || length <= steps[i].length)
+            if (length < MATCH_MIN || length <= best)
                 continue;
             steps[i].length = (unsigned short)length;
             steps[i].distance = (unsigned short)(i - (size_t)from);
+            if (length == MATCH_MAX || length == count - i)
+                break; /* none is longer */
         }
         before[i] = last[bucket];
         last[bucket] = (short)i;
