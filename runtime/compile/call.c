@@ -284,6 +284,17 @@ static void load_indirect(kp_compiler_t *c, const kp_wasm_instruction_t *instruc
     kp_trap_if(c, CC_NE, KP_WASM_TRAP_INDIRECT_CALL_TYPE);
 }
 
+void kp_call_other(kp_compiler_t *c)
+{
+    kp_asm_mov(&c->code, W, REG_INSTANCE, REG_SCRATCH);
+    kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
+    kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
+    kp_asm_call_mem(&c->code, kp_mem(RAX, 0));
+    kp_asm_load(&c->code, W, REG_INSTANCE, kp_mem(RBP, -8));
+    kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
+    kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
+}
+
 /* Calls through rax; another instance's functions with its registers. */
 static void call_through(kp_compiler_t *c)
 {
@@ -296,13 +307,7 @@ static void call_through(kp_compiler_t *c)
         return;
     }
     /* The return address must lie in the try_table's range: all in line. */
-    kp_asm_mov(&c->code, W, REG_INSTANCE, REG_SCRATCH);
-    kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
-    kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
-    kp_asm_call_mem(&c->code, kp_mem(RAX, 0));
-    kp_asm_load(&c->code, W, REG_INSTANCE, kp_mem(RBP, -8));
-    kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
-    kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
+    kp_call_other(c);
 }
 
 /* The rel32 at `site` leads to a function of the module, now or when that is compiled. */
@@ -342,22 +347,37 @@ static void call_own(kp_compiler_t *c, uint32_t own)
     }
 }
 
+/* How the function of a call is reached. */
+typedef struct callee {
+    bool indirect, import;
+    bool far; /* the module's, through its funcinst */
+} callee_t;
+
+/* Takes the callee and says where its arguments go. */
+static callee_t callee_prepare(kp_compiler_t *c, const kp_wasm_instruction_t *instruction,
+                               kp_arguments_t *arguments)
+{
+    const kp_wasm_functype_t *type = instruction->signature;
+    callee_t callee = {.indirect = instruction->opcode == KP_WASM_OP_CALL_INDIRECT ||
+                                   instruction->opcode == KP_WASM_OP_RETURN_CALL_INDIRECT};
+    callee.import = !callee.indirect && instruction->index < c->module->imported_function_count;
+    callee.far = !callee.indirect && !callee.import && own_is_far(c, instruction->index);
+    kp_call_prepare(c, type->parameter_count + callee.indirect);
+    if (callee.indirect)
+        load_indirect(c, instruction);
+    else if (callee.import || callee.far)
+        kp_gpr_claim(c, RAX, NULL, NULL);
+    if (type->parameter_count > KP_ROW_UNROLLED)
+        kp_gpr_claim(c, R10, NULL, NULL);
+    arguments_place(c, type, arguments);
+    return callee;
+}
+
 static void op_call(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
 {
     const kp_wasm_functype_t *type = instruction->signature;
-    bool indirect = instruction->opcode == KP_WASM_OP_CALL_INDIRECT;
-    bool import = !indirect && instruction->index < c->module->imported_function_count;
-    bool far = !indirect && !import && own_is_far(c, instruction->index);
-    kp_call_prepare(c, type->parameter_count + indirect);
-    if (indirect)
-        load_indirect(c, instruction);
-    else if (import || far)
-        kp_gpr_claim(c, RAX, NULL, NULL);
-
-    if (type->parameter_count > KP_ROW_UNROLLED)
-        kp_gpr_claim(c, R10, NULL, NULL);
     kp_arguments_t arguments;
-    arguments_place(c, type, &arguments);
+    const callee_t callee = callee_prepare(c, instruction, &arguments);
     uint32_t row = type->result_count > 1 ? 16 * type->result_count : 0;
     results_reserve(c, row);
     if (arguments.stack_count) {
@@ -372,14 +392,14 @@ static void op_call(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
     kp_stack_truncate(c, c->height - type->parameter_count);
     if (row)
         kp_asm_rm(&c->code, OP_LEA | W, R10, kp_mem(RSP, 16 * (int32_t)arguments.stack_count));
-    if (indirect || import) {
-        if (import)
+    if (callee.indirect || callee.import) {
+        if (callee.import)
             load_import(c, instruction->index);
         call_through(c);
         kp_gpr_drop(c, RAX);
     } else {
         call_own(c, instruction->index - c->module->imported_function_count);
-        if (far)
+        if (callee.far)
             kp_gpr_drop(c, RAX);
     }
     kp_call_finish(c);
@@ -424,18 +444,8 @@ static void frame_replace(kp_compiler_t *c, uint32_t size)
 static void op_return_call(kp_compiler_t *c, const kp_wasm_instruction_t *instruction)
 {
     const kp_wasm_functype_t *type = instruction->signature;
-    bool indirect = instruction->opcode == KP_WASM_OP_RETURN_CALL_INDIRECT;
-    bool import = !indirect && instruction->index < c->module->imported_function_count;
-    bool far = !indirect && !import && own_is_far(c, instruction->index);
-    kp_call_prepare(c, type->parameter_count + indirect);
-    if (indirect)
-        load_indirect(c, instruction);
-    else if (import || far)
-        kp_gpr_claim(c, RAX, NULL, NULL);
-    if (type->parameter_count > KP_ROW_UNROLLED)
-        kp_gpr_claim(c, R10, NULL, NULL);
     kp_arguments_t arguments;
-    arguments_place(c, type, &arguments);
+    const callee_t callee = callee_prepare(c, instruction, &arguments);
     uint32_t size = 16 * arguments.stack_count;
     if (size) {
         kp_asm_alu_imm(&c->code, W, ALU_SUB, RSP, (int32_t)size);
@@ -448,20 +458,14 @@ static void op_return_call(kp_compiler_t *c, const kp_wasm_instruction_t *instru
     kp_moves_emit(c, arguments.moves, arguments.move_count);
     if (c->many_results)
         kp_asm_load(&c->code, W, R10, kp_mem(RBP, c->results_home));
-    if (indirect || import) {
-        if (import)
+    if (callee.indirect || callee.import) {
+        if (callee.import)
             load_import(c, instruction->index);
         /* Another instance's registers have to be taken back after it: an ordinary call. */
         kp_asm_load(&c->code, W, REG_SCRATCH, kp_mem(RAX, 8));
         kp_asm_alu(&c->code, W, ALU_CMP, REG_SCRATCH, REG_INSTANCE);
         uint32_t same = kp_asm_jcc(&c->code, CC_E);
-        kp_asm_mov(&c->code, W, REG_INSTANCE, REG_SCRATCH);
-        kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
-        kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
-        kp_asm_call_mem(&c->code, kp_mem(RAX, 0));
-        kp_asm_load(&c->code, W, REG_INSTANCE, kp_mem(RBP, -8));
-        kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
-        kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
+        kp_call_other(c);
         kp_control_return(c);
         kp_asm_patch(&c->code, same, kp_asm_here(&c->code));
         frame_replace(c, size);
@@ -474,7 +478,7 @@ static void op_return_call(kp_compiler_t *c, const kp_wasm_instruction_t *instru
     if (c->status != KP_OK)
         return;
     uint32_t own = instruction->index - c->module->imported_function_count;
-    if (far) {
+    if (callee.far) {
         load_own(c, own);
         kp_asm_rm(&c->code, 0xff, 4, kp_mem(RAX, 0));
         kp_gpr_drop(c, RAX);

@@ -67,13 +67,7 @@ static kp_status_t slow_paths(kp_compiler_t *c)
         kp_asm_patch(&c->code, slow->site, kp_asm_here(&c->code));
         switch (slow->kind) {
         case SLOW_CALL: /* r11: the other instance */
-            kp_asm_mov(&c->code, W, REG_INSTANCE, REG_SCRATCH);
-            kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
-            kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
-            kp_asm_call_mem(&c->code, kp_mem(RAX, 0));
-            kp_asm_load(&c->code, W, REG_INSTANCE, kp_mem(RBP, -8));
-            kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_INSTANCE, 16));
-            kp_asm_load(&c->code, W, REG_MEMORY, kp_mem(REG_MEMORY, 0));
+            kp_call_other(c);
             break;
         case SLOW_ENTRY: /* the frame may be too large to call from: back to before it was made */
             kp_asm_mov(&c->code, W, RSP, RBP);

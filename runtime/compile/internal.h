@@ -320,6 +320,8 @@ void kp_slot_move(kp_compiler_t *c, kp_wasm_type_t type, kp_mem_t to, kp_mem_t f
 void kp_call_prepare(kp_compiler_t *c, uint32_t arguments);
 /* After a call: what it destroyed. */
 void kp_call_finish(kp_compiler_t *c);
+/* Calls the function in rax of the instance in r11, with its registers; then takes our own back. */
+void kp_call_other(kp_compiler_t *c);
 /* Calls helper(instance, extra..., arguments...): `extra_count` numbers, then the top `argument_count`
    values, which are popped. The result is in rax. */
 void kp_call_helper(kp_compiler_t *c, kp_wasm_helper_t helper, const uint64_t *extra,
