@@ -73,6 +73,35 @@ __attribute__((unused)) static int kp_test_hosted_forked(const kp_hosted_options
     return status != 0;
 }
 
+/* ---- over each of the networks that this host can give ---- */
+
+static const char *kp_test_host; /* this machine, as the system sees it */
+
+__attribute__((unused)) static int kp_test_run_all(void *variant)
+{
+    return kp_test_all(NULL, variant, NULL);
+}
+
+/* All tests twice, with the programs of an archive but shell and display: NAME_over_host_sockets and
+   NAME_over_own_stack (libslirp on the other end of the wire). Returns main's. */
+__attribute__((unused)) static int kp_test_over_networks(const char *bundle)
+{
+    int failed = 0;
+    for (int own_stack = 0; own_stack < 2; own_stack++) {
+        const kp_hosted_options_t options = {
+            .bundle_path = bundle,
+            .command_line = "shell=off display=off",
+            .net = own_stack ? KP_HOSTED_NET_SLIRP : KP_HOSTED_NET_HOST,
+            .log_level = KP_TEST_LOG_LEVEL,
+        };
+        char variant[][20] = {"over_host_sockets", "over_own_stack"};
+        kp_test_host = own_stack ? "10.0.2.2" : "127.0.0.1";
+        failed |= kp_test_hosted_forked(&options, kp_test_run_all, variant[own_stack],
+                                        own_stack ? "libslirp" : NULL);
+    }
+    return failed;
+}
+
 /* Waits for the process's end and gives the reference back. NULL, one that could not be made, fails the test. */
 __attribute__((unused)) static kp_process_info_t kp_test_process_end(kp_process_t *process)
 {

@@ -177,6 +177,17 @@ static kp_lu_t clamp(kp_lu_t value, const item_t *item)
     return kp_lu_larger(kp_lu_smaller(value, item->high), item->low);
 }
 
+/* What an item would like of the free space, its limits left aside. factors: the sum of flex-grow, 0: it
+   shrinks; scaled: the sum of flex-shrink times base. */
+static kp_lu_t wanted_main(const item_t *item, double room, double factors, double scaled)
+{
+    const kp_style_t *style = item->box->style;
+    double share = factors > 0  ? style->flex_grow / factors
+                   : scaled > 0 ? (double)style->flex_shrink * item->base / scaled
+                                : 0;
+    return item->base + (kp_lu_t)(room * share);
+}
+
 /* Resolving flexible lengths (section 9.7). */
 static void flex_line(flex_t *flex, item_t *items, size_t count, kp_lu_t space)
 {
@@ -217,11 +228,7 @@ static void flex_line(flex_t *flex, item_t *items, size_t count, kp_lu_t space)
         for (size_t i = 0; i < count; i++) {
             if (items[i].frozen)
                 continue;
-            const kp_style_t *style = items[i].box->style;
-            double share = growing      ? style->flex_grow / factors
-                           : scaled > 0 ? (double)style->flex_shrink * items[i].base / scaled
-                                        : 0;
-            kp_lu_t wanted = items[i].base + (kp_lu_t)(room * share);
+            kp_lu_t wanted = wanted_main(&items[i], room, growing ? factors : 0, scaled);
             items[i].main = clamp(wanted, &items[i]);
             violation += items[i].main - wanted;
         }
@@ -229,11 +236,7 @@ static void flex_line(flex_t *flex, item_t *items, size_t count, kp_lu_t space)
         for (size_t i = 0; i < count; i++) {
             if (items[i].frozen)
                 continue;
-            const kp_style_t *style = items[i].box->style;
-            double share = growing      ? style->flex_grow / factors
-                           : scaled > 0 ? (double)style->flex_shrink * items[i].base / scaled
-                                        : 0;
-            kp_lu_t wanted = items[i].base + (kp_lu_t)(room * share);
+            kp_lu_t wanted = wanted_main(&items[i], room, growing ? factors : 0, scaled);
             bool fix =
                 violation == 0 || (violation > 0 ? items[i].main > wanted : items[i].main < wanted);
             items[i].frozen = fix;

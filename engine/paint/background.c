@@ -136,17 +136,9 @@ static void background_image(kp_paint_t *paint, const kp_style_t *style,
     if (!(target.width > 0) || !(target.height > 0) || to.width == 0 || to.height == 0 ||
         first.width == 0 || first.height == 0)
         return;
-    kp_display_image_t *command = kp_paint_command(paint, KP_DISPLAY_IMAGE, sizeof *command);
+    kp_display_image_t *command = kp_paint_command_image(paint, image, to);
     if (!command)
         return;
-    command->resource = image->resource;
-    command->x = to.x;
-    command->y = to.y;
-    command->width = to.width;
-    command->height = to.height;
-    command->source_width = image->width;
-    command->source_height = image->height;
-    command->opacity = (uint32_t)lroundf(255 * paint->opacity);
     command->repeat = 1;
     command->tile_x = first.x;
     command->tile_y = first.y;
@@ -176,14 +168,10 @@ static void background_gradient(kp_paint_t *paint, const kp_style_t *style,
     float length = fabsf(rect.width * sinf(turned)) + fabsf(rect.height * cosf(turned));
     size_t size = sizeof(kp_display_linear_gradient_t) + count * sizeof(kp_display_stop_t);
     kp_display_linear_gradient_t *command =
-        kp_paint_command(paint, KP_DISPLAY_LINEAR_GRADIENT, size);
+        kp_paint_command_at(paint, KP_DISPLAY_LINEAR_GRADIENT, size, area);
     if (!command)
         return;
     angle = fmodf(angle, 360);
-    command->x = area.x;
-    command->y = area.y;
-    command->width = area.width;
-    command->height = area.height;
     command->angle = (uint32_t)lroundf((angle < 0 ? angle + 360 : angle) * 256);
     command->stop_count = (uint32_t)count;
     float offsets[64], last = 0;
@@ -278,13 +266,10 @@ static void border(kp_paint_t *paint, kp_paint_rect_t rect, const float widths[4
     }
     if (!any || area.width == 0 || area.height == 0)
         return;
-    kp_display_border_t *command = kp_paint_command(paint, KP_DISPLAY_BORDER, sizeof *command);
+    kp_display_border_t *command =
+        kp_paint_command_at(paint, KP_DISPLAY_BORDER, sizeof *command, area);
     if (!command)
         return;
-    command->x = area.x;
-    command->y = area.y;
-    command->width = area.width;
-    command->height = area.height;
     for (int i = 0; i < 4; i++) {
         command->edge_width[i] = device[i];
         command->style[i] = device[i] ? kinds[i] : KP_DISPLAY_BORDER_NONE;

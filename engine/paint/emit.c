@@ -44,31 +44,59 @@ void *kp_paint_command(kp_paint_t *paint, uint32_t kind, size_t size)
     return command;
 }
 
+/* These have x, y, width, height behind their head. */
+#define BEGINS_WITH_AREA(type)                                            \
+    KP_STATIC_ASSERT(offsetof(type, x) == sizeof(kp_display_command_t) && \
+                         offsetof(type, height) - offsetof(type, x) ==    \
+                             offsetof(kp_paint_area_t, height),           \
+                     #type " begins with an area")
+BEGINS_WITH_AREA(kp_display_rect_t);
+BEGINS_WITH_AREA(kp_display_rounded_rect_t);
+BEGINS_WITH_AREA(kp_display_border_t);
+BEGINS_WITH_AREA(kp_display_linear_gradient_t);
+
+void *kp_paint_command_at(kp_paint_t *paint, uint32_t kind, size_t size, kp_paint_area_t area)
+{
+    uint8_t *command = kp_paint_command(paint, kind, size);
+    if (command)
+        memcpy(command + sizeof(kp_display_command_t), &area, sizeof area);
+    return command;
+}
+
+kp_display_image_t *kp_paint_command_image(kp_paint_t *paint, const kp_layout_image_t *image,
+                                           kp_paint_area_t area)
+{
+    kp_display_image_t *command = kp_paint_command(paint, KP_DISPLAY_IMAGE, sizeof *command);
+    if (!command)
+        return NULL;
+    command->resource = image->resource;
+    command->x = area.x;
+    command->y = area.y;
+    command->width = area.width;
+    command->height = area.height;
+    command->source_width = image->width;
+    command->source_height = image->height;
+    command->opacity = (uint32_t)lroundf(255 * paint->opacity);
+    return command;
+}
+
 void kp_paint_fill(kp_paint_t *paint, kp_paint_rect_t rect, uint32_t color)
 {
     kp_paint_area_t area = kp_paint_snap(paint, rect);
     if (area.width == 0 || area.height == 0 || color >> 24 == 0)
         return;
-    kp_display_rect_t *command = kp_paint_command(paint, KP_DISPLAY_RECT, sizeof *command);
+    kp_display_rect_t *command = kp_paint_command_at(paint, KP_DISPLAY_RECT, sizeof *command, area);
     if (!command)
         return;
-    command->x = area.x;
-    command->y = area.y;
-    command->width = area.width;
-    command->height = area.height;
     command->color = color;
 }
 
 static void put_rounded(kp_paint_t *paint, uint32_t kind, kp_paint_area_t area,
                         const float radii[4][2], uint32_t color)
 {
-    kp_display_rounded_rect_t *command = kp_paint_command(paint, kind, sizeof *command);
+    kp_display_rounded_rect_t *command = kp_paint_command_at(paint, kind, sizeof *command, area);
     if (!command)
         return;
-    command->x = area.x;
-    command->y = area.y;
-    command->width = area.width;
-    command->height = area.height;
     command->color = color;
     for (int i = 0; radii && i < 4; i++) {
         command->radius_x[i] = (uint32_t)lroundf(radii[i][0] * paint->scale);
@@ -92,13 +120,10 @@ void kp_paint_ring(kp_paint_t *paint, kp_paint_rect_t rect, const float radii[4]
                    uint32_t color)
 {
     kp_paint_area_t area = kp_paint_snap(paint, rect);
-    kp_display_border_t *command = kp_paint_command(paint, KP_DISPLAY_BORDER, sizeof *command);
+    kp_display_border_t *command =
+        kp_paint_command_at(paint, KP_DISPLAY_BORDER, sizeof *command, area);
     if (!command)
         return;
-    command->x = area.x;
-    command->y = area.y;
-    command->width = area.width;
-    command->height = area.height;
     for (int i = 0; i < 4; i++) {
         command->radius_x[i] = (uint32_t)lroundf(radii[i][0] * paint->scale);
         command->radius_y[i] = (uint32_t)lroundf(radii[i][1] * paint->scale);

@@ -34,6 +34,11 @@ kp_paint_area_t kp_paint_snap(const kp_paint_t *paint, kp_paint_rect_t rect);
 uint32_t kp_paint_color(const kp_paint_t *paint, kp_color_t color);
 /* Room for a command of this size, its head filled in; NULL: the list is full or memory short. */
 void *kp_paint_command(kp_paint_t *paint, uint32_t kind, size_t size);
+/* The same, with its position too: RECT, ROUNDED_RECT, CLIP_PUSH, BORDER, LINEAR_GRADIENT. */
+void *kp_paint_command_at(kp_paint_t *paint, uint32_t kind, size_t size, kp_paint_area_t area);
+/* The whole image, once, over the area. */
+kp_display_image_t *kp_paint_command_image(kp_paint_t *paint, const kp_layout_image_t *image,
+                                           kp_paint_area_t area);
 void kp_paint_fill(kp_paint_t *paint, kp_paint_rect_t rect, uint32_t color);
 void kp_paint_fill_rounded(kp_paint_t *paint, kp_paint_rect_t rect, const float radii[4][2],
                            uint32_t color);

@@ -10,17 +10,7 @@ void kp_paint_image(kp_paint_t *paint, const kp_layout_image_t *image, kp_paint_
     if (image->resource == 0 || image->width == 0 || image->height == 0 || area.width == 0 ||
         area.height == 0)
         return;
-    kp_display_image_t *command = kp_paint_command(paint, KP_DISPLAY_IMAGE, sizeof *command);
-    if (!command)
-        return;
-    command->resource = image->resource;
-    command->x = area.x;
-    command->y = area.y;
-    command->width = area.width;
-    command->height = area.height;
-    command->source_width = image->width;
-    command->source_height = image->height;
-    command->opacity = (uint32_t)lroundf(255 * paint->opacity);
+    (void)kp_paint_command_image(paint, image, area);
 }
 
 /* CSS Images 3, 5.5: where object-fit puts an image in its content box. */

@@ -300,6 +300,53 @@ static kp_status_t dump(const kp_message_t *message)
     return KP_OK;
 }
 
+static void pointer(const void *event)
+{
+    kp_engine_pointer(tab.engine, event);
+}
+
+static void key(const void *event)
+{
+    kp_engine_key(tab.engine, event);
+}
+
+static void scroll_to(const void *event)
+{
+    const kp_tab_scroll_t *scroll = event;
+    kp_engine_scrolled(tab.engine, scroll->x, scroll->y);
+}
+
+static void frame_done(const void *event)
+{
+    const kp_tab_frame_done_t *done = event;
+    kp_tab_frames_done(&tab.frames, done->sequence);
+}
+
+/* Messages of one size, without text and handles. */
+static const struct {
+    uint32_t ordinal, size;
+    void (*take)(const void *event);
+} events[] = {
+    {KP_TAB_POINTER, sizeof(kp_tab_pointer_t), pointer},
+    {KP_TAB_KEY, sizeof(kp_tab_key_t), key},
+    {KP_TAB_SCROLL_TO, sizeof(kp_tab_scroll_t), scroll_to},
+    {KP_TAB_FRAME_DONE, sizeof(kp_tab_frame_done_t), frame_done},
+};
+
+static kp_status_t on_event(const kp_message_t *message)
+{
+    uint32_t ordinal = kp_message_head(message).ordinal;
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (events[i].ordinal != ordinal)
+            continue;
+        const void *event = kp_message_as(message, events[i].size);
+        if (event)
+            events[i].take(event);
+        return event ? KP_OK : KP_ERR_PROTOCOL;
+    }
+    return KP_ERR_PROTOCOL;
+}
+
 static kp_status_t on_owner_message(kp_message_t *message)
 {
     switch (kp_message_head(message).ordinal) {
@@ -312,38 +359,10 @@ static kp_status_t on_owner_message(kp_message_t *message)
     case KP_TAB_STOP:
         kp_engine_stop(tab.engine);
         return KP_OK;
-    case KP_TAB_POINTER: {
-        const kp_tab_pointer_t *event = kp_message_as(message, sizeof *event);
-        if (!event)
-            return KP_ERR_PROTOCOL;
-        kp_engine_pointer(tab.engine, event);
-        return KP_OK;
-    }
-    case KP_TAB_KEY: {
-        const kp_tab_key_t *event = kp_message_as(message, sizeof *event);
-        if (!event)
-            return KP_ERR_PROTOCOL;
-        kp_engine_key(tab.engine, event);
-        return KP_OK;
-    }
-    case KP_TAB_SCROLL_TO: {
-        const kp_tab_scroll_t *event = kp_message_as(message, sizeof *event);
-        if (!event)
-            return KP_ERR_PROTOCOL;
-        kp_engine_scrolled(tab.engine, event->x, event->y);
-        return KP_OK;
-    }
     case KP_TAB_DUMP:
         return dump(message);
-    case KP_TAB_FRAME_DONE: {
-        const kp_tab_frame_done_t *event = kp_message_as(message, sizeof *event);
-        if (!event)
-            return KP_ERR_PROTOCOL;
-        kp_tab_frames_done(&tab.frames, event->sequence);
-        return KP_OK;
-    }
     default:
-        return KP_ERR_PROTOCOL;
+        return on_event(message);
     }
 }
 

@@ -85,31 +85,41 @@ static int64_t make(kp_call_t *call, const kp_process_create_t *wanted,
     return result;
 }
 
+/* Reads what is wanted and checks it but for the process it is to be made of. *object: the wanted code or job,
+   whichever `type` says; the caller releases it. */
+static kp_status_t decode(kp_call_t *call, kp_process_create_t *wanted, uint32_t type,
+                          kp_object_t **object)
+{
+    kp_status_t status = kp_user_read(call->process, wanted, call->arguments[1], sizeof(*wanted));
+    if (status == KP_OK)
+        status = type == KP_TYPE_CODE ? lookup(call, wanted->code, type, KP_RIGHT_EXECUTE, object)
+                                      : lookup(call, wanted->job, type, KP_RIGHT_MANAGE, object);
+    if (status != KP_OK)
+        return status;
+    status = startup_check(call, wanted->startup);
+    if (status == KP_OK && !options_are_valid(wanted))
+        status = KP_ERR_INVALID_ARGUMENT;
+    if (status != KP_OK)
+        kp_object_release(*object);
+    return status;
+}
+
 int64_t kp_call_process_create(kp_call_t *call)
 {
     kp_process_create_t wanted;
-    kp_status_t status = kp_user_read(call->process, &wanted, call->arguments[1], sizeof(wanted));
-    if (status != KP_OK)
-        return status;
     kp_object_t *code;
-    status = lookup(call, wanted.code, KP_TYPE_CODE, KP_RIGHT_EXECUTE, &code);
+    kp_status_t status = decode(call, &wanted, KP_TYPE_CODE, &code);
     if (status != KP_OK)
         return status;
-    status = startup_check(call, wanted.startup);
-    if (status == KP_OK && !options_are_valid(&wanted))
-        status = KP_ERR_INVALID_ARGUMENT;
-    if (status == KP_OK && !kp_code_from_object(code)->image)
-        status = KP_ERR_WRONG_TYPE; /* made at run time: not a program */
-    if (status != KP_OK) {
-        kp_object_release(code);
-        return status;
+    int64_t result = KP_ERR_WRONG_TYPE; /* made at run time: not a program */
+    if (kp_code_from_object(code)->image) {
+        kp_process_options_t options = {
+            .name = wanted.name,
+            .image = kp_code_from_object(code)->image,
+            .job = kp_job_from_object(call->object),
+        };
+        result = make(call, &wanted, &options);
     }
-    kp_process_options_t options = {
-        .name = wanted.name,
-        .image = kp_code_from_object(code)->image,
-        .job = kp_job_from_object(call->object),
-    };
-    int64_t result = make(call, &wanted, &options);
     kp_object_release(code);
     return result;
 }
@@ -117,20 +127,10 @@ int64_t kp_call_process_create(kp_call_t *call)
 int64_t kp_call_process_clone(kp_call_t *call)
 {
     kp_process_create_t wanted;
-    kp_status_t status = kp_user_read(call->process, &wanted, call->arguments[1], sizeof(wanted));
-    if (status != KP_OK)
-        return status;
     kp_object_t *job;
-    status = lookup(call, wanted.job, KP_TYPE_JOB, KP_RIGHT_MANAGE, &job);
+    kp_status_t status = decode(call, &wanted, KP_TYPE_JOB, &job);
     if (status != KP_OK)
         return status;
-    status = startup_check(call, wanted.startup);
-    if (status == KP_OK && !options_are_valid(&wanted))
-        status = KP_ERR_INVALID_ARGUMENT;
-    if (status != KP_OK) {
-        kp_object_release(job);
-        return status;
-    }
     kp_snapshot_t *snapshot = kp_process_snapshot(kp_process_from_object(call->object));
     int64_t result = KP_ERR_BAD_STATE;
     if (snapshot) {

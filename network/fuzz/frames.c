@@ -3,40 +3,13 @@
    the Ethernet head so that the frame is ours, bit 1 the IP addresses, bit 2 the ports of the open
    connection, bit 3 puts its next sequence number in; bit 4 lets half a second pass. Checksums are
    not checked (KP_NETSTACK_FUZZ), or hardly any input would get anywhere. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "abi/reader.h"
-#include "network/netstack/netstack.h"
-#include "network/test/peer.h"
-#include "network/test/sim.h"
+#include "network/fuzz/stack.h"
 
 #include <lwip/dhcp.h>
 #include <lwip/etharp.h>
-
-static kp_netstack_t *stack;
-static kp_handle_t service;
-static kp_message_t message;
-
-static void steps(kp_time_t duration)
-{
-    kp_time_t end = kp_sim.now + duration;
-    while (kp_sim.now < end)
-        kp_netstack_step(stack, end);
-}
-
-static void start(void)
-{
-    kp_sim_reset();
-    peer_reset();
-    stack = calloc(1, sizeof(*stack));
-    service = kp_sim_service_create();
-    if (!stack || kp_netstack_init(stack, kp_sim_device_create(), service) != KP_OK)
-        abort();
-    steps(KP_NS_PER_S);
-    if (!stack->is_configured)
-        abort();
-}
 
 static void patch(uint8_t *frame, size_t size, uint8_t mode, const kp_netstack_connection_t *open)
 {
@@ -77,24 +50,9 @@ static void renew(void)
     steps(5 * KP_NS_PER_S);
 }
 
-static kp_handle_t open_socket(kp_handle_t client)
-{
-    kp_net_connect_t request = {
-        .header = {KP_NET_CONNECT, 1}, .address = {.family = 4, .bytes = {10, 0, 2, 2}}, .port = 7};
-    kp_message_send(client, &request, sizeof(request));
-    /* Longer than an ARP exchange; and than a first hop may be silent. */
-    for (int i = 0; i < 400 && kp_sim_channel_waiting(client) == 0; i++)
-        steps(10 * KP_NS_PER_MS);
-    if (kp_message_receive(client, &message) != KP_OK)
-        return KP_HANDLE_NONE;
-    return kp_message_take(&message, 0);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (!stack)
-        start();
-    peer_reset(); /* it does not know of connections that frames have cut */
+    stack_start();
     kp_handle_t client = (kp_handle_t)kp_service_connect(service), socket = open_socket(client);
     if (socket == KP_HANDLE_NONE) {
         /* Earlier frames may rightly have changed the lease, the route or a neighbour's address. */
@@ -126,9 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     steps(10 * KP_NS_PER_MS);
     kp_handle_close(socket);
     kp_handle_close(client);
-    kp_netstack_connections_clear(stack);
-    steps(12 * KP_NS_PER_S); /* names time out, old blocks are freed */
-    if (kp_netstack_memory_used() > 256 * 1024)
+    if (stack_settle() > 256 * 1024)
         abort(); /* a leak */
     return 0;
 }

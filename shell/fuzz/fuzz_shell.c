@@ -5,6 +5,7 @@
 
 #include "shell/shell.h"
 #include "shell/test/fake_kernel.h"
+#include "shell/test/stop_shell.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -195,14 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     drain(&fake.display, true, true);
     while (left > 0 && fake.tab_count < FAKE_TABS_MAX - 4)
         operate(shell);
-    kp_shell_view_stop(&shell->page.view);
-    kp_shell_view_stop(&shell->toolbar.view);
-    kp_shell_link_close(&shell->display.link);
-    kp_shell_history_clear(&shell->page.history);
-    free(shell->page.view.waiting_url);
-    free(shell->page.view.waiting_html);
-    free(shell->toolbar.view.waiting_url);
-    free(shell->toolbar.view.waiting_html);
+    stop_shell(shell);
     check(fake_handle_count() == 3); /* coordinator, service, console */
     kp_loop_clear(&shell->loop);
     free(shell);

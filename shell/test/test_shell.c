@@ -4,6 +4,7 @@
 #include "shell/shell.h"
 #include "shell/test/fake_kernel.h"
 #include "tests/kp_test.h"
+#include "shell/test/stop_shell.h"
 
 static kp_shell_t *shell;
 
@@ -247,14 +248,7 @@ static void begin(const char *argument, const char *second)
 
 static void end(void)
 {
-    kp_shell_view_stop(&shell->page.view);
-    kp_shell_view_stop(&shell->toolbar.view);
-    kp_shell_link_close(&shell->display.link);
-    kp_shell_history_clear(&shell->page.history);
-    free(shell->page.view.waiting_url);
-    free(shell->page.view.waiting_html);
-    free(shell->toolbar.view.waiting_url);
-    free(shell->toolbar.view.waiting_html);
+    stop_shell(shell);
     size_t own = fake.has_display + fake.has_console + fake.has_coordinator;
     KP_EXPECT_INT(fake_handle_count(), own); /* everything else was closed or moved on */
     kp_loop_clear(&shell->loop);

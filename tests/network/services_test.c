@@ -13,7 +13,6 @@
 #define BUNDLE "build/test/http.bundle"
 
 static unsigned port;
-static const char *host; /* this machine, as the system sees it */
 static uint32_t last_txid;
 
 typedef struct reply {
@@ -36,7 +35,7 @@ static void request(kp_capability_t http, const char *path)
 {
     char bytes[512], url[256];
     if (path[0] == '/')
-        snprintf(url, sizeof(url), "http://%s:%u%s", host, port, path);
+        snprintf(url, sizeof(url), "http://%s:%u%s", kp_test_host, port, path);
     else
         snprintf(url, sizeof(url), "%s", path);
     kp_http_request_t head = {.header = {KP_HTTP_REQUEST, ++last_txid},
@@ -113,7 +112,7 @@ KP_TEST(fetches_that_fail)
 {
     char refused[64];
     kp_capability_t http = connect_http();
-    snprintf(refused, sizeof(refused), "http://%s:1/", host);
+    snprintf(refused, sizeof(refused), "http://%s:1/", kp_test_host);
     expect(http, "/reset?after=30000", KP_ERR_CONNECTION_RESET, 200, 30000, "in the middle");
     expect(http, "/reset-now", KP_ERR_CONNECTION_RESET, 0, 0, "before there was a reply");
     expect(http, "/short?after=7000", KP_ERR_CONNECTION_RESET, 200, 7000, "in the middle");
@@ -183,7 +182,7 @@ KP_TEST(http_dies_and_comes_back)
 
 KP_TEST(netstack_dies_and_comes_back)
 {
-    if (strcmp(host, "127.0.0.1") == 0)
+    if (strcmp(kp_test_host, "127.0.0.1") == 0)
         return; /* the kernel itself serves the network here */
     kp_capability_t http = connect_http();
     reply_t reply = begin_endless(http);
@@ -194,25 +193,6 @@ KP_TEST(netstack_dies_and_comes_back)
     KP_EXPECT(strstr(reply.text, "the network service has stopped"));
     expect(http, "/services_test.c", KP_OK, 200, -1, ""); /* waits for the new one */
     kp_capability_close(&http);
-}
-
-static int run_tests(void *context)
-{
-    return kp_test_all(NULL, context, NULL);
-}
-
-/* The machine starts once in the life of a process: each network has one of its own. */
-static int run_system(int net, const char *name)
-{
-    host = net == KP_HOSTED_NET_SLIRP ? "10.0.2.2" : "127.0.0.1";
-    kp_hosted_options_t options = {
-        .bundle_path = BUNDLE,
-        .command_line = "shell=off display=off",
-        .net = net,
-        .log_level = KP_TEST_LOG_LEVEL,
-    };
-    return kp_test_hosted_forked(&options, run_tests, (void *)name,
-                                 net == KP_HOSTED_NET_SLIRP ? "libslirp" : NULL);
 }
 
 static pid_t start_server(void)
@@ -239,8 +219,7 @@ int main(void)
     pid_t server = start_server();
     int failed = 1;
     if (port)
-        failed = run_system(KP_HOSTED_NET_HOST, "over_host_sockets") +
-                 run_system(KP_HOSTED_NET_SLIRP, "over_own_stack");
+        failed = kp_test_over_networks(BUNDLE);
     else
         printf("not ok test server: it does not start\n");
     if (server > 0) {

@@ -82,16 +82,22 @@ static inline void kp_generate_body(kp_bytes_t *body, uint32_t index, uint32_t c
     kp_put_byte(body, 0x0b);
 }
 
+/* The sections up to the functions': `count` of type () -> (). */
+static inline void kp_generate_begin(kp_bytes_t *module, kp_bytes_t *part, uint32_t count)
+{
+    kp_put(module, "\0asm\1\0\0\0", 8);
+    kp_put(part, "\1\x60\0\0", 4);
+    kp_put_section(module, 1, part);
+    kp_put_number(part, count);
+    for (uint32_t i = 0; i < count; i++)
+        kp_put_byte(part, 0);
+    kp_put_section(module, 3, part);
+}
+
 static inline kp_bytes_t kp_generate(uint32_t count)
 {
     kp_bytes_t module = {0}, part = {0}, body = {0};
-    kp_put(&module, "\0asm\1\0\0\0", 8);
-    kp_put(&part, "\1\x60\0\0", 4);
-    kp_put_section(&module, 1, &part);
-    kp_put_number(&part, count);
-    for (uint32_t i = 0; i < count; i++)
-        kp_put_byte(&part, 0);
-    kp_put_section(&module, 3, &part);
+    kp_generate_begin(&module, &part, count);
     kp_put(&part, "\1\0\1", 3);
     kp_put_section(&module, 5, &part);
     kp_put(&part, "\2\x7f\1\x41\xe8\7\x0b\x7f\1\x41\0\x0b", 12); /* 1000 calls */

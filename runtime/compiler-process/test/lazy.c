@@ -125,13 +125,7 @@ KP_TEST(threads_share_it)
 static kp_bytes_t chain(uint32_t count)
 {
     kp_bytes_t module = {0}, part = {0};
-    kp_put(&module, "\0asm\1\0\0\0", 8);
-    kp_put(&part, "\1\x60\0\0", 4);
-    kp_put_section(&module, 1, &part);
-    kp_put_number(&part, count);
-    for (uint32_t i = 0; i < count; i++)
-        kp_put_byte(&part, 0);
-    kp_put_section(&module, 3, &part);
+    kp_generate_begin(&module, &part, count);
     kp_put(&part, "\1\x7f\1\x41\0\x0b", 6);
     kp_put_section(&module, 6, &part);
     kp_put(&part, "\2\3run\0\0\5count\3\0", 15);

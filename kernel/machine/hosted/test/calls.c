@@ -186,6 +186,17 @@ static uint32_t random_below(uint32_t limit)
     return (uint32_t)((uint64_t)(random_state >> 8) * limit >> 24);
 }
 
+/* Both have ended, and the other one than the victim by itself. */
+static void expect_survivor(pair_t pair, bool is_client_dead)
+{
+    kp_process_info_t client = kp_test_process_end(pair.client),
+                      server = kp_test_process_end(pair.server);
+    if (is_client_dead)
+        expect_exit("server", server);
+    else
+        expect_exit("client", client);
+}
+
 /* Whichever dies, the other one hears of it and ends by itself. */
 KP_TEST(either_side_killed_at_any_moment)
 {
@@ -196,12 +207,7 @@ KP_TEST(either_side_killed_at_any_moment)
         usleep(random_below(30000));
         kp_process_t *victim = i % 2 ? pair.client : pair.server;
         kp_process_end(victim, KP_EXIT_KILLED, 0, 0);
-        kp_process_info_t client = kp_test_process_end(pair.client),
-                          server = kp_test_process_end(pair.server);
-        if (i % 2)
-            expect_exit("server", server);
-        else
-            expect_exit("client", client);
+        expect_survivor(pair, i % 2);
     }
     expect_census(before);
 }
@@ -218,12 +224,7 @@ KP_TEST(either_side_killed_by_the_host)
             usleep(1000); /* it is not forked yet */
         usleep(random_below(25000));
         kill(*pid, SIGKILL);
-        kp_process_info_t client = kp_test_process_end(pair.client),
-                          server = kp_test_process_end(pair.server);
-        if (i % 2)
-            expect_exit("server", server);
-        else
-            expect_exit("client", client);
+        expect_survivor(pair, i % 2);
     }
     expect_census(before);
 }

@@ -14,7 +14,6 @@
 enum { BODY_SIZE = 1 << 20 };
 
 static uint16_t port;
-static const char *host; /* as the system sees this machine */
 
 static uint8_t body_byte(size_t index)
 {
@@ -68,7 +67,7 @@ static void fetch(kp_capability_t http)
 {
     char url[128];
     uint8_t bytes[512];
-    snprintf(url, sizeof(url), "http://%s:%u/", host, port);
+    snprintf(url, sizeof(url), "http://%s:%u/", kp_test_host, port);
     kp_http_request_t request = {.header = {KP_HTTP_REQUEST, 7},
                                  .destination = KP_HTTP_FOR_DOCUMENT,
                                  .method_size = 3,
@@ -116,25 +115,6 @@ KP_TEST(fetch_1_mib)
     kp_capability_close(&http);
 }
 
-static int run_tests(void *context)
-{
-    return kp_test_all(NULL, context, NULL);
-}
-
-/* The machine starts once in the life of a process: each network has one of its own. */
-static int run_system(int net, const char *name)
-{
-    host = net == KP_HOSTED_NET_SLIRP ? "10.0.2.2" : "127.0.0.1";
-    kp_hosted_options_t options = {
-        .bundle_path = BUNDLE,
-        .command_line = "shell=off display=off",
-        .net = net,
-        .log_level = KP_TEST_LOG_LEVEL,
-    };
-    return kp_test_hosted_forked(&options, run_tests, (void *)name,
-                                 net == KP_HOSTED_NET_SLIRP ? "libslirp" : NULL);
-}
-
 int main(void)
 {
     int listener = listen_somewhere();
@@ -145,8 +125,7 @@ int main(void)
         serve(&listener);
         _exit(0);
     }
-    int failed = run_system(KP_HOSTED_NET_HOST, "over_host_sockets") +
-                 run_system(KP_HOSTED_NET_SLIRP, "over_own_stack");
+    int failed = kp_test_over_networks(BUNDLE);
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
     return failed != 0;
