@@ -11,22 +11,28 @@ compiler_SRC = $(addprefix services/compiler/,main.c worker.c) $(COMPILER_SERVIC
 compiler_MEMORY := 768
 compiler_SPLIT := 4
 
+# The service with a worker that lies, and short limits.
+compiler_liar_SRC = $(addprefix services/compiler/,main.c test/liar.c) $(COMPILER_SERVICE_SRC) runtime/cache/sha256.c
+compiler_liar_CFLAGS := -DKP_COMPILER_TIME_BASE='(KP_NS_PER_S/2)' -DKP_COMPILER_PATIENCE=10
+compiler_liar_MEMORY := 32
+$(eval $(call KP_PROGRAM,compiler_liar))
+
 # The tests and the measurement, on both machines: a boot archive whose "shell" is the driver and whose
 # large module is one of our own programs.
 compiler_driver_SRC = services/compiler/test/driver.c services/compiler/client.c \
     $(COMPILER_PORTABLE_SRC) runtime/cache/sha256.c
 compiler_driver_MEMORY := 512
 $(eval $(call KP_PROGRAM,compiler_driver))
-# $(call COMPILER_BUNDLE,machine,file)
+# $(call COMPILER_BUNDLE,machine,file,the service)
 define COMPILER_BUNDLE
-$(2): $(BUILD)/tools/bundle $(BUILD)/image/$(1)/compiler_driver.kpi $(BUILD)/image/$(1)/compiler.kpi $(BUILD)/wasm/http.wasm
+$(2): $(BUILD)/tools/bundle $(BUILD)/image/$(1)/compiler_driver.kpi $(BUILD)/image/$(1)/$(3).kpi $(BUILD)/wasm/http.wasm
 	$$(call say,BUNDLE,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$(BUILD)/tools/bundle $$@ programs/shell.kpi=$(BUILD)/image/$(1)/compiler_driver.kpi \
-	    programs/compiler.kpi=$(BUILD)/image/$(1)/compiler.kpi ui/large.wasm=$(BUILD)/wasm/http.wasm
+	    programs/compiler.kpi=$(BUILD)/image/$(1)/$(3).kpi ui/large.wasm=$(BUILD)/wasm/http.wasm
 endef
-$(eval $(call COMPILER_BUNDLE,hosted,$(BUILD)/test/compiler-hosted.bundle))
-$(eval $(call COMPILER_BUNDLE,x86_64,$(BUILD)/test/compiler-x86_64.bundle))
+$(foreach machine,hosted x86_64,$(eval $(call COMPILER_BUNDLE,$(machine),$(BUILD)/test/compiler-$(machine).bundle,compiler)) \
+    $(eval $(call COMPILER_BUNDLE,$(machine),$(BUILD)/test/compiler-liar-$(machine).bundle,compiler_liar)))
 
 # compile-digest MODULE: what the native compiler makes of it: its SHA-256 and the best time of some rounds
 HOST_TOOLS += compile-digest
@@ -34,7 +40,7 @@ compile-digest_HOST_SRC = services/compiler/test/digest.c $(RUNTIME_COMPILED) ru
 compile-digest_HOST_LDFLAGS := -pthread
 
 TEST_SCRIPTS += services/compiler/test/run.sh
-test: $(BUILD)/tools/hostile-hosted $(BUILD)/tools/compile-digest $(BUILD)/test/compiler-hosted.bundle $(BUILD)/test/compiler-x86_64.bundle
+test: $(BUILD)/tools/hostile-hosted $(BUILD)/tools/compile-digest $(foreach machine,hosted x86_64,$(BUILD)/test/compiler-$(machine).bundle $(BUILD)/test/compiler-liar-$(machine).bundle)
 
 UNIT_TESTS += compiler_cache
 compiler_cache_TEST_SRC := $(addprefix services/compiler/,test/cache.c cache.c request.c)

@@ -7,12 +7,14 @@
 #include "services/compiler/service.h"
 #include "services/compiler/worker.h"
 
-#define WATCH_EVERY KP_NS_PER_S
 /* Processor time that any module should be compiled in, on the slowest machine; and how long a worker may
    be about it on a busy one. */
-#define TIME_BASE (10 * KP_NS_PER_S)
+#ifndef KP_COMPILER_TIME_BASE /* tests have less */
+#define KP_COMPILER_TIME_BASE (10 * KP_NS_PER_S)
+#define KP_COMPILER_PATIENCE 30
+#endif
 #define TIME_EACH_MIB (4 * KP_NS_PER_S)
-#define PATIENCE 30
+#define WATCH_EVERY (KP_COMPILER_TIME_BASE / 10)
 
 static void close_handle(kp_handle_t *handle)
 {
@@ -220,8 +222,8 @@ void kp_compiler_watch_set(kp_compiler_service_t *service)
 
 bool kp_compiler_is_late(const kp_compiler_request_t *request, kp_time_t started, uint64_t used)
 {
-    kp_time_t limit = TIME_BASE + TIME_EACH_MIB * (request->module_size >> 20);
-    return kp_now() - started > limit * PATIENCE || used > (uint64_t)limit;
+    kp_time_t limit = KP_COMPILER_TIME_BASE + TIME_EACH_MIB * (request->module_size >> 20);
+    return kp_now() - started > limit * KP_COMPILER_PATIENCE || used > (uint64_t)limit;
 }
 
 void kp_compiler_tasks_watch(void *context)

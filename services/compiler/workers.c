@@ -165,6 +165,8 @@ kp_status_t kp_compiler_artefact_take(kp_compiler_service_t *service, kp_compile
         status = (kp_status_t)code;
     }
     close_handle(&answer->artefact);
+    if (status != KP_OK && status != KP_ERR_QUOTA && status != KP_ERR_NO_MEMORY)
+        status = KP_ERR_PROCESS_DEAD; /* what it gave is no artefact */
     *entry = NULL;
     if (status == KP_OK) {
         *entry = kp_compiler_cache_add(&service->cache, key, (kp_handle_t)code,

@@ -1,7 +1,7 @@
 /* The service from a client's side, on both machines: plays the shell's part in a boot archive of its own.
    Results are lines of the log: "compiler: ok NAME" or "compiler: not ok NAME: why". The command line has
    kill=compiler@kill-service and kill=compiler-worker@kill-worker. With the word measure: only how fast it
-   compiles. */
+   compiles. With the word liar: the service has workers that lie (liar.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
 #include "services/compiler/client.h"
+#include "services/compiler/test/liar.h"
 #include "runtime/wasm/heap.h"
 
 #define PATIENCE (kp_now() + 300 * KP_NS_PER_S)
@@ -753,6 +754,64 @@ static void test_deaths(void)
     end();
 }
 
+/* ---- workers that do not end, or lie ---- */
+
+static const struct {
+    const char *name;
+    kp_status_t status;
+} lies[KP_LIAR_MODES] = {
+    [KP_LIAR_HONEST] = {"an honest worker", KP_OK},
+    [KP_LIAR_SPIN] = {"a worker that computes without end", KP_ERR_TIMED_OUT},
+    [KP_LIAR_SLEEP] = {"a worker that never answers", KP_ERR_TIMED_OUT},
+    [KP_LIAR_EAT] = {"a worker out of memory", KP_ERR_NO_MEMORY},
+    [KP_LIAR_EAT_PAGES] = {"a worker with all pages of its job", KP_ERR_TIMED_OUT},
+    [KP_LIAR_TRAP] = {"a worker that traps", KP_ERR_PROCESS_DEAD},
+    [KP_LIAR_LEAVE] = {"a worker that leaves", KP_ERR_PROCESS_DEAD},
+    [KP_LIAR_SHORT] = {"no reply", KP_ERR_PROCESS_DEAD},
+    [KP_LIAR_STATUS] = {"no status", KP_ERR_PROCESS_DEAD},
+    [KP_LIAR_NO_CODE] = {"success without code", KP_ERR_PROCESS_DEAD},
+    [KP_LIAR_NO_VMO] = {"code that is no VMO", KP_ERR_PROCESS_DEAD},
+    [KP_LIAR_SIZE] = {"code of another size", KP_ERR_PROCESS_DEAD},
+    [KP_LIAR_MAGIC] = {"no artefact", KP_ERR_PROCESS_DEAD},
+    [KP_LIAR_OTHER_MODULE] = {"another module's artefact", KP_ERR_PROCESS_DEAD},
+    [KP_LIAR_OTHER_FUNCTIONS] = {"other functions' artefact", KP_ERR_PROCESS_DEAD},
+    [KP_LIAR_WRITABLE] = {"an artefact that is still written", KP_ERR_PROCESS_DEAD},
+};
+
+/* Each lie is its client's alone: whole modules and functions, and somebody honest meanwhile. */
+static void test_lies(void)
+{
+    static uint8_t honest = 0;
+    for (unsigned mode = 0; mode < KP_LIAR_MODES; mode++) {
+        begin(lies[mode].name);
+        uint8_t bytes[16] = {0, 'a', 's', 'm', 1, 0, 0, 0, (uint8_t)mode, 0};
+        kp_compiler_client_t client, other;
+        kp_compiler_code_t code;
+        uint32_t number = 0;
+        CHECK(kp_compiler_connect(&client, service) == KP_OK);
+        CHECK(kp_compiler_connect(&other, service) == KP_OK);
+        /* Asked for by one, and then by two who wait for it. */
+        kp_status_t status = compile(&client, bytes, sizeof(bytes), &code, NULL);
+        CHECK(status == lies[mode].status);
+        kp_compiler_code_release(&code);
+        const uint8_t fine[16] = {0, 'a', 's', 'm', 1, 0, 0, 0, KP_LIAR_HONEST, 0, ++honest};
+        CHECK(compile(&other, fine, sizeof(fine), &code, NULL) == KP_OK && !code.is_cached);
+        kp_compiler_code_release(&code);
+        bytes[9] = 1;
+        CHECK(open_module(&client, bytes, sizeof(bytes), &number, &code) == KP_OK && number > 0);
+        for (unsigned twice = 0; twice < 2; twice++) {
+            status = functions(&client, &number, twice, 1, &code);
+            CHECK(status == lies[mode].status);
+            kp_compiler_code_release(&code);
+        }
+        CHECK(compile(&other, fine, sizeof(fine), &code, NULL) == KP_OK && code.is_cached);
+        kp_compiler_code_release(&code);
+        kp_compiler_disconnect(&client);
+        kp_compiler_disconnect(&other);
+        end();
+    }
+}
+
 /* ---- how fast, and is it what the compiler makes elsewhere ---- */
 
 uint32_t kp_wasm_cpu_features(void)
@@ -818,9 +877,11 @@ static void measure(uint8_t *large, size_t size, unsigned rounds)
 
 int main(int argc, char **argv)
 {
-    bool only_measure = false;
-    for (int i = 1; i < argc; i++)
+    bool only_measure = false, is_liar = false;
+    for (int i = 1; i < argc; i++) {
         only_measure |= strcmp(argv[i], "measure") == 0;
+        is_liar |= strcmp(argv[i], "liar") == 0;
+    }
     service = kp_startup_take("svc:compiler");
     size_t size = 0;
     const void *large = kp_startup_file("ui/large.wasm", &size);
@@ -838,6 +899,11 @@ int main(int argc, char **argv)
         }
         kp_log("compiler: finished");
         return 0;
+    }
+    if (is_liar) {
+        test_lies();
+        kp_log("compiler: finished: %u failed", failures);
+        return failures != 0;
     }
     test_same();
     test_code_is_code();
