@@ -29,9 +29,9 @@ spec_lazy_HOST_SRC = runtime/compiler-process/test/spec.c runtime/instance/test/
     $(COMPILER_OBTAIN_SRC) $(RUNTIME_COMPILED)
 spec_lazy_HOST_CFLAGS = $(SANITIZE)
 spec_lazy_HOST_LDFLAGS := -pthread
-$(BUILD)/tools/spec_parts $(BUILD)/tools/process_spec: $(BUILD)/tools/spec_lazy
+$(BUILD)/tools/spec_parts $(BUILD)/tools/spec_process: $(BUILD)/tools/spec_lazy
 	$(Q)ln -sf spec_lazy $@
-test: $(BUILD)/tools/spec_parts $(BUILD)/tools/process_spec
+test: $(BUILD)/tools/spec_parts $(BUILD)/tools/spec_process
 TEST_SCRIPTS += runtime/compiler-process/test/command-line
 
 UNIT_TESTS += compiler_lazy

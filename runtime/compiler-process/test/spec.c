@@ -1,7 +1,7 @@
 /* The compiled tier in the specification suites as parallel and lazy compilation make it. The program's name says how:
      spec_parts    each function is a part of its own; the parts, joined, must be what one pass makes
      spec_lazy     each function is compiled at its first call
-     process_spec  the same, each module by a compiler process */
+     spec_process  the same, each module by a compiler process */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +120,6 @@ static const kp_spec_tier_t lazy_tier = {
 
 int main(int argc, char **argv)
 {
-    own_process = strstr(argv[0], "process_spec") != NULL;
+    own_process = strstr(argv[0], "spec_process") != NULL;
     return kp_spec_store_main(argc, argv, strstr(argv[0], "spec_parts") ? &parts_tier : &lazy_tier);
 }

@@ -1,6 +1,8 @@
 /* The specification suites on KPIO: a native program that runs as a system's shell. Words of the kernel's command
-   line: engine=interpret|compile|lazy suite=DIRECTORY features=2|all expect=LIST only=FILE. */
+   line: engine=interpret|compile|lazy suite=DIRECTORY features=2|all expect=LIST only=FILE
+   mark=NUMBER: before so many modules are compiled lazily it says the boot mark "spec" (kill=compiler@spec). */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/interpret/test/interpreted_tier.h"
@@ -32,6 +34,8 @@ int main(int argc, char **argv)
         } else if (strncmp(argv[i], "expect=", 7) == 0) {
             arguments[count++] = "--expect";
             arguments[count++] = value;
+        } else if (strncmp(argv[i], "mark=", 5) == 0) {
+            kp_spec_kpio_mark = (unsigned)strtoul(value, NULL, 10);
         } else if (strncmp(argv[i], "only=", 5) == 0) {
             arguments[count++] = "--only";
             arguments[count++] = value;

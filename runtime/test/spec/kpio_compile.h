@@ -7,4 +7,7 @@
 extern const kp_spec_tier_t kp_spec_kpio_compiled;
 extern const kp_spec_tier_t kp_spec_kpio_lazy;
 
+/* The number of the module that the service is told to die for, when it is open; 0: none. */
+extern unsigned kp_spec_kpio_mark;
+
 #endif
