@@ -17,7 +17,7 @@ struct kp_thread {
     atomic_bool dying;
     bool is_abandoning; /* objects, further ones wait in the list; only the thread itself looks */
     kp_object_t *to_abandon;
-    bool is_serving; /* it answers a message that it sent (kernel/ipc/channel.h); only itself looks */
+    bool is_serving; /* a message that it sent itself (kernel/ipc/channel.h); only it looks */
     kp_priority_t priority;     /* guarded by its own lock */
     uint64_t fault_instruction; /* where it faulted or trapped: offset in the image; its own */
     char fault_function[KP_PROCESS_FUNCTION_MAX]; /* the same */

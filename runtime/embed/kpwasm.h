@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 typedef enum kpwasm_tier {
-    KPWASM_TIER_COMPILE,   /* to x86-64; elsewhere, and in libkpwasm-interpret.a, the same as INTERPRET */
+    KPWASM_TIER_COMPILE, /* to x86-64; elsewhere, and in libkpwasm-interpret.a, the same as INTERPRET */
     KPWASM_TIER_INTERPRET, /* no executable memory, no signals */
 } kpwasm_tier_t;
 

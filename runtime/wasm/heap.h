@@ -1,4 +1,4 @@
-/* The C library's heap as an allocator, for who has no other. Header only: a program without malloc does not include it. */
+/* The C library's heap as an allocator, for who has no other; a header only, so that who has no malloc links nothing of it. */
 #ifndef KP_RUNTIME_WASM_HEAP_H
 #define KP_RUNTIME_WASM_HEAP_H
 
