@@ -26,6 +26,7 @@ $(eval $(call BENCH_BUNDLE,hosted,$(BUILD)/bench/kernel-hosted.bundle))
 .PHONY: bench-kernel
 bench-kernel: $(BUILD)/x86_64/kpio.elf $(BUILD)/bench/kernel.bundle $(BUILD)/kpio $(BUILD)/test/memory.bundle \
     $(BUILD)/bench/kernel-hosted.bundle $(BUILD)/tools/bench_hosted $(BUILD)/test/calls.bundle \
+    $(BUILD)/tools/hosted_scale $(BUILD)/kpio.bundle \
     | $(SYSTEM_RUN_READY)
 	$(Q)bench/kernel
 

@@ -157,7 +157,7 @@ static bool has_only_known_threads(kp_hosted_child_t *child)
     struct stat info;
     for (int i = 0; i < LEAVING_ROUNDS && !is_gone(child); i++) {
         kp_spin_lock(&child->lock);
-        uint32_t known = child->living + 1; /* others may start and end threads meanwhile */
+        uint32_t known = child->living + 1; /* others may end threads meanwhile */
         kp_spin_unlock(&child->lock);
         int pid = kp_hosted_child_pid(child);
         kp_snprintf(path, sizeof(path), "/proc/%d/task", pid);
@@ -210,8 +210,9 @@ static kp_order_call_t stack_call(const kp_hosted_child_t *child, uint32_t slot,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, UINT64_MAX}};
 }
 
-kp_status_t kp_hosted_child_thread_start(kp_hosted_child_t *child, uint32_t slot, uint64_t entry,
-                                         uint64_t argument)
+/* start_lock is held: no thread is counted that does not exist yet, or never will. */
+static kp_status_t start_thread(kp_hosted_child_t *child, uint32_t slot, uint64_t entry,
+                                uint64_t argument)
 {
     if (!has_only_known_threads(child)) {
         kp_hosted_child_kill(child);
@@ -245,6 +246,15 @@ kp_status_t kp_hosted_child_thread_start(kp_hosted_child_t *child, uint32_t slot
     kp_spin_lock(&child->lock);
     child->living--;
     kp_spin_unlock(&child->lock);
+    return status;
+}
+
+kp_status_t kp_hosted_child_thread_start(kp_hosted_child_t *child, uint32_t slot, uint64_t entry,
+                                         uint64_t argument)
+{
+    kp_spin_lock(&child->start_lock);
+    kp_status_t status = start_thread(child, slot, entry, argument);
+    kp_spin_unlock(&child->start_lock);
     return status;
 }
 

@@ -355,6 +355,7 @@ kp_status_t kp_hosted_child_create(const kp_hosted_birth_t *birth, kp_hosted_chi
     child->lends_memory = birth->lends_memory;
     kp_list_init(&child->link);
     kp_spin_init(&child->lock);
+    kp_spin_init(&child->start_lock);
     kp_spin_init(&child->order_lock);
     child->layout = birth->layout;
     atomic_init(&child->slots, 1);

@@ -45,7 +45,8 @@ typedef struct kp_hosted_child {
     atomic_bool is_threaded;   /* it had more than one, ever: it has no lanes */
     atomic_bool is_reported;   /* the log has said how it ended */
     int control_fd;            /* the kernel's end: word of orders and files go through it */
-    kp_spinlock_t order_lock;  /* held while an order is carried out; before all others */
+    kp_spinlock_t start_lock;  /* held while a further thread is started; before all others */
+    kp_spinlock_t order_lock;  /* held while an order is carried out; before those that follow */
     bool lends_memory;         /* its first word is a file of its memory; constant */
     _Atomic int memory_file;   /* that file; -1: not asked for yet; written under order_lock */
     kp_list_t link;            /* list of the living; guarded by its lock (child.c) */

@@ -1,5 +1,6 @@
 /* Processes with several threads on the machine hosted (threads_program.c). Sanitised. */
 #include <dirent.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -140,6 +141,60 @@ KP_TEST(suspended_all_stand_still)
     info = kp_test_process_end(process);
     KP_EXPECT_INT(info.exit_reason, KP_EXIT_KILLED);
     KP_EXPECT(info.cpu_time_ns > 0);
+}
+
+typedef struct starter {
+    kp_hosted_child_t *child;
+    uint32_t slot;
+    kp_status_t status;
+} starter_t;
+
+static uint32_t living(kp_hosted_child_t *child)
+{
+    kp_spin_lock(&child->lock);
+    uint32_t count = child->living;
+    kp_spin_unlock(&child->lock);
+    return count;
+}
+
+static void *start_one(void *context)
+{
+    starter_t *starter = context;
+    starter->status = kp_hosted_child_thread_start(starter->child, starter->slot, 0, 0);
+    return NULL;
+}
+
+/* A thread that is about to be made, or whose making fails, hides none that only says it has gone. */
+KP_TEST(a_thread_in_the_making_hides_no_other)
+{
+    kp_process_t *process = launch(THREADS_SPIN, 0, (kp_capability_t){0});
+    KP_REQUIRE(process);
+    wait_for_spinners(process);
+    kp_hosted_child_t *child = process->space.child;
+    starter_t starters[2] = {{child, 20, KP_OK}, {child, 21, KP_OK}};
+    pthread_t threads[2];
+    KP_EXPECT_INT(kp_process_suspend(process), KP_OK); /* the agent too */
+    kp_hosted_child_acquire(child);
+    uint32_t before = living(child);
+    for (size_t i = 0; i < 2; i++) {
+        KP_REQUIRE(pthread_create(&threads[i], NULL, start_one, &starters[i]) == 0);
+        for (int wait = 0; wait < 60000 && i == 0 && living(child) == before; wait++)
+            usleep(1000);
+        usleep(50000);
+        if (i == 0) { /* meanwhile one of the spinners was believed */
+            kp_spin_lock(&child->lock);
+            child->living--;
+            kp_spin_unlock(&child->lock);
+        }
+    }
+    KP_EXPECT_INT(kp_process_resume(process), KP_OK);
+    for (size_t i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    KP_EXPECT_INT(starters[0].status, KP_OK);
+    KP_EXPECT_INT(starters[1].status, KP_ERR_PROCESS_DEAD);
+    kp_process_end(process, KP_EXIT_KILLED, 0, 0);
+    KP_EXPECT_INT(kp_test_process_end(process).exit_reason, KP_EXIT_KILLED);
+    kp_hosted_child_release(child);
 }
 
 /* While threads begin, work and end. */
