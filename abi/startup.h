@@ -4,6 +4,8 @@
    ("NAME=value"), then handle_count names; the i-th handle of the message has the i-th name. Names:
      svc:NAME   service (KP_RIGHT_CONNECT or KP_RIGHT_SERVE)    dev:NAME  device
      file:PATH  read-only VMO of a boot-archive file            coordinator
+     dir:NAME=RIGHTS   directory (abi/file.h): a channel; NAME is where the program finds it ("/tmp"), RIGHTS
+                the KP_FILE_RIGHT_* that it has, in decimal
      code:NAME  program of the boot archive (KP_TYPE_CODE)         job   a job to start it in
      control    the channel to the process's creator (tabs: abi/tab.h)
      code-authority   KP_TYPE_CODE_AUTHORITY: the compiler service's

@@ -13,6 +13,7 @@
 #include "kernel/object/thread.h" /* kp_thread_create */
 #include "kernel/object/vmo.h"    /* kp_vmo_create, _read, _write */
 #include "kernel/object/wait.h"   /* kp_wait_one, kp_wait_many */
+#include "kernel/vfs/vfs.h"
 
 /* Starts everything of the boot table that the command line allows, and the supervisor thread that
    restarts services. Options (kernel/init/boot.c): "shell=off", "display=off", "http=off",
@@ -46,6 +47,10 @@ typedef struct kp_memory_usage {
     uint64_t image;      /* the kernel's, in memory; 0: not known */
     uint64_t vmos;       /* pages of VMOs; 0: not known */
 } kp_memory_usage_t;
+
+/* Optional, by the machine (weak): the index-th directory of the host that programs may be given; *out: one reference.
+   ERR_NOT_FOUND, ERR_ACCESS_DENIED, ERR_NO_MEMORY. */
+kp_status_t kp_machine_directory(uint32_t index, kp_vfs_source_t **out) __attribute__((weak));
 
 /* Optional, by the machine (weak; missing: no total). */
 void kp_machine_memory_usage(kp_memory_usage_t *usage) __attribute__((weak));

@@ -2,6 +2,7 @@
 
 #include "kernel/init/boot.h"
 #include "kernel/init/command_line.h"
+#include "kernel/init/directories.h"
 #include "kernel/init/files.h"
 #include "kernel/ipc/services.h"
 #include "kernel/kernel.h"
@@ -29,11 +30,15 @@ static kp_status_t arguments_add(kp_startup_t *startup)
     return status;
 }
 
-/* Without console: its words go to the log. */
+/* Without console: its words go to the log. The word stdin=console: it also reads there. */
 static void console_grant(kp_startup_t *startup)
 {
     static const char *const names[] = {"stdout", "stderr"};
     kp_device_t *console = kp_device_find("console0");
+    if (console && kp_command_line_is(command_line, "stdin", "console"))
+        kp_startup_grant(startup, "stdin",
+                         kp_capability_create(kp_device_object(console),
+                                              KP_RIGHT_READ | KP_RIGHT_WAIT | KP_RIGHT_INSPECT));
     for (size_t i = 0; console && i < KP_ARRAY_COUNT(names); i++)
         kp_startup_grant(startup, names[i],
                          kp_capability_create(kp_device_object(console),
@@ -70,6 +75,7 @@ static kp_status_t launch(const kp_program_t *program, kp_process_t **out)
         kp_files_image("compiler", &compiler) == KP_OK)
         kp_boot_grant_service(&startup, "compiler", KP_RIGHT_CONNECT);
     kp_files_grant(&startup, "program/");
+    kp_directories_grant(&startup, job->quota);
     if (status == KP_OK)
         status = kp_startup_launch(&startup, program->name, image, job, NULL, out);
     else

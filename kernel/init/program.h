@@ -3,6 +3,7 @@
 
      program/arguments   NUL-terminated arguments of wasm-runner (runtime/runner/runner.h)
      program/...         files that it gets, the module among them
+     directories/...     directories that it gets (kernel/init/directories.h)
 
    It runs in a job of its own (program-memory=MIB, 1024) with the console for its output and the compiler service,
    and nothing else. However it ends, the system ends. */

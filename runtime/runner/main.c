@@ -7,7 +7,7 @@
 #include "runtime/program/startup.h"
 #include "runtime/wasi/kpio.h"
 #include "runtime/wasm/heap.h"
-/* What the program may reach: its streams, the files that came along, memory to write files in. */
+/* What the program may reach: its streams, the files that came along, the directories that it was given. */
 static kp_status_t make_wasi(const kp_runner_options_t *options, const kp_handle_t streams[3],
                              kp_wasi_t **wasi)
 {
@@ -26,7 +26,7 @@ static kp_status_t make_wasi(const kp_runner_options_t *options, const kp_handle
     if (status == KP_OK && options->input)
         status = kp_runner_input(*wasi, options->input);
     if (status == KP_OK)
-        status = kp_wasi_kpio_temporary(*wasi, "/tmp", KP_WASI_KPIO_TEMPORARY_BYTES);
+        status = kp_wasi_kpio_directories(*wasi);
     return status;
 }
 

@@ -4,8 +4,7 @@
 
    In short, what a runner does:
      options.host = &kp_wasi_kpio_host; kp_wasi_create(&options, &wasi);
-     kp_wasi_kpio_streams(wasi, streams); kp_wasi_kpio_files(wasi, "/");
-     kp_wasi_kpio_temporary(wasi, "/tmp", KP_WASI_KPIO_TEMPORARY_BYTES);
+     kp_wasi_kpio_streams(wasi, streams); kp_wasi_kpio_files(wasi, "/"); kp_wasi_kpio_directories(wasi);
      ... kp_wasi_call(...) ...; kp_wasi_destroy(wasi). */
 #ifndef KP_RUNTIME_WASI_KPIO_H
 #define KP_RUNTIME_WASI_KPIO_H
@@ -34,7 +33,16 @@ void kp_wasi_kpio_flush(kp_wasi_t *wasi);
    `name`. Contents are read from the VMOs when they are asked for. ERR_NO_MEMORY. */
 kp_status_t kp_wasi_kpio_files(kp_wasi_t *wasi, const char *name);
 
-/* Gives an empty directory in memory, preopened as `name`, for at most `bytes` of contents (NOSPC beyond); it goes with
+/* Gives the directories of the startup message ("dir:NAME=RIGHTS"), preopened by their names; those without the right to
+   write are read-only. ERR_NO_MEMORY. */
+kp_status_t kp_wasi_kpio_directories(kp_wasi_t *wasi);
+/* Was (or is) one of that name in it? */
+bool kp_wasi_kpio_has_directory(const char *name);
+/* Gives one: a channel that speaks abi/file.h; taken, also on error. */
+kp_status_t kp_wasi_kpio_give_directory(kp_wasi_t *wasi, kp_handle_t channel, const char *name,
+                                        bool read_only);
+
+/* For programs that were given no "/tmp": gives an empty directory in memory, preopened as `name`, for at most `bytes` of contents (NOSPC beyond); it goes with
    its last descriptor. ERR_NO_MEMORY. */
 kp_status_t kp_wasi_kpio_temporary(kp_wasi_t *wasi, const char *name, uint64_t bytes);
 #define KP_WASI_KPIO_TEMPORARY_BYTES (UINT64_C(64) << 20) /* usual */

@@ -1,5 +1,5 @@
 # The kpio command (linked with the hosted kernel into build/kpio) and its tests.
-HOSTED_SRC += tools/kpio/accel.c tools/kpio/child.c tools/kpio/deflate.c tools/kpio/file.c \
+HOSTED_SRC += tools/kpio/accel.c tools/kpio/child.c tools/kpio/deflate.c tools/kpio/directory.c tools/kpio/file.c \
     tools/kpio/file_server.c tools/kpio/guest.c tools/kpio/main.c tools/kpio/options.c tools/kpio/png.c tools/kpio/ppm.c \
     tools/kpio/probe_image.S tools/kpio/program.c tools/kpio/program_output.c tools/kpio/qmp.c tools/kpio/render.c tools/kpio/run.c \
     tools/kpio/session.c tools/kpio/target.c tools/kpio/trace.c tools/kpio/trace_json.c tools/kpio/view.c \

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "abi/bundle.h"
+#include "abi/file.h"
 #include "kernel/init/program.h"
 #include "kernel/init/supervisor.h"
 #include "kernel/kernel.h"
@@ -22,6 +23,7 @@ enum {
 };
 
 #define INPUT_NAME "program/.stdin"
+#define DIRECTORIES_MAX 32
 
 /* ---- the archive ---- */
 
@@ -178,6 +180,24 @@ static bool options_valid(const kp_user_program_t *program)
     return false;
 }
 
+/* A name alone is what it is here, if it is set. */
+static bool append_environment(char *text, size_t *used, const char *item)
+{
+    const char *value = strchr(item, '=') ? "" : getenv(item);
+    if (!value)
+        return true;
+    if (strchr(item, '='))
+        return append(text, used, "--env") && append(text, used, item);
+    size_t size = strlen(item) + strlen(value) + 2;
+    char *whole = malloc(size);
+    if (!whole)
+        return false;
+    snprintf(whole, size, "%s=%s", item, value);
+    bool good = append(text, used, "--env") && append(text, used, whole);
+    free(whole);
+    return good;
+}
+
 /* wasm-runner's arguments (runtime/runner/runner.h); the options are valid. */
 static bool add_arguments(archive_t *archive, const kp_user_program_t *program, const char *module)
 {
@@ -199,7 +219,7 @@ static bool add_arguments(archive_t *archive, const kp_user_program_t *program, 
     if (good && program->input)
         good = append(text, &used, "--stdin") && append(text, &used, INPUT_NAME);
     for (size_t i = 0; good && i < program->environment.count; i++)
-        good = append(text, &used, "--env") && append(text, &used, program->environment.items[i]);
+        good = append_environment(text, &used, program->environment.items[i]);
     good = good && append(text, &used, "--") && append(text, &used, module);
     for (size_t i = 0; good && i < program->argument_count; i++)
         good = append(text, &used, program->arguments[i]);
@@ -207,6 +227,45 @@ static bool add_arguments(archive_t *archive, const kp_user_program_t *program, 
         return add(archive, "program/arguments", (uint8_t *)text, used, (uint8_t *)text);
     free(text);
     return false;
+}
+
+/* directories/list and, for a guest, what lies in them. */
+static bool add_directories(archive_t *archive, kp_user_program_t *program)
+{
+    size_t writable = program->directories.count, used = 0;
+    size_t count = writable + program->directories_read_only.count;
+    char *list = malloc(ARGUMENT_BYTES_MAX), name[40], rights[16], from[64];
+    bool good = list && count <= DIRECTORIES_MAX;
+    if (list && !good)
+        kp_kpio_say("more than %d directories", DIRECTORIES_MAX);
+    program->wanted = calloc(count + 1, sizeof *program->wanted);
+    good = good && program->wanted;
+    for (size_t i = 0; good && i < count; i++) {
+        kp_directory_option_t *wanted = &program->wanted[i];
+        good = kp_directory_parse(i < writable ? program->directories.items[i]
+                                               : program->directories_read_only.items[i - writable],
+                                  i >= writable, wanted);
+        snprintf(rights, sizeof rights, "%u",
+                 wanted->read_only ? KP_FILE_RIGHTS_READ_ONLY : KP_FILE_RIGHTS_CHANGE);
+        snprintf(name, sizeof name, "directories/%zu", i);
+        snprintf(from, sizeof from, "%s%s", program->hosted ? "host:" : "archive:",
+                 program->hosted ? name + strlen("directories/") : name);
+        if (good && wanted->host[0] && !program->hosted) {
+            uint8_t *bytes = NULL;
+            size_t size = 0;
+            good = kp_directory_pack(wanted->host, FILE_BYTES_MAX, &bytes, &size);
+            if (good && size > 0)
+                good = add(archive, name, bytes, size, bytes);
+            else
+                free(bytes);
+        }
+        good = good && append(list, &used, wanted->guest) && append(list, &used, rights) &&
+               append(list, &used, wanted->host[0] ? from : "memory");
+    }
+    if (good && count > 0)
+        return add(archive, "directories/list", (uint8_t *)list, used, (uint8_t *)list);
+    free(list);
+    return good;
 }
 
 static int compare(const void *a, const void *b)
@@ -244,7 +303,7 @@ static bool write_archive(archive_t *archive, FILE *out)
 }
 
 /* The module and the files: /program/NAME. */
-static bool add_files(archive_t *archive, const kp_user_program_t *program)
+static bool add_files(archive_t *archive, kp_user_program_t *program)
 {
     char name[KP_BUNDLE_NAME_MAX * 2];
     bool good = true;
@@ -261,11 +320,10 @@ static bool add_files(archive_t *archive, const kp_user_program_t *program)
                  (int)(equals ? (size_t)(equals - item) : strlen(shown)), shown);
         good = add_file(archive, name, path);
     }
-    return good;
+    return good && add_directories(archive, program);
 }
 
-int kp_user_program_archive(const kp_user_program_t *program, const char *bundle, char *path,
-                            size_t size)
+int kp_user_program_archive(kp_user_program_t *program, const char *bundle, char *path, size_t size)
 {
     if (!options_valid(program))
         return KP_KPIO_USAGE;
@@ -309,6 +367,8 @@ void kp_user_program_line(const kp_user_program_t *program, char *line, size_t s
 {
     uint64_t bytes;
     int used = snprintf(line, size, "program=run shell=off display=off http=off");
+    if (program->hosted && !program->input)
+        used += snprintf(line + used, size - (size_t)used, " stdin=console");
     if (program->memory_maximum && read_bytes(program->memory_maximum, &bytes))
         snprintf(line + used, size - (size_t)used, " program-memory=%u",
                  RUNNER_MEBIBYTES + (unsigned)(bytes >> 20 > 1 << 20 ? 1 << 20 : bytes >> 20));
@@ -351,11 +411,19 @@ static int join(void *context)
     return 0;
 }
 
-int kp_user_system_hosted(const char *archive, const char *line, uint32_t timeout, bool verbose,
-                          int *result)
+static int run_hosted(const char *archive, const char *line, const kp_user_program_t *program,
+                      uint32_t timeout, bool verbose, int *result)
 {
+    static kp_hosted_directory_t directories[DIRECTORIES_MAX];
     hosted_t context = {.timeout = timeout};
+    size_t count = program ? program->directories.count + program->directories_read_only.count : 0;
+    for (size_t i = 0; i < count; i++)
+        directories[i] =
+            (kp_hosted_directory_t){program->wanted[i].host, program->wanted[i].read_only};
     const kp_hosted_options_t options = {
+        .console_input = program && !program->input,
+        .directories = directories,
+        .directory_count = count,
         .bundle_path = archive,
         .command_line = line,
         .net = KP_HOSTED_NET_OFF,
@@ -374,12 +442,18 @@ int kp_user_system_hosted(const char *archive, const char *line, uint32_t timeou
     return KP_KPIO_OK;
 }
 
+int kp_user_system_hosted(const char *archive, const char *line, uint32_t timeout, bool verbose,
+                          int *result)
+{
+    return run_hosted(archive, line, NULL, timeout, verbose, result);
+}
+
 int kp_user_program_hosted(const kp_user_program_t *program, const char *archive, uint32_t timeout,
                            bool verbose)
 {
     char line[256];
     int result = 0;
     kp_user_program_line(program, line, sizeof line);
-    int code = kp_user_system_hosted(archive, line, timeout, verbose, &result);
+    int code = run_hosted(archive, line, program, timeout, verbose, &result);
     return code == KP_KPIO_OK ? kp_user_program_exit(program->path, result) : code;
 }

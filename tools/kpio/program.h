@@ -7,23 +7,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/kpio/directory.h"
 #include "tools/kpio/options.h"
 
 typedef struct kp_user_program {
-    const char *path;             /* of the module */
-    const char *tier, *fuel;      /* texts of the options; NULL: not given */
-    const char *compile;          /* "eager", "lazy" */
-    const char *input;            /* file, "-": standard input; NULL: none */
-    const char *memory_maximum;   /* "64M" */
-    kp_option_list_t environment; /* NAME=VALUE */
-    kp_option_list_t files;       /* NAME=PATH: the program's /program/NAME */
-    char **arguments;             /* of the program, without its name */
+    const char *path;                                    /* of the module */
+    const char *tier, *fuel;                             /* texts of the options; NULL: not given */
+    const char *compile;                                 /* "eager", "lazy" */
+    const char *input;                                   /* file, "-": standard input; NULL: none */
+    const char *memory_maximum;                          /* "64M" */
+    kp_option_list_t environment;                        /* NAME=VALUE; NAME: as it is here */
+    kp_option_list_t directories, directories_read_only; /* [HOST::]GUEST */
+    kp_option_list_t files; /* NAME=PATH: the program's /program/NAME */
+    char **arguments;       /* of the program, without its name */
     size_t argument_count;
+    bool hosted; /* directories of the host stay where they are; else they are packed */
+    kp_directory_option_t
+        *wanted; /* directories, parsed; kp_user_program_archive makes it, and it stays */
 } kp_user_program_t;
 
 /* Writes the archive, with the runner and the compiler of the archive `bundle`, to a new temporary file whose name
    is put in path; the caller unlinks it. Returns an exit code (kpio.h); failures are said. */
-int kp_user_program_archive(const kp_user_program_t *program, const char *bundle, char *path,
+int kp_user_program_archive(kp_user_program_t *program, const char *bundle, char *path,
                             size_t size);
 /* The kernel's command line for it. */
 void kp_user_program_line(const kp_user_program_t *program, char *line, size_t size);

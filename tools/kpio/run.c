@@ -103,6 +103,7 @@ static int run_program(kp_user_program_t *program, kp_guest_t *guest, const char
     bool hosted = strcmp(machine, "hosted") == 0;
     if (!file_there(program->path, "program") || !file_there(guest->bundle, "boot archive"))
         return KP_KPIO_MISSING;
+    program->hosted = hosted;
     int code = kp_user_program_archive(program, guest->bundle, archive, sizeof archive);
     if (code != KP_KPIO_OK)
         return code;
@@ -176,12 +177,22 @@ int kp_kpio_run(int count, char **arguments)
          &program.path, 0, 0},
         {"--machine", 0, KP_OPTION_TEXT, "qemu|hosted",
          "hosted: as Linux processes, for programs and systems without a screen", &machine, 0, 0},
-        {"--env", 0, KP_OPTION_LIST, "NAME=VALUE", "for the program; may be given many times",
+        {"--env", 0, KP_OPTION_LIST, "NAME[=VALUE]",
+         "for the program (without a value: as it is here); may be given many times",
          &program.environment, 0, 0},
+        {"--dir", 0, KP_OPTION_LIST, "[HOST::]GUEST",
+         "the program's GUEST is this directory (alone: an empty one in memory); in QEMU a copy, "
+         "made "
+         "at start: changes stay in the guest",
+         &program.directories, 0, 0},
+        {"--dir-ro", 0, KP_OPTION_LIST, "HOST::GUEST", "the same, to read only",
+         &program.directories_read_only, 0, 0},
         {"--file", 0, KP_OPTION_LIST, "[NAME=]PATH",
          "the program finds it as /program/NAME, to read; may be given many times", &program.files,
          0, 0},
-        {"--stdin", 0, KP_OPTION_TEXT, "FILE", "the program's standard input; - for this command's",
+        {"--stdin", 0, KP_OPTION_TEXT, "FILE",
+         "the program's standard input (hosted, without it: this command's, as it comes); - for "
+         "all of this command's",
          &program.input, 0, 0},
         {"--fuel", 0, KP_OPTION_TEXT, "N", "function calls and loop turns of the program",
          &program.fuel, 0, 0},
@@ -218,9 +229,11 @@ int kp_kpio_run(int count, char **arguments)
     }
     if (!program.path &&
         (program.tier || program.compile || program.fuel || program.input ||
-         program.memory_maximum || program.environment.count || program.files.count)) {
-        kp_kpio_say(
-            "--env, --file, --stdin, --fuel, --max-memory, --tier and --compile are for --program");
+         program.memory_maximum || program.environment.count || program.files.count ||
+         program.directories.count || program.directories_read_only.count)) {
+        kp_kpio_say("--env, --dir, --dir-ro, --file, --stdin, --fuel, --max-memory, --tier and "
+                    "--compile are "
+                    "for --program");
         return KP_KPIO_USAGE;
     }
     if (program.path && (guest.screenshot || guest.marks || root)) {

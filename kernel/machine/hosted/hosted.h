@@ -21,6 +21,12 @@ enum {
     KP_HOSTED_DISPLAY_WINDOW = 2, /* an SDL2 window; keyboard and mouse become input0, input1 */
 };
 
+/* A directory of the host for programs (kernel/init/directories.h: "host:INDEX"). */
+typedef struct kp_hosted_directory {
+    const char *path;
+    bool read_only;
+} kp_hosted_directory_t;
+
 typedef struct kp_hosted_options {
     /* The boot archive: a file, or a part of one that begins at a multiple of 4096 bytes. */
     const char *bundle_path;
@@ -32,6 +38,9 @@ typedef struct kp_hosted_options {
     int display;              /* KP_HOSTED_DISPLAY_* */
     uint32_t width, height;   /* of the screen in pixels; 0: 1280, 800 */
     const char *trace_path; /* file for a recording of kernel events (word trace=...); NULL: none */
+    bool console_input; /* console0 reads standard input; a terminal from a program's first read on */
+    const kp_hosted_directory_t *directories; /* stay */
+    size_t directory_count;
     int log_level;          /* lines up to this go to stderr (KP_LOG_*); -1: none. Panics always */
 } kp_hosted_options_t;
 

@@ -57,7 +57,7 @@ void kp_hosted_base_trace(const char *path);
 
 /* Devices; each registers itself before the kernel starts. ERR_NOT_SUPPORTED: the host lacks what
    it needs (one line on stderr said what). */
-kp_status_t kp_hosted_console_start(void);
+kp_status_t kp_hosted_console_start(bool with_input);
 kp_status_t kp_hosted_rng_start(void);
 kp_status_t kp_hosted_screen_start(uint32_t width, uint32_t height);
 kp_status_t kp_hosted_window_start(uint32_t width, uint32_t height);

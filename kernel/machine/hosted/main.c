@@ -15,6 +15,7 @@
 
 #include "kernel/kernel.h"
 #include "kernel/machine/hosted/child.h"
+#include "kernel/machine/hosted/hostfs.h"
 #include "kernel/machine/hosted/hosted_internal.h"
 
 #define SHUTDOWN_TIME (5 * KP_NS_PER_S)
@@ -24,7 +25,23 @@ static struct {
     const uint8_t *bundle;
     uint64_t bundle_size;
     uint64_t bundle_offset; /* in the file */
+    const kp_hosted_directory_t *directories;
+    size_t directory_count;
 } machine;
+
+kp_status_t kp_machine_directory(uint32_t index, kp_vfs_source_t **out)
+{
+    if (index >= machine.directory_count)
+        return KP_ERR_NOT_FOUND;
+    const kp_hosted_directory_t *directory = &machine.directories[index];
+    int fd = open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? KP_ERR_NOT_FOUND : KP_ERR_ACCESS_DENIED;
+    kp_status_t status = kp_hosted_hostfs_create(fd, directory->read_only, out);
+    if (status != KP_OK)
+        close(fd);
+    return status;
+}
 
 bool kp_hosted_file_of(const void *bytes, uint64_t size, int *fd, uint64_t *offset)
 {
@@ -84,7 +101,7 @@ static kp_status_t start_devices(const kp_hosted_options_t *options)
 {
     uint32_t width = options->width ? options->width : 1280;
     uint32_t height = options->height ? options->height : 800;
-    kp_status_t status = kp_hosted_console_start();
+    kp_status_t status = kp_hosted_console_start(options->console_input);
     if (status == KP_OK)
         status = kp_hosted_rng_start();
     if (status == KP_OK && options->display != KP_HOSTED_DISPLAY_NONE)
@@ -149,6 +166,8 @@ kp_status_t kp_hosted_run(const kp_hosted_options_t *options, int (*fn)(void *co
                           void *context, int *result)
 {
     kp_hosted_base_start(options->log_level);
+    machine.directories = options->directories;
+    machine.directory_count = options->directory_count;
     kp_hosted_base_trace(options->trace_path);
     *result = 0;
     signal(SIGPIPE, SIG_IGN);

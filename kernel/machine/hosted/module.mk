@@ -6,6 +6,7 @@ HOSTED_MACHINE_SRC := \
     kernel/machine/hosted/clone.c \
     kernel/machine/hosted/devices.c \
     kernel/machine/hosted/guest.c \
+    kernel/machine/hosted/hostfs.c \
     kernel/machine/hosted/lane.c \
     kernel/machine/hosted/lane_side.c \
     kernel/machine/hosted/lock.c \

@@ -1,9 +1,13 @@
 /* A user's program for runner.sh, built for plain WASI. argument 1 says what it does. */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static volatile int zero;
 
@@ -31,6 +35,58 @@ static int files(void)
     return 0;
 }
 
+/* What is below /data: greeting, sub/deep, a link to it; then changes, which stay if `keeps`. */
+static int directory(int keeps)
+{
+    char line[64] = "";
+    struct stat status;
+    unsigned found = 0;
+    FILE *file = fopen("/data/link", "r");
+    if (!file || !fgets(line, sizeof line, file) || strcmp(line, "deep\n") != 0)
+        return 1;
+    fclose(file);
+    DIR *list = opendir("/data");
+    for (const struct dirent *entry; list && (entry = readdir(list));)
+        found += strcmp(entry->d_name, "greeting") == 0 || strcmp(entry->d_name, "sub") == 0;
+    if (!list || closedir(list) != 0 || found != 2)
+        return 2;
+    if (open("/data/../etc/passwd", O_RDONLY) >= 0 || open("/data/out", O_RDONLY) >= 0 ||
+        open("/data/sub/../../data/greeting", O_RDONLY) >= 0)
+        return 3;
+    file = fopen("/data/new", "w");
+    if (!keeps)
+        return file || mkdir("/data/made", 0777) == 0 || unlink("/data/greeting") == 0 ? 4 : 0;
+    if (!file || fprintf(file, "written\n") != 8 || fclose(file) != 0)
+        return 5;
+    if (mkdir("/data/made", 0777) != 0 || rename("/data/new", "/data/made/new") != 0 ||
+        stat("/data/made/new", &status) != 0 || status.st_size != 8)
+        return 6;
+    if (rename("/data/made/new", "/tmp/new") == 0 || errno != EXDEV)
+        return 7;
+    if (unlink("/data/greeting") != 0 || stat("/data/greeting", &status) == 0)
+        return 8;
+    puts("directory is as it should be");
+    return 0;
+}
+
+/* Fills /tmp until no more goes in; what was there before and what comes after is not harmed. */
+static int fill(void)
+{
+    static char block[1 << 16];
+    int file = open("/tmp/full", O_CREAT | O_RDWR, 0666);
+    size_t mebibytes = 0;
+    ssize_t written;
+    while ((written = write(file, block, sizeof block)) == (ssize_t)sizeof block)
+        mebibytes++;
+    printf("full: %s\n", strerror(errno));
+    mebibytes /= 16;
+    if (written >= 0 || errno != ENOSPC || mebibytes < 16 || unlink("/tmp/full") != 0 ||
+        close(file) != 0)
+        return 1;
+    file = open("/tmp/again", O_CREAT | O_RDWR, 0666);
+    return write(file, block, sizeof block) == (ssize_t)sizeof block ? 0 : 2;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -41,6 +97,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "errors too\n");
         return 42;
     }
+    if (strcmp(what, "directory") == 0)
+        return directory(1);
+    if (strcmp(what, "directory-ro") == 0)
+        return directory(0);
+    if (strcmp(what, "fill") == 0)
+        return fill();
     if (strcmp(what, "divide") == 0)
         return 100 / zero;
     if (strcmp(what, "bounds") == 0)

@@ -60,7 +60,7 @@ PYTHON
 }
 
 all() {
-    run 42 --env NAME=value --env OTHER=b=c --program "$program" -- arguments 'two words' '' --flag &&
+    NAME=value run 42 --env NAME --env UNSET_HERE --env OTHER=b=c --program "$program" -- arguments 'two words' '' --flag &&
         says '0=runner.wasm' && says '2=two words' && says '4=--flag' && says 'NAME=value OTHER=b=c' &&
         says 'errors too'
     check arguments $?
@@ -75,10 +75,22 @@ all() {
     run 0 --file runtime/test/greeting.txt --program "$program" -- files && says 'file: greet' &&
         says 'temporary: kept'
     check files $?
-    run 0 --program "$program" -- input && says '0 bytes, 00000000' &&
+    run 0 --program "$program" -- input </dev/null && says '0 bytes, 00000000' &&
         run 0 --stdin "$work/input" --program "$program" -- input && says "$(input_sum "$work/input")" &&
         run 0 --stdin - --program "$program" -- input <"$work/input" && says "$(input_sum "$work/input")"
     check input $?
+    rm -rf "$work/d" && mkdir -p "$work/d/sub" && echo hello >"$work/d/greeting" && echo deep >"$work/d/sub/deep" &&
+        ln -s sub/deep "$work/d/link" && ln -s ../out "$work/d/out" && echo secret >"$work/out-secret"
+    run 0 --dir-ro "$work/d::/data" --program "$program" -- directory-ro && [ -e "$work/d/greeting" ] &&
+        run 0 --dir "$work/d::/data" --program "$program" -- directory && says 'directory is as it should be' &&
+        if [ $machine = hosted ]; then
+            [ "$(cat "$work/d/made/new")" = written ] && [ ! -e "$work/d/greeting" ]
+        else # a copy
+            [ -e "$work/d/greeting" ] && [ ! -e "$work/d/made" ]
+        fi
+    check directories $?
+    [ $tier = interpret ] || { run 0 --max-memory 16M --dir /own --program "$program" -- fill && says 'full: No space'; }
+    check quota $?
     run 0 --program "$program" -- clock
     check clock $?
     run 0 --program "$work/huge.wasm"
@@ -98,7 +110,8 @@ usage() {
     machine=hosted tier=none
     wrong 2 '--tier takes' --tier none && wrong 2 '--fuel takes' --fuel 1x &&
         wrong 2 '--max-memory takes' --max-memory 1T && wrong 3 'none.wasm: cannot read' --program "$work/none.wasm" &&
-        wrong 3 'a name' --file a=LICENSE --file a=README.md && wrong 3 'a name' --file arguments=LICENSE
+        wrong 3 'none: No such' --dir "$work/none::/data" && wrong 3 'not a directory' --dir LICENSE::/data &&
+        wrong 3 '--dir takes' --dir ::/data && wrong 3 'a name' --file a=LICENSE --file a=README.md && wrong 3 'a name' --file arguments=LICENSE
     check usage $?
 }
 # A signal ends the command, and is what it ended by: no archive and no process stays.

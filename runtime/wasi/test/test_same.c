@@ -1,8 +1,12 @@
-/* A tree in memory and a directory of Linux, given the same calls: they answer the same. Few names, many kinds of
-   files behind them, so that paths meet links, files and removed directories everywhere. */
+/* Files in memory and a directory of Linux, given the same calls: they answer the same. Few names, many kinds of
+   files behind them, so that paths meet links, files and removed directories everywhere. The files in memory are a tree
+   in this process or, with SAME_VFS, a directory that the kernel serves. */
 #include <stdlib.h>
 #include <unistd.h>
 
+#ifdef SAME_VFS
+#include "runtime/wasi/test/vfs_host.h"
+#endif
 #include "runtime/wasi/linux.h"
 #include "runtime/wasi/tree.h"
 #include "tests/kp_test.h"
@@ -206,6 +210,9 @@ KP_TEST(a_tree_answers_as_linux_does)
                                                      .bytes_max = 1 << 24};
         kp_wasi_tree_t *tree;
         KP_REQUIRE(mkdtemp(root) && kp_wasi_tree_create(&tree_options, &tree) == KP_OK);
+#ifdef SAME_VFS
+        KP_REQUIRE(bridge_open(4096));
+#endif
         snprintf(command, sizeof(command), "mkdir %s/in; touch %s/secret", root, root);
         KP_EXPECT_INT(system(command), 0);
         snprintf(command, sizeof(command), "%s/in", root);
@@ -216,12 +223,19 @@ KP_TEST(a_tree_answers_as_linux_does)
                            KP_OK);
         }
         KP_REQUIRE(kp_wasi_linux_directory(wasi[0], command, "/", false) == KP_OK);
+#ifdef SAME_VFS
+        KP_REQUIRE(kp_wasi_kpio_give_directory(wasi[1], bridge_directory(), "/", false) == KP_OK);
+#else
         KP_REQUIRE(kp_wasi_give_directory(wasi[1], kp_wasi_tree_root(tree), "/", false) == KP_OK);
+#endif
         for (unsigned i = 0; i < CALLS && kp_test_failures == 0; i++)
             one_call();
         for (int i = 0; i < 2; i++)
             kp_wasi_destroy(wasi[i]);
         kp_wasi_tree_release(tree);
+#ifdef SAME_VFS
+        KP_EXPECT(bridge_close());
+#endif
         snprintf(command, sizeof(command), "test -e %s/secret && rm -rf %s", root, root);
         KP_EXPECT_INT(system(command), 0);
     }
