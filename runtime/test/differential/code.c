@@ -291,10 +291,53 @@ static void plain(generator_t *generator, kp_wasm_type_t type, unsigned depth)
 
 /* ---- memory ---- */
 
+/* A local for addresses; false: there is none. */
+static bool address_local(generator_t *generator, kp_wasm_type_t type, unsigned *index)
+{
+    for (unsigned i = 0; i < generator->local_count; i++) {
+        *index = generator->local_count - 1 - i;
+        if (generator->locals[*index] == type && one_in(generator, 2))
+            return true;
+    }
+    return false;
+}
+
+/* Addresses that one instruction after another takes from the same local, and constant ones: what a compiler that
+   leaves out bounds checks looks for. Locals are mostly small: zero at first, or set here. */
+static bool plain_address(generator_t *generator, unsigned memory, unsigned depth)
+{
+    bool wide = generator->memory_64[memory];
+    unsigned local;
+    if (one_in(generator, 6)) {
+        /* Around the end of one page or two, sometimes. */
+        uint64_t at = one_in(generator, 4)
+                          ? 65536 * (1 + below(generator, 2)) - below(generator, 20)
+                          : below(generator, 4096);
+        op(generator, wide ? KP_WASM_OP_I64_CONST : KP_WASM_OP_I32_CONST);
+        put_s(generator->code, (int64_t)at);
+        return true;
+    }
+    if (!address_local(generator, wide ? KP_WASM_TYPE_I64 : KP_WASM_TYPE_I32, &local))
+        return false;
+    if (!one_in(generator, 3)) {
+        op_u(generator, KP_WASM_OP_LOCAL_GET, local);
+        return true;
+    }
+    value(generator, wide ? KP_WASM_TYPE_I64 : KP_WASM_TYPE_I32, depth);
+    op(generator, wide ? KP_WASM_OP_I64_CONST : KP_WASM_OP_I32_CONST);
+    put_s(generator->code, one_in(generator, 8) ? 0x1ffff : 0xfff);
+    op(generator, wide ? KP_WASM_OP_I64_AND : KP_WASM_OP_I32_AND);
+    op_u(generator, KP_WASM_OP_LOCAL_TEE, local);
+    return true;
+}
+
 /* An address; mostly one of the first 4 KiB, aligned where it must be. */
 static void address(generator_t *generator, unsigned memory, bool aligned, unsigned depth)
 {
     bool wide = generator->memory_64[memory];
+    if (generator->more && !aligned && !one_in(generator, 3) &&
+        plain_address(generator, memory, depth))
+        return;
     value(generator, wide ? KP_WASM_TYPE_I64 : KP_WASM_TYPE_I32, depth);
     if (one_in(generator, 32))
         return;
@@ -339,6 +382,21 @@ static bool access(generator_t *generator, kp_wasm_type_t result, unsigned depth
         return true;
     }
     return false;
+}
+
+/* Does not wait: what it expects is mostly not there, and else the time is over at once. */
+static void atomic_wait(generator_t *generator, unsigned depth)
+{
+    bool wide = one_in(generator, 2);
+    unsigned opcode = wide ? KP_WASM_OP_MEMORY_ATOMIC_WAIT64 : KP_WASM_OP_MEMORY_ATOMIC_WAIT32;
+    unsigned memory = below(generator, generator->memory_count);
+    address(generator, memory, true, depth);
+    value(generator, wide ? KP_WASM_TYPE_I64 : KP_WASM_TYPE_I32, depth);
+    op(generator, KP_WASM_OP_I64_CONST);
+    put_s(generator->code, 0);
+    op(generator, opcode);
+    memarg(generator, &kp_wasm_opcode_info[opcode], memory);
+    op(generator, KP_WASM_OP_DROP);
 }
 
 /* A number below 64, of the index type of a memory (or i32). */
@@ -630,7 +688,7 @@ static void leave(generator_t *generator, unsigned depth)
         values(generator, &row, depth - 1);
         value(generator, KP_WASM_TYPE_I32, depth - 1);
         op(generator, KP_WASM_OP_BR_TABLE);
-        unsigned count = below(generator, 5);
+        unsigned count = below(generator, generator->more && one_in(generator, 4) ? 40 : 5);
         put_u(generator->code, count);
         for (unsigned i = 0; i <= count; i++) {
             unsigned other = below(generator, generator->label_count);
@@ -888,6 +946,13 @@ static void statement(generator_t *generator, unsigned depth)
     default:
         break;
     }
+    if (generator->more && one_in(generator, 8))
+        op(generator, KP_WASM_OP_NOP);
+    if (generator->more && has(generator, KP_WASM_FEATURE_THREADS) && !generator->wasm2c_atomics &&
+        one_in(generator, 4)) {
+        atomic_wait(generator, depth - 1);
+        return;
+    }
     if (has(generator, KP_WASM_FEATURE_THREADS) && one_in(generator, 8)) {
         op_u(generator, KP_WASM_OP_ATOMIC_FENCE, 0);
         return;
@@ -913,6 +978,8 @@ void generate_body(generator_t *generator, unsigned index, bytes_t *body)
     generator->local_count = own->parameters.count;
     memcpy(generator->locals, own->parameters.types, own->parameters.count);
     unsigned extra = below(generator, MOST_LOCALS - MOST_VALUES - 3);
+    if (generator->more && one_in(generator, 4))
+        extra += below(generator, 40);
     bool simd = has(generator, KP_WASM_FEATURE_SIMD);
     put_u(body, extra + 2 + simd);
     for (unsigned i = 0; i < extra; i++) {

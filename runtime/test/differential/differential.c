@@ -175,7 +175,7 @@ static bool compare_function(kp_differential_t *state, const kp_wasm_module_t *m
 {
     static call_result_t results[KP_DIFFERENTIAL_ENGINES];
     const kp_wasm_functype_t *type = kp_wasm_module_function_type(module, function);
-    kp_spec_value_t arguments[16];
+    kp_spec_value_t arguments[32];
     char name[16];
     if (state->trace && has_vector(type))
         return true;

@@ -113,11 +113,16 @@ static void choose(generator_t *generator)
     generator->type_count = 5 + below(generator, MOST_TYPES - 4);
     memset(generator->types, 0, sizeof(generator->types));
     generator->types[1].results = (row_t){{KP_WASM_TYPE_I64}, 1};
-    choose_row(generator, &generator->types[2].parameters, most_results > 1 ? 2 : 1, false);
+    unsigned carried = most_results > 1 && generator->more && one_in(generator, 3) ? 12 : 2;
+    choose_row(generator, &generator->types[2].parameters, most_results > 1 ? carried : 1, false);
     generator->types[3].results = generator->types[2].parameters;
     for (unsigned i = 4; i < generator->type_count; i++) {
-        choose_row(generator, &generator->types[i].parameters, MOST_VALUES, one_in(generator, 4));
-        choose_row(generator, &generator->types[i].results, most_results, one_in(generator, 4));
+        unsigned parameters = generator->more && one_in(generator, 3) ? MANY_VALUES : MOST_VALUES;
+        unsigned results = most_results > 1 && generator->more && one_in(generator, 3)
+                               ? MANY_VALUES
+                               : most_results;
+        choose_row(generator, &generator->types[i].parameters, parameters, one_in(generator, 4));
+        choose_row(generator, &generator->types[i].results, results, one_in(generator, 4));
     }
     generator->function_count = 2 + below(generator, MOST_FUNCTIONS - 1);
     for (unsigned i = 0; i < generator->function_count; i++)
@@ -427,6 +432,7 @@ size_t kp_generate_counted(uint64_t seed, kp_wasm_features_t features, uint8_t *
     generator_t generator = {
         .random = seed * 0xd1342543de82ef95u + 1,
         .counts = opcodes,
+        .more = features & KP_GENERATOR_MORE,
         .wasm2c_atomics = features & KP_GENERATOR_WASM2C_ATOMICS,
     };
     bool small = features & KP_GENERATOR_SMALL;

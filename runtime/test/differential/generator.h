@@ -14,6 +14,7 @@
 #define KP_GENERATOR_FUEL 200
 
 /* Kinds of modules, beside the features of which they are. */
+#define KP_GENERATOR_MORE (1u << 29)  /* many parameters, results, locals; addresses from locals */
 #define KP_GENERATOR_SMALL (1u << 30) /* three of four have short functions */
 #define KP_GENERATOR_WASM2C_ATOMICS \
     (1u << 31) /* only on shared memories, no memory.atomic.notify */

@@ -13,6 +13,8 @@ enum {
     MOST_TAGS = 3,
     MOST_LOCALS = 16,
     MOST_VALUES = 4, /* parameters or results of a type */
+    MANY_VALUES = 20,
+    MANY_LOCALS = 80,
     MOST_LABELS = 24,
     TABLE_SIZE = 8,
     DATA_SEGMENTS = 2,
@@ -22,7 +24,7 @@ enum {
 };
 
 typedef struct row {
-    kp_wasm_type_t types[MOST_VALUES];
+    kp_wasm_type_t types[MANY_VALUES];
     unsigned count;
 } row_t;
 
@@ -56,14 +58,14 @@ typedef struct generator {
     /* The function being written. */
     bytes_t *code;
     const signature_t *own;
-    kp_wasm_type_t locals[MOST_LOCALS];
+    kp_wasm_type_t locals[MANY_LOCALS];
     unsigned local_count;
     unsigned scratch[3];       /* locals of f32, f64, v128: for canonical NaNs */
     row_t labels[MOST_LABELS]; /* what a branch to each carries, outermost first */
     unsigned label_count;
     int budget; /* instructions left, roughly */
     unsigned most_budget;
-    bool wasm2c_atomics;
+    bool wasm2c_atomics, more; /* kinds of modules: generator.h */
     /* Instructions that are plain rows of operands, by their result: I32 I64 F32 F64 V128. */
     uint16_t plain[5][256];
     unsigned plain_count[5];
