@@ -175,7 +175,7 @@ static bool compare_function(kp_differential_t *state, const kp_wasm_module_t *m
 {
     static call_result_t results[KP_DIFFERENTIAL_ENGINES];
     const kp_wasm_functype_t *type = kp_wasm_module_function_type(module, function);
-    kp_spec_value_t arguments[32];
+    kp_spec_value_t arguments[64];
     char name[16];
     if (state->trace && has_vector(type))
         return true;
@@ -199,6 +199,17 @@ static bool compare_function(kp_differential_t *state, const kp_wasm_module_t *m
     return true;
 }
 
+/* What the module imports. */
+static bool link_library(const kp_differential_t *state, unsigned engine, const uint8_t *bytes,
+                         size_t size)
+{
+    kp_spec_message_t message = {""};
+    void *instance;
+    return state->engines[engine]->instantiate(state->stores[engine], bytes, size, &instance,
+                                               &message) == KP_SPEC_OK &&
+           state->engines[engine]->bind(state->stores[engine], instance, "lib", 3);
+}
+
 /* The module's functions f0, f1, ... come first; the last two are reset and checksum. */
 static bool compare_module(kp_differential_t *state, const uint8_t *bytes, size_t size)
 {
@@ -210,12 +221,23 @@ static bool compare_module(kp_differential_t *state, const uint8_t *bytes, size_
         printf("# module %" PRIu64 " is invalid: %s\n", state->number, error.reason);
         return false;
     }
+    uint8_t *library = NULL;
+    size_t library_size = 0;
     bool good = true;
+    if (state->features & KP_GENERATOR_LINKED) {
+        library_size = kp_generate_library(state->number, state->features, &library);
+        good = library_size > 0;
+    }
     for (unsigned i = 0; i < state->engine_count && good; i++) {
         kp_spec_message_t message = {""};
         state->stores[i] = state->engines[i]->open(state->features & KP_WASM_FEATURES_ALL);
-        good = state->stores[i] &&
-               state->engines[i]->instantiate(state->stores[i], bytes, size, &state->instances[i],
+        good = state->stores[i] && (!library || link_library(state, i, library, library_size));
+        if (!good) {
+            printf("# module %" PRIu64 ": %s does not instantiate its library\n", state->number,
+                   state->engines[i]->name);
+            break;
+        }
+        good = state->engines[i]->instantiate(state->stores[i], bytes, size, &state->instances[i],
                                               &message) == KP_SPEC_OK;
         if (!good)
             printf("# module %" PRIu64 ": %s does not instantiate it: %s\n", state->number,
@@ -228,6 +250,7 @@ static bool compare_module(kp_differential_t *state, const uint8_t *bytes, size_
             state->engines[i]->close(state->stores[i]);
         state->stores[i] = NULL;
     }
+    free(library);
     kp_wasm_module_destroy(module);
     return good;
 }

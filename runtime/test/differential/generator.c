@@ -113,14 +113,15 @@ static void choose(generator_t *generator)
     generator->type_count = 5 + below(generator, MOST_TYPES - 4);
     memset(generator->types, 0, sizeof(generator->types));
     generator->types[1].results = (row_t){{KP_WASM_TYPE_I64}, 1};
-    unsigned carried = most_results > 1 && generator->more && one_in(generator, 3) ? 12 : 2;
+    unsigned carried = most_results > 1 && generator->more && one_in(generator, 3) ? 20 : 2;
     choose_row(generator, &generator->types[2].parameters, most_results > 1 ? carried : 1, false);
     generator->types[3].results = generator->types[2].parameters;
     for (unsigned i = 4; i < generator->type_count; i++) {
-        unsigned parameters = generator->more && one_in(generator, 3) ? MANY_VALUES : MOST_VALUES;
-        unsigned results = most_results > 1 && generator->more && one_in(generator, 3)
-                               ? MANY_VALUES
-                               : most_results;
+        unsigned parameters = MOST_VALUES, results = most_results;
+        if (generator->more && one_in(generator, 3))
+            parameters = one_in(generator, 4) ? MANY_VALUES : 20;
+        if (generator->more && most_results > 1 && one_in(generator, 3))
+            results = one_in(generator, 4) ? MANY_VALUES : 20;
         choose_row(generator, &generator->types[i].parameters, parameters, one_in(generator, 4));
         choose_row(generator, &generator->types[i].results, results, one_in(generator, 4));
     }
@@ -144,6 +145,10 @@ static void choose(generator_t *generator)
         has(generator, KP_WASM_FEATURE_EXCEPTIONS) ? 1 + below(generator, MOST_TAGS) : 0;
     for (unsigned i = 0; i < generator->tag_count; i++)
         generator->tags[i] = one_in(generator, 2) ? 2 : 0;
+    for (unsigned i = 0; i < generator->memory_count; i++) {
+        generator->memory_least[i] = 1 + below(generator, 2);
+        generator->memory_most[i] = 2 + below(generator, 15);
+    }
 }
 
 /* ---- sections ---- */
@@ -152,6 +157,66 @@ static void put_row(bytes_t *bytes, const row_t *row)
 {
     put_u(bytes, row->count);
     put_data(bytes, row->types, row->count);
+}
+
+static void put_table(bytes_t *bytes, unsigned index)
+{
+    put_data(bytes, (const uint8_t[]){index ? 0x6f : 0x70, 1, TABLE_SIZE, 64}, 4);
+}
+
+static void put_memory(const generator_t *generator, bytes_t *bytes, unsigned index)
+{
+    put_byte(bytes, 1u | (generator->memory_shared[index] ? 2u : 0) |
+                        (generator->memory_64[index] ? 4u : 0));
+    put_u(bytes, generator->memory_least[index]);
+    put_u(bytes, generator->memory_most[index]);
+}
+
+static unsigned table_count(const generator_t *generator)
+{
+    return has(generator, KP_WASM_FEATURE_REFERENCE_TYPES) ? 2 : 1;
+}
+
+/* "f0", "t1", ...: a name in the library, and the kind. */
+static void put_shared_name(bytes_t *bytes, char letter, unsigned index, unsigned kind)
+{
+    put_name(bytes, (const char[]){letter, (char)('0' + index), '\0'});
+    put_byte(bytes, kind);
+}
+
+static void put_imports(const generator_t *generator, bytes_t *module)
+{
+    bytes_t part = {0};
+    put_u(&part, generator->imported_count + table_count(generator) + generator->memory_count +
+                     generator->global_count + generator->tag_count);
+    for (unsigned i = 0; i < generator->imported_count; i++) {
+        put_name(&part, "lib");
+        put_shared_name(&part, 'f', i, 0);
+        put_u(&part, generator->functions[i]);
+    }
+    for (unsigned i = 0; i < table_count(generator); i++) {
+        put_name(&part, "lib");
+        put_shared_name(&part, 't', i, 1);
+        put_table(&part, i);
+    }
+    for (unsigned i = 0; i < generator->memory_count; i++) {
+        put_name(&part, "lib");
+        put_shared_name(&part, 'm', i, 2);
+        put_memory(generator, &part, i);
+    }
+    for (unsigned i = 0; i < generator->global_count; i++) {
+        put_name(&part, "lib");
+        put_shared_name(&part, 'g', i, 3);
+        put_data(&part, (const uint8_t[]){generator->globals[i], 1}, 2);
+    }
+    for (unsigned i = 0; i < generator->tag_count; i++) {
+        put_name(&part, "lib");
+        put_shared_name(&part, 'e', i, 4);
+        put_byte(&part, 0);
+        put_u(&part, generator->tags[i]);
+    }
+    put_section(module, 2, &part);
+    free(part.data);
 }
 
 static void put_declarations(generator_t *generator, bytes_t *module)
@@ -164,24 +229,26 @@ static void put_declarations(generator_t *generator, bytes_t *module)
         put_row(&part, &generator->types[i].results);
     }
     put_section(module, 1, &part);
-    put_u(&part, generator->function_count + 2);
-    for (unsigned i = 0; i < generator->function_count; i++)
+    if (generator->imported_count > 0)
+        put_imports(generator, module);
+    put_u(&part,
+          generator->function_count - generator->imported_count + (generator->library ? 0 : 2));
+    for (unsigned i = generator->imported_count; i < generator->function_count; i++)
         put_u(&part, generator->functions[i]);
-    put_data(&part, (const uint8_t[]){0, 1}, 2); /* reset, checksum */
+    if (!generator->library)
+        put_data(&part, (const uint8_t[]){0, 1}, 2); /* reset, checksum */
     put_section(module, 3, &part);
-    bool references = has(generator, KP_WASM_FEATURE_REFERENCE_TYPES);
-    put_u(&part, references ? 2 : 1);
-    put_data(&part, (const uint8_t[]){0x70, 1, TABLE_SIZE, 64}, 4);
-    if (references)
-        put_data(&part, (const uint8_t[]){0x6f, 1, TABLE_SIZE, 64}, 4);
+    if (generator->imported_count > 0) {
+        free(part.data);
+        return;
+    }
+    put_u(&part, table_count(generator));
+    for (unsigned i = 0; i < table_count(generator); i++)
+        put_table(&part, i);
     put_section(module, 4, &part);
     put_u(&part, generator->memory_count);
-    for (unsigned i = 0; i < generator->memory_count; i++) {
-        put_byte(&part,
-                 1u | (generator->memory_shared[i] ? 2u : 0) | (generator->memory_64[i] ? 4u : 0));
-        put_u(&part, 1 + below(generator, 2));
-        put_u(&part, 2 + below(generator, 15));
-    }
+    for (unsigned i = 0; i < generator->memory_count; i++)
+        put_memory(generator, &part, i);
     put_section(module, 5, &part);
     if (generator->tag_count > 0) {
         put_u(&part, generator->tag_count);
@@ -254,7 +321,32 @@ static void put_globals(generator_t *generator, bytes_t *module)
     free(part.data);
 }
 
-static void put_exports_and_elements(generator_t *generator, bytes_t *module)
+static void put_library_exports(const generator_t *generator, bytes_t *module)
+{
+    const struct {
+        char letter;
+        unsigned count;
+    } kinds[] = {{'f', generator->function_count},
+                 {'t', table_count(generator)},
+                 {'m', generator->memory_count},
+                 {'g', generator->global_count},
+                 {'e', generator->tag_count}};
+    bytes_t part = {0};
+    unsigned count = 0;
+    for (unsigned kind = 0; kind < 5; kind++)
+        count += kinds[kind].count;
+    put_u(&part, count);
+    for (unsigned kind = 0; kind < 5; kind++) {
+        for (unsigned i = 0; i < kinds[kind].count; i++) {
+            put_shared_name(&part, kinds[kind].letter, i, kind);
+            put_u(&part, i);
+        }
+    }
+    put_section(module, 7, &part);
+    free(part.data);
+}
+
+static void put_exports(const generator_t *generator, bytes_t *module)
 {
     bytes_t part = {0};
     put_u(&part, generator->function_count + 2);
@@ -267,6 +359,12 @@ static void put_exports_and_elements(generator_t *generator, bytes_t *module)
         put_u(&part, i);
     }
     put_section(module, 7, &part);
+    free(part.data);
+}
+
+static void put_elements(generator_t *generator, bytes_t *module)
+{
+    bytes_t part = {0};
     bool bulk = has(generator, KP_WASM_FEATURE_BULK_MEMORY);
     put_u(&part, bulk ? ELEMENT_SEGMENTS : 1);
     for (unsigned i = 0; i < (bulk ? ELEMENT_SEGMENTS : 1u); i++) {
@@ -408,25 +506,23 @@ static void put_checksum(const generator_t *generator, bytes_t *code)
 static void put_code(generator_t *generator, bytes_t *module)
 {
     bytes_t code = {0}, body = {0};
-    put_u(&code, generator->function_count + 2);
-    for (unsigned i = 0; i < generator->function_count; i++) {
+    put_u(&code,
+          generator->function_count - generator->imported_count + (generator->library ? 0 : 2));
+    for (unsigned i = generator->imported_count; i < generator->function_count; i++) {
         generate_body(generator, i, &body);
         put_sized(&code, &body);
     }
-    put_reset(&code);
-    put_checksum(generator, &code);
+    if (!generator->library) {
+        put_reset(&code);
+        put_checksum(generator, &code);
+    }
     put_section(module, 10, &code);
     free(body.data);
     free(code.data);
 }
 
-size_t kp_generate(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes)
-{
-    return kp_generate_counted(seed, features, bytes, NULL);
-}
-
-size_t kp_generate_counted(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes,
-                           uint32_t *opcodes)
+static size_t generate(uint64_t seed, kp_wasm_features_t features, bool library, uint8_t **bytes,
+                       uint32_t *opcodes)
 {
     static const uint8_t head[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
     generator_t generator = {
@@ -435,7 +531,7 @@ size_t kp_generate_counted(uint64_t seed, kp_wasm_features_t features, uint8_t *
         .more = features & KP_GENERATOR_MORE,
         .wasm2c_atomics = features & KP_GENERATOR_WASM2C_ATOMICS,
     };
-    bool small = features & KP_GENERATOR_SMALL;
+    bool small = features & KP_GENERATOR_SMALL, linked = features & KP_GENERATOR_LINKED;
     features &= KP_WASM_FEATURES_ALL;
     /* Half of the modules leave some proposals out, for what is left to come more often. */
     generator.features = one_in(&generator, 2)
@@ -445,10 +541,25 @@ size_t kp_generate_counted(uint64_t seed, kp_wasm_features_t features, uint8_t *
     bytes_t module = {0};
     generate_tables(&generator);
     choose(&generator);
+    if (linked && !library)
+        generator.imported_count = generator.function_count / 2;
+    if (library) {
+        /* The same choices, other code. */
+        generator.random ^= 0x6a09e667f3bcc908;
+        generator.library = true;
+        generator.function_count /= 2;
+        for (unsigned i = 0; i < 5; i++)
+            generator.slots[i] %= generator.function_count;
+    }
     put_data(&module, head, sizeof(head));
     put_declarations(&generator, &module);
-    put_globals(&generator, &module);
-    put_exports_and_elements(&generator, &module);
+    if (generator.imported_count == 0)
+        put_globals(&generator, &module);
+    if (library)
+        put_library_exports(&generator, &module);
+    else
+        put_exports(&generator, &module);
+    put_elements(&generator, &module);
     put_code(&generator, &module);
     put_data_segments(&generator, &module);
     *bytes = module.data;
@@ -457,4 +568,20 @@ size_t kp_generate_counted(uint64_t seed, kp_wasm_features_t features, uint8_t *
     free(module.data);
     *bytes = NULL;
     return 0;
+}
+
+size_t kp_generate(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes)
+{
+    return generate(seed, features, false, bytes, NULL);
+}
+
+size_t kp_generate_library(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes)
+{
+    return generate(seed, features, true, bytes, NULL);
+}
+
+size_t kp_generate_counted(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes,
+                           uint32_t *opcodes)
+{
+    return generate(seed, features, false, bytes, opcodes);
 }

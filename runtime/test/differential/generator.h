@@ -14,8 +14,9 @@
 #define KP_GENERATOR_FUEL 200
 
 /* Kinds of modules, beside the features of which they are. */
-#define KP_GENERATOR_MORE (1u << 29)  /* many parameters, results, locals; addresses from locals */
-#define KP_GENERATOR_SMALL (1u << 30) /* three of four have short functions */
+#define KP_GENERATOR_LINKED (1u << 28) /* half of the functions, and all else, are of a library */
+#define KP_GENERATOR_MORE (1u << 29)   /* many parameters, results, locals; addresses from locals */
+#define KP_GENERATOR_SMALL (1u << 30)  /* three of four have short functions */
 #define KP_GENERATOR_WASM2C_ATOMICS \
     (1u << 31) /* only on shared memories, no memory.atomic.notify */
 
@@ -28,5 +29,8 @@ size_t kp_generate(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes);
    instruction is in the bodies of f0, f1, .... */
 size_t kp_generate_counted(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes,
                            uint32_t *opcodes);
+
+/* What the module of kp_generate with KP_GENERATOR_LINKED imports under the name "lib". */
+size_t kp_generate_library(uint64_t seed, kp_wasm_features_t features, uint8_t **bytes);
 
 #endif

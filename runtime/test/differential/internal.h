@@ -13,8 +13,8 @@ enum {
     MOST_TAGS = 3,
     MOST_LOCALS = 16,
     MOST_VALUES = 4, /* parameters or results of a type */
-    MANY_VALUES = 20,
-    MANY_LOCALS = 80,
+    MANY_VALUES = 40,
+    MANY_LOCALS = 128,
     MOST_LABELS = 24,
     TABLE_SIZE = 8,
     DATA_SEGMENTS = 2,
@@ -46,10 +46,13 @@ typedef struct generator {
     unsigned type_count;
     unsigned functions[MOST_FUNCTIONS]; /* type indices */
     unsigned function_count;
+    unsigned imported_count; /* of them, the first; with everything else of the library */
+    bool library;
     kp_wasm_type_t globals[MOST_GLOBALS];
     unsigned global_count;
     bool memory_64[MOST_MEMORIES];
     bool memory_shared[MOST_MEMORIES];
+    unsigned memory_least[MOST_MEMORIES], memory_most[MOST_MEMORIES]; /* pages */
     unsigned memory_count;
     unsigned slots[5];        /* functions that table 0 holds at first, from slot 1 on */
     unsigned tags[MOST_TAGS]; /* type indices */

@@ -14,7 +14,7 @@ typedef struct kp_wasm2c_function {
     const char *name; /* NULL ends the list */
     void (*call)(void *instance, const kp_wasm2c_value_t *arguments, kp_wasm2c_value_t *results);
     uint32_t result_count;
-    uint8_t results[20]; /* kp_wasm_type_t */
+    uint8_t results[40]; /* kp_wasm_type_t */
 } kp_wasm2c_function_t;
 
 typedef struct kp_wasm2c_module {

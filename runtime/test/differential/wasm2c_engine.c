@@ -70,12 +70,12 @@ static kp_spec_outcome_t invoke(void *store, void *instance, const char *field, 
                                 kp_spec_message_t *message)
 {
     open_module_t *open = store;
-    kp_wasm2c_value_t in[32] = {{{0}}}, out[32] = {{{0}}};
+    kp_wasm2c_value_t in[64] = {{{0}}}, out[64] = {{{0}}};
     (void)instance;
     const kp_wasm2c_function_t *function = open->module->functions;
     while (function->name && strncmp(function->name, field, length + 1) != 0)
         function++;
-    if (!function->name || argument_count > 32)
+    if (!function->name || argument_count > 64)
         return KP_SPEC_ERROR;
     for (size_t i = 0; i < argument_count; i++)
         if (!kp_wasm_type_is_reference(arguments[i].type))
