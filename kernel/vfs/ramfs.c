@@ -155,7 +155,7 @@ static kp_status_t open_once(kp_vfs_node_t *node, kp_vfs_request_t *request, kp_
     if (kp_ramfs_file(node)->ramfs->options.read_only) {
         /* Only what devices do with bytes is no change of the file system. */
         bool device = file && file->node.type == KP_FILE_TYPE_DEVICE;
-        if (!device && ((flags & (KP_FILE_CREATE | KP_FILE_TRUNCATE)) ||
+        if (!device && (!file || (flags & (KP_FILE_CREATE | KP_FILE_TRUNCATE)) ||
                         ((flags & KP_FILE_FOR_WRITING) && !is_directory(file))))
             return KP_ERR_READ_ONLY;
         return KP_OK;

@@ -317,7 +317,7 @@ static kp_status_t ask(kp_hosted_child_t *child, const kp_hosted_birth_t *birth,
     files[2] = area_fd;
     files[3] = sockets[1];
     kp_status_t status = KP_OK;
-    if (request.is_clone) {
+    if (birth->snapshot) {
         files[request.file_count++] = birth->snapshot->state_fd;
         files[request.file_count++] = birth->snapshot->memory_fd;
         request.extent_count = birth->snapshot->extent_count;
