@@ -3,6 +3,7 @@
    mapped executable then: no memory here is ever writable and executable, or was the one and becomes the other. */
 #if defined(__linux__)
 #include "runtime/instance/internal.h"
+#include "runtime/instance/x86_64.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,9 +20,16 @@ void *kp_wasm_platform_reserve(uint64_t size)
     return at == MAP_FAILED ? NULL : at;
 }
 
-kp_status_t kp_wasm_platform_commit(void *at, uint64_t size)
+void *kp_wasm_platform_reserve_guarded(uint64_t size, bool shared)
 {
-    return mprotect(at, size, PROT_READ | PROT_WRITE) == 0 ? KP_OK : KP_ERR_NO_MEMORY;
+    (void)shared;
+    return kp_wasm_platform_reserve(size);
+}
+
+kp_status_t kp_wasm_platform_commit(void *at, uint64_t old, uint64_t size)
+{
+    return mprotect((char *)at + old, size - old, PROT_READ | PROT_WRITE) == 0 ? KP_OK
+                                                                               : KP_ERR_NO_MEMORY;
 }
 
 void kp_wasm_platform_release(void *at, uint64_t size)
@@ -90,31 +98,14 @@ void kp_wasm_platform_code_unmap(void *code, size_t size)
 /* ---- faults ---- */
 
 #if defined(__x86_64__)
-void kp_wasm_x86_fault(void);
-
 static struct sigaction fault_before[2]; /* SEGV, BUS */
-
-/* True when the fault is compiled code's on a guarded memory of its instance (r14). */
-static bool is_trap(const void *pc, const void *r14, const void *address)
-{
-    if (!kp_wasm_code_find(pc))
-        return false;
-    const kp_wasm_instance_t *instance = r14;
-    for (uint32_t i = 0; i < instance->module->memory_count; i++) {
-        const kp_wasm_meminst_t *memory = kp_wasm_instance_memory(instance, i);
-        if (memory->kind == KP_WASM_MEMORY_GUARDED &&
-            (uintptr_t)address - (uintptr_t)memory->base < memory->reserved)
-            return true;
-    }
-    return false;
-}
 
 static void fault(int number, siginfo_t *information, void *context)
 {
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     const void *pc = (const void *)(uintptr_t)registers[REG_RIP];
     const void *r14 = (const void *)(uintptr_t)registers[REG_R14];
-    if (is_trap(pc, r14, information->si_addr)) {
+    if (kp_wasm_x86_is_trap(pc, r14, information->si_addr)) {
         registers[REG_RSI] = registers[REG_RIP] + 1;
         registers[REG_RDI] = KP_WASM_TRAP_MEMORY_BOUNDS;
         registers[REG_RIP] = (greg_t)(uintptr_t)kp_wasm_x86_fault;

@@ -59,22 +59,24 @@ kp_status_t kp_wasm_meminst_create(kp_wasm_store_t *store, const kp_wasm_size_ra
         return KP_ERR_QUOTA;
     }
     uint64_t reserve = guarded_reservation;
-    if (!type->is_64 && store->options.guard_pages) {
+    if (!type->is_64 && store->options.guard_pages)
+        memory->base = kp_wasm_platform_reserve_guarded(reserve, type->shared);
+    if (memory->base) {
         memory->kind = KP_WASM_MEMORY_GUARDED;
     } else {
         /* It never moves, so all that it can become is reserved now. */
         if (memory->page_maximum > budget / KP_WASM_PAGE)
             memory->page_maximum = budget / KP_WASM_PAGE;
         reserve = memory->page_maximum * KP_WASM_PAGE + KP_WASM_PAGE;
+        memory->base = kp_wasm_platform_reserve(reserve);
     }
-    memory->base = kp_wasm_platform_reserve(reserve);
     if (!memory->base) {
         memory_free(memory);
         return KP_ERR_NO_MEMORY;
     }
     memory->reserved = reserve;
     uint64_t size = type->minimum * KP_WASM_PAGE;
-    status = size ? kp_wasm_platform_commit(memory->base, size) : KP_OK;
+    status = size ? kp_wasm_platform_commit(memory->base, 0, size) : KP_OK;
     if (status == KP_OK)
         status = hold(store, memory);
     if (status != KP_OK) {
@@ -137,7 +139,7 @@ static kp_status_t grow_locked(kp_wasm_store_t *store, kp_wasm_meminst_t *memory
         return KP_ERR_QUOTA;
     kp_status_t status;
     if (memory->reserved)
-        status = kp_wasm_platform_commit(memory->base + old, size - old);
+        status = kp_wasm_platform_commit(memory->base, old, size);
     else if (memory->grow)
         status = memory->grow(memory->grow_context, &memory->base, old, size);
     else

@@ -3,7 +3,8 @@ RUNTIME_INSTANCE_SRC := $(addprefix runtime/instance/,store.c memory.c table.c i
     exception.c x86_64.c x86_64_border.S linux.c)
 
 # The same in a native program of KPIO (runtime/native).
-RUNTIME_INSTANCE_KPIO_SRC := $(filter-out %/linux.c,$(RUNTIME_INSTANCE_SRC)) runtime/instance/kpio.c
+RUNTIME_INSTANCE_KPIO_SRC := $(filter-out %/linux.c,$(RUNTIME_INSTANCE_SRC)) runtime/instance/kpio.c \
+    runtime/instance/kpio_border.S
 
 UNIT_TESTS += wasm_exceptions
 wasm_exceptions_TEST_SRC = runtime/instance/test/exceptions.c \

@@ -1,5 +1,5 @@
 /* What the store needs of the machine below: address space, executable mappings, waiting. One
-   implementation per platform (linux.c). */
+   implementation per platform (linux.c, kpio.c). */
 #ifndef KP_RUNTIME_INSTANCE_PLATFORM_H
 #define KP_RUNTIME_INSTANCE_PLATFORM_H
 
@@ -7,8 +7,11 @@
 
 /* Address space without access, page-aligned; NULL: exhausted. */
 void *kp_wasm_platform_reserve(uint64_t size);
-/* Makes [at, at + size) of a reservation readable and writable, zero-filled. Pages of 64 KiB. */
-kp_status_t kp_wasm_platform_commit(void *at, uint64_t size);
+/* The same for a GUARDED memory. shared: threads may wait for its words. NULL: exhausted, or this platform has
+   none for such a memory; then it may still be had as a CHECKED one. */
+void *kp_wasm_platform_reserve_guarded(uint64_t size, bool shared);
+/* Makes [at + old, at + size) of the reservation `at` readable and writable, zero-filled. Pages of 64 KiB. */
+kp_status_t kp_wasm_platform_commit(void *at, uint64_t old, uint64_t size);
 void kp_wasm_platform_release(void *at, uint64_t size);
 /* Makes faults of registered code (code.h) on GUARDED memories of its instance traps; false: this
    platform cannot. Idempotent. */

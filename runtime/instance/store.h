@@ -100,7 +100,8 @@ kp_status_t kp_wasm_store_type(kp_wasm_store_t *store, const kp_wasm_functype_t 
 kp_status_t kp_wasm_funcinst_create(kp_wasm_store_t *store, const kp_wasm_functype_t *signature,
                                     kp_wasm_host_fn host, void *context,
                                     kp_wasm_funcinst_t **function);
-/* A memory of the platform: GUARDED if it is 32-bit, options.guard_pages and the platform can. */
+/* A memory of the platform: GUARDED if it is 32-bit, options.guard_pages and the platform can and has the
+   address space; else CHECKED. */
 kp_status_t kp_wasm_meminst_create(kp_wasm_store_t *store, const kp_wasm_size_range_t *type,
                                    kp_wasm_meminst_t **memory);
 /* A window of type->minimum pages at `base`, whose bytes stay the caller's. Always CHECKED. grow NULL:

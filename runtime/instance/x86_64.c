@@ -148,6 +148,19 @@ kp_status_t kp_wasm_x86_thunk_call(kp_wasm_registers_t *registers, kp_wasm_insta
 
 /* ---- traps ---- */
 
+bool kp_wasm_x86_is_trap(const void *pc, const kp_wasm_instance_t *r14, const void *address)
+{
+    if (!kp_wasm_code_find(pc))
+        return false;
+    for (uint32_t i = 0; i < r14->module->memory_count; i++) {
+        const kp_wasm_meminst_t *memory = kp_wasm_instance_memory(r14, i);
+        if (memory->kind == KP_WASM_MEMORY_GUARDED &&
+            (uintptr_t)address - (uintptr_t)memory->base < memory->reserved)
+            return true;
+    }
+    return false;
+}
+
 /* Whose function of `module` the frame is that goes on at pc: that of the call it made, if it made it
    directly; else another instance can have been called, and then it has saved its own. */
 static kp_wasm_instance_t *frame_instance(const kp_wasm_store_t *store,

@@ -24,4 +24,9 @@ enum { KP_WASM_X86_GPR_ARGUMENTS = 6, KP_WASM_X86_XMM_ARGUMENTS = 8 };
 kp_status_t kp_wasm_x86_call(kp_wasm_funcinst_t *function, kp_wasm_instance_t *caller,
                              kp_wasm_value_t *values);
 
+/* True when the fault is compiled code's on a guarded memory of its instance (in r14). In fault handlers. */
+bool kp_wasm_x86_is_trap(const void *pc, const kp_wasm_instance_t *r14, const void *address);
+/* Where a thread goes on then: edi = the trap's code, rsi = pc + 1, rbp, rsp and r14 as they were. Not C. */
+void kp_wasm_x86_fault(void);
+
 #endif

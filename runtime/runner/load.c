@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/instance/kpio.h"
 #include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
 
@@ -52,35 +53,68 @@ static kp_status_t map(kp_handle_t file, uint64_t size, kp_runner_code_t *code)
     return length ? kp_vmo_map(file, 0, code->bytes, length, 0) : KP_OK;
 }
 
-/* ERR_NOT_FOUND and ERR_PEER_CLOSED: there is no compiler. Other errors are of the module, and said. */
+/* Are guard pages any use to it? A memory that threads share has none, and then the module's code checks all. */
+static bool may_guard(const kp_wasm_module_t *module)
+{
+    bool may = false;
+    for (uint32_t i = 0; i < module->memory_count; i++) {
+        if (module->memories[i].size.shared)
+            return false;
+        may = may || !module->memories[i].size.is_64;
+    }
+    return may;
+}
+
+/* ERR_PEER_CLOSED: there is no compiler. Other errors are of the module, and said. */
 static kp_status_t compile(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
                            kp_runner_code_t *code)
 {
     kp_compiler_reply_t reply = {.text_size = 0};
     kp_wasm_error_t error;
-    kp_handle_t service = kp_startup_take("svc:compiler");
-    if (service == KP_HANDLE_NONE)
-        return KP_ERR_NOT_FOUND;
-    kp_status_t status = kp_compiler_connect(&code->compiler, service);
-    if (status != KP_OK)
-        return KP_ERR_NOT_FOUND;
     bool is_lazy = options->compile == KP_RUNNER_COMPILE_LAZY ||
                    (options->compile == KP_RUNNER_COMPILE_ANY && code->size >= LAZY_FROM);
     const kp_compiler_options_t wanted = {
         .allocator = allocator,
-        .flags = options->metered ? KP_WASM_COMPILE_FUEL : 0,
+        .flags = (options->metered ? KP_WASM_COMPILE_FUEL : 0) |
+                 (code->is_guarded ? KP_WASM_COMPILE_GUARDED : 0),
         .cpu = kp_wasm_cpu_features(),
         .patience = PATIENCE,
         .lazy_bytes = is_lazy ? LAZY_BYTES : 0,
     };
-    status = kp_compiler_obtain(&code->compiled, &wanted, &code->compiler, code->file, code->module,
-                                &reply, &error);
+    kp_status_t status = kp_compiler_obtain(&code->compiled, &wanted, &code->compiler, code->file,
+                                            code->module, &reply, &error);
     if (status == KP_OK || status == KP_ERR_PEER_CLOSED)
         return status;
     if (error.kind != KP_WASM_ERROR_NONE)
         return say(options, status, &error);
     printf("%s: %s\n", options->arguments[0],
            reply.text_size ? reply.text : kp_status_text(status));
+    return status;
+}
+
+/* ERR_NOT_FOUND besides: there is no compiler. */
+static kp_status_t compile_first(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
+                                 kp_runner_code_t *code)
+{
+    kp_handle_t service = kp_startup_take("svc:compiler"), authority;
+    if (service == KP_HANDLE_NONE || kp_compiler_connect(&code->compiler, service) != KP_OK)
+        return KP_ERR_NOT_FOUND;
+    if (!options->checked_memory && may_guard(code->module) &&
+        kp_compiler_authority(&code->compiler, kp_now() + PATIENCE, &authority) == KP_OK) {
+        kp_wasm_kpio_authority(authority);
+        code->is_guarded = true;
+    }
+    return compile(options, allocator, code);
+}
+
+kp_status_t kp_runner_compile_checked(const kp_runner_options_t *options,
+                                      kp_wasm_allocator_t allocator, kp_runner_code_t *code)
+{
+    kp_compiler_discard(&code->compiled);
+    code->is_guarded = false;
+    kp_status_t status = compile(options, allocator, code);
+    if (status == KP_ERR_PEER_CLOSED)
+        printf("%s: there is no compiler\n", options->arguments[0]);
     return status;
 }
 
@@ -94,7 +128,7 @@ static kp_status_t prepare(const kp_runner_options_t *options, kp_wasm_allocator
     if (status != KP_OK)
         return say(options, status, &error);
     if (options->tier != KP_RUNNER_TIER_INTERPRET) {
-        status = compile(options, allocator, code);
+        status = compile_first(options, allocator, code);
         bool absent = status == KP_ERR_NOT_FOUND || status == KP_ERR_PEER_CLOSED;
         if (absent && options->tier == KP_RUNNER_TIER_COMPILE)
             printf("%s: there is no compiler\n", options->arguments[0]);
@@ -123,7 +157,7 @@ kp_status_t kp_runner_load(const kp_runner_options_t *options, kp_wasm_allocator
         status = prepare(options, allocator, code);
     else
         say(options, status, &(kp_wasm_error_t){0});
-    if (status != KP_OK || !code->compiled.lazy) /* the mapping holds the VMO */
+    if (status != KP_OK || !code->compiled.tier) /* the mapping holds the VMO */
         (void)kp_handle_close(file);
     return status;
 }

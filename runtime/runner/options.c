@@ -41,6 +41,10 @@ static bool take(kp_runner_options_t *options, const char **own, const char *nam
         options->input = value;
         return true;
     }
+    if (strcmp(name, "--memory") == 0) {
+        options->checked_memory = strcmp(value, "checked") == 0;
+        return options->checked_memory;
+    }
     if (strcmp(name, "--max-memory") == 0)
         return number(value, UINT64_MAX, &options->memory_maximum);
     if (strcmp(name, "--env") == 0 && strchr(value, '=') &&
@@ -54,7 +58,7 @@ static bool take(kp_runner_options_t *options, const char **own, const char *nam
 bool kp_runner_parse(int argc, char **argv, kp_runner_options_t *options,
                      const char *own[KP_RUNNER_ENVIRONMENT_MAX])
 {
-    *options = (kp_runner_options_t){.memory_maximum = (uint64_t)2 << 30, .environment = own};
+    *options = (kp_runner_options_t){.memory_maximum = (uint64_t)4 << 30, .environment = own};
     size_t count;
     const char *const *environment = kp_startup_environment(&count);
     for (size_t i = 0; i < count && i < KP_RUNNER_ENVIRONMENT_MAX; i++)

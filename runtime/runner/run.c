@@ -12,6 +12,9 @@ enum {
     DEPTH_MAXIMUM = 50000,
 };
 
+/* Of linear memories that are not guarded, all together. */
+#define MEMORY_OWN_MAXIMUM ((uint64_t)2 << 30)
+
 static uint32_t trap_of(kp_wasm_trap_code_t code)
 {
     static const uint8_t traps[KP_WASM_TRAP_COUNT] = {
@@ -87,32 +90,55 @@ static kp_wasm_extern_t *resolve(const kp_runner_options_t *options, kp_wasm_sto
     return imports;
 }
 
-void kp_runner_run(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
-                   const kp_runner_code_t *code, kp_wasi_t *wasi)
+/* A store with an instance in it, start function and all. Ends the process when there can be no store. */
+static kp_status_t instantiate(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
+                               const kp_runner_code_t *code, kp_wasi_t *wasi,
+                               kp_wasm_store_t **store, kp_wasm_instance_t **instance,
+                               uint32_t *bad)
 {
     kp_wasm_store_options_t limits = kp_wasm_store_options_init(allocator);
-    kp_wasm_store_t *store;
-    kp_wasm_instance_t *instance;
-    kp_wasm_extern_t found;
-    uint32_t bad = UINT32_MAX;
     limits.memory_maximum = options->memory_maximum;
     limits.stack_bytes = STACK_BYTES;
     limits.depth_maximum = DEPTH_MAXIMUM;
-    limits.guard_pages = false;
+    limits.guard_pages = code->is_guarded;
+    /* Others have their place in the runner's own memory. */
+    if (!code->is_guarded && limits.memory_maximum > MEMORY_OWN_MAXIMUM)
+        limits.memory_maximum = MEMORY_OWN_MAXIMUM;
     if (options->metered)
         limits.fuel = options->fuel;
-    kp_status_t status = kp_wasm_store_create(&limits, &store);
+    kp_status_t status = kp_wasm_store_create(&limits, store);
     if (status != KP_OK) {
         printf("%s: %s\n", options->arguments[0], kp_status_text(status));
         exit(KP_RUNNER_FAILED);
     }
-    kp_wasm_extern_t *imports = resolve(options, store, code->module, wasi);
+    kp_wasm_extern_t *imports = resolve(options, *store, code->module, wasi);
     if (!imports)
         exit(KP_RUNNER_FAILED);
+    *bad = UINT32_MAX;
     status = kp_wasm_instance_create(
-        store, code->module, code->compiled.tier ? code->compiled.tier : &kp_wasm_interpreted_tier,
+        *store, code->module, code->compiled.tier ? code->compiled.tier : &kp_wasm_interpreted_tier,
         code->compiled.tier ? code->compiled.tier_module : (void *)code->interpreted, imports,
-        code->module->import_count, true, &instance, &bad);
+        code->module->import_count, true, instance, bad);
+    free(imports);
+    return status;
+}
+
+void kp_runner_run(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
+                   kp_runner_code_t *code, kp_wasi_t *wasi)
+{
+    kp_wasm_store_t *store;
+    kp_wasm_instance_t *instance;
+    kp_wasm_extern_t found;
+    uint32_t bad;
+    kp_status_t status = instantiate(options, allocator, code, wasi, &store, &instance, &bad);
+    bool lacks_space = status == KP_ERR_BAD_STATE || status == KP_ERR_NO_MEMORY;
+    if (lacks_space && code->is_guarded) {
+        /* One of its memories got no guard pages. */
+        kp_wasm_store_destroy(store);
+        if (kp_runner_compile_checked(options, allocator, code) != KP_OK)
+            exit(KP_RUNNER_FAILED);
+        status = instantiate(options, allocator, code, wasi, &store, &instance, &bad);
+    }
     if (bad != UINT32_MAX) {
         printf("%s: import %u has another type\n", options->arguments[0], bad);
         exit(KP_RUNNER_FAILED);

@@ -1,8 +1,8 @@
 /* The program wasm-runner: runs one user's WebAssembly program (WASI preview 1) in a process of its own.
 
    Startup message (abi/startup.h):
-     arguments  wasm-runner [--tier interpret|compile] [--compile eager|lazy] [--fuel N] [--max-memory BYTES] [--env NAME=VALUE]...
-                [--stdin NAME] [--] MODULE [ARGUMENT]...   MODULE names the file: `program/x.wasm` is the handle
+     arguments  wasm-runner [--tier interpret|compile] [--compile eager|lazy] [--fuel N] [--max-memory BYTES]
+                [--memory checked] [--env NAME=VALUE]... [--stdin NAME] [--] MODULE [ARGUMENT]...   MODULE names the file: `program/x.wasm` is the handle
                 "file:program/x.wasm"; the program gets it as its argument 0, without directories
      environment   the program's, too
      handles    file:MODULE; file:NAME for --stdin; stdin, stdout, stderr (each may be missing); svc:compiler: without it programs
@@ -42,6 +42,7 @@ typedef struct kp_runner_options {
     kp_runner_tier_t tier;
     kp_runner_compile_t compile;
     bool metered;
+    bool checked_memory; /* no guard pages, though they were to be had */
     int64_t fuel;
     uint64_t memory_maximum; /* bytes */
     const char *module;      /* the file's name */
@@ -69,14 +70,20 @@ typedef struct kp_runner_code {
     kp_compiler_module_t compiled;      /* tier NULL: it is the other */
     kp_compiler_client_t compiler;
     kp_handle_t file;
+    bool is_guarded; /* compiled for memories with guard pages */
 } kp_runner_code_t;
 
 /* Finds, decodes, and validates or compiles it. KP_OK, else it was said why. */
 kp_status_t kp_runner_load(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
                            kp_runner_code_t *code);
 
+/* Compiles it once more, for checked memories, in place of what it was compiled to for guarded ones, which
+   nothing uses any more. KP_OK, else it was said why. */
+kp_status_t kp_runner_compile_checked(const kp_runner_options_t *options,
+                                      kp_wasm_allocator_t allocator, kp_runner_code_t *code);
+
 /* Instantiates and calls _start. Ends the process. */
 _Noreturn void kp_runner_run(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
-                             const kp_runner_code_t *code, kp_wasi_t *wasi);
+                             kp_runner_code_t *code, kp_wasi_t *wasi);
 
 #endif

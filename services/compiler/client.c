@@ -171,6 +171,19 @@ kp_status_t kp_compiler_compile(kp_compiler_client_t *compiler, const void *modu
     return status;
 }
 
+kp_status_t kp_compiler_authority(kp_compiler_client_t *compiler, kp_time_t deadline,
+                                  kp_handle_t *code)
+{
+    static const uint8_t empty[8] = {0, 'a', 's', 'm', 1, 0, 0, 0};
+    kp_compiler_code_t artefact;
+    kp_status_t status =
+        kp_compiler_compile(compiler, empty, sizeof(empty), 0, 0, deadline, &artefact, NULL);
+    if (status != KP_OK)
+        return status;
+    *code = artefact.code;
+    return kp_code_unmap(artefact.address);
+}
+
 void kp_compiler_code_release(kp_compiler_code_t *code)
 {
     if (code->address)

@@ -41,6 +41,11 @@ kp_status_t kp_compiler_compile_vmo(kp_compiler_client_t *compiler, kp_handle_t 
 kp_status_t kp_compiler_compile(kp_compiler_client_t *compiler, const void *module, uint32_t size,
                                 uint32_t flags, uint32_t cpu, kp_time_t deadline,
                                 kp_compiler_code_t *code, kp_compiler_reply_t *reply);
+/* A handle to code that does nothing, by which a client may have guest memories (guest_create) before it has code
+   that uses them. */
+kp_status_t kp_compiler_authority(kp_compiler_client_t *compiler, kp_time_t deadline,
+                                  kp_handle_t *code);
+
 /* ---- function by function ---- */
 
 /* As kp_compiler_compile_vmo, unless the whole module's code is not there yet: then *number > 0 and *code is zero. The
