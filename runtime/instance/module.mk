@@ -15,3 +15,12 @@ UNIT_TESTS += wasm_tail_calls
 wasm_tail_calls_TEST_SRC = runtime/instance/test/tail_calls.c \
     $(sort $(INTERPRETED_TIER_SRC) $(COMPILED_TIER_SRC))
 wasm_tail_calls_TEST_LDFLAGS := -pthread
+
+# Guest memories on KPIO: a native program in wasm-runner's place, with the compiler service; guest.sh makes the
+# boot archives.
+guest_test_SRC = runtime/instance/test/guest_test.c runtime/compile/code.c services/compiler/client.c \
+    $(RUNTIME_INSTANCE_KPIO_SRC) $(RUNTIME_WASM_SRC)
+guest_test_HEAP := 32
+OTHER_NATIVE_PROGRAMS += guest_test
+test: $(foreach machine,x86_64 hosted,$(BUILD)/image/$(machine)/guest_test.kpi $(BUILD)/image/$(machine)/compiler.kpi)
+TEST_SCRIPTS += runtime/instance/test/guest.sh
