@@ -44,8 +44,16 @@ int main(int argc, char **argv)
     arguments[count++] = suite;
     if (strcmp(engine, "interpret") == 0)
         return kp_spec_store_main(count, arguments, &kp_spec_interpreted);
-    if (strcmp(engine, "compile") == 0)
-        return kp_spec_store_main(count, arguments, &kp_spec_kpio_compiled);
+    if (strcmp(engine, "compile") == 0) {
+        kp_status_t status = kp_spec_kpio_guard();
+        if (status != KP_OK) {
+            printf("not ok spec: no guard pages: %s\n", kp_status_text(status));
+            return 2;
+        }
+        int code = kp_spec_store_main(count, arguments, &kp_spec_kpio_compiled);
+        printf("# instances without guard pages: %u\n", kp_spec_kpio_checked());
+        return code;
+    }
     if (strcmp(engine, "lazy") == 0)
         return kp_spec_store_main(count, arguments, &kp_spec_kpio_lazy);
     printf("not ok spec: no engine %s\n", engine);

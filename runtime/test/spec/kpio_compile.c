@@ -1,8 +1,9 @@
-/* The compiled tier of the suites on KPIO: each module is compiled by the compiler service, whole or function by
-   function. What the features of the suite do not allow is refused here, since the service knows all features. */
+/* The compiled tier of the suites on KPIO: each module is compiled by the compiler service, whole and for memories
+   with guard pages (again for checked ones, when it gets others), or function by function and for checked ones. What the features of the suite do not allow is refused here, since the service knows all features. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/instance/kpio.h"
 #include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
 #include "runtime/test/spec/kpio_compile.h"
@@ -14,22 +15,27 @@
    more modules have the others compiled whole. */
 enum { OPEN_MAX = 48 };
 
+#define FLAGS ((uint32_t)(KP_WASM_COMPILE_FUEL | KP_WASM_COMPILE_INTERRUPT))
+
 typedef struct made {
     struct made *next;
     kp_compiler_client_t compiler;
     bool is_open;
     kp_handle_t file;
     kp_compiler_module_t module;
+    kp_compiler_module_t checked; /* in its place, for an instance whose memories are not guarded */
 } made_t;
 
 static kp_handle_t service;
 static kp_compiler_client_t common;
 static unsigned open_count;
 static made_t *all;
+static unsigned checked_count; /* instances of `compile` with memories that are not guarded */
 
 static void made_free(made_t *made)
 {
     kp_compiler_discard(&made->module);
+    kp_compiler_discard(&made->checked);
     if (made->is_open)
         open_count--;
     kp_compiler_disconnect(&made->compiler);
@@ -60,7 +66,7 @@ static kp_status_t prepare(const kp_wasm_module_t *module, kp_wasm_allocator_t a
 {
     const kp_compiler_options_t options = {
         .allocator = allocator,
-        .flags = KP_WASM_COMPILE_FUEL | KP_WASM_COMPILE_INTERRUPT,
+        .flags = FLAGS | (lazy_bytes ? 0 : (uint32_t)KP_WASM_COMPILE_GUARDED),
         .cpu = kp_wasm_cpu_features(),
         .patience = PATIENCE,
         .lazy_bytes = open_count < OPEN_MAX ? lazy_bytes : 0,
@@ -127,13 +133,40 @@ static void discard(void *tier_module)
     }
 }
 
+static made_t *made_of(const void *tier_module)
+{
+    made_t *made = all;
+    while (made && made->module.tier_module != tier_module)
+        made = made->next;
+    return made;
+}
+
 /* Modules of which all is there already are not lazy. */
 static kp_status_t attach_any(kp_wasm_instance_t *instance, void *tier_module)
 {
-    const made_t *made = all;
-    while (made && made->module.tier_module != tier_module)
-        made = made->next;
+    const made_t *made = made_of(tier_module);
     return made ? made->module.tier->attach(instance, tier_module) : KP_ERR_INVALID_ARGUMENT;
+}
+
+/* Shared memories, and those for which there was no address space, are checked. */
+static kp_status_t attach_guarded(kp_wasm_instance_t *instance, void *tier_module)
+{
+    made_t *made = made_of(tier_module);
+    if (!made)
+        return KP_ERR_INVALID_ARGUMENT;
+    kp_status_t status = made->module.tier->attach(instance, tier_module);
+    if (status != KP_ERR_BAD_STATE)
+        return status;
+    kp_compiler_reply_t reply;
+    kp_wasm_error_t ignored;
+    kp_compiler_options_t options = made->module.options;
+    options.flags = FLAGS;
+    status = made->checked.tier ? KP_OK
+                                : kp_compiler_obtain(&made->checked, &options, &common, made->file,
+                                                     made->module.module, &reply, &ignored);
+    checked_count++;
+    return status == KP_OK ? made->checked.tier->attach(instance, made->checked.tier_module)
+                           : status;
 }
 
 static kp_status_t resolve_any(kp_wasm_funcinst_t *function)
@@ -142,12 +175,30 @@ static kp_status_t resolve_any(kp_wasm_funcinst_t *function)
 }
 
 static const kp_wasm_tier_t any = {.name = "lazy", .attach = attach_any, .resolve = resolve_any};
+static const kp_wasm_tier_t guarded = {.name = "compiled", .attach = attach_guarded};
+
+kp_status_t kp_spec_kpio_guard(void)
+{
+    kp_handle_t authority;
+    kp_status_t status = connect();
+    if (status == KP_OK)
+        status = kp_compiler_authority(&common, kp_now() + PATIENCE, &authority);
+    if (status == KP_OK)
+        kp_wasm_kpio_authority(authority);
+    return status;
+}
+
+unsigned kp_spec_kpio_checked(void)
+{
+    return checked_count;
+}
 
 const kp_spec_tier_t kp_spec_kpio_compiled = {
     .name = "compile",
-    .tier = &kp_wasm_compiled_tier,
+    .tier = &guarded,
     .prepare = prepare_whole,
     .discard = discard,
+    .guard_pages = true,
 };
 
 const kp_spec_tier_t kp_spec_kpio_lazy = {

@@ -4,6 +4,11 @@
 
 #include "runtime/instance/test/spec_store.h"
 
+/* First of all: memories get guard pages where the tier wants them. */
+kp_status_t kp_spec_kpio_guard(void);
+/* Instances of the tier `compile` that had others. */
+unsigned kp_spec_kpio_checked(void);
+
 extern const kp_spec_tier_t kp_spec_kpio_compiled;
 extern const kp_spec_tier_t kp_spec_kpio_lazy;
 
