@@ -75,8 +75,10 @@ void kp_x86_smp_poll(void)
     atomic_fetch_and(&request.pending, ~bit);
 }
 
+/* Others than the caller's own, and interrupts are off, so that it stays the caller's. */
 static void ask(uint32_t cpus, kp_machine_space_t *space, uint64_t start, uint64_t end)
 {
+    KP_ASSERT(!(cpus >> kp_x86_cpu()->number & 1));
     kp_spin_lock(&request.lock);
     request.space = space;
     request.start = start;
@@ -120,7 +122,13 @@ void kp_x86_smp_forget(uint64_t start, uint64_t end)
 
 void kp_x86_smp_barrier(uint32_t number)
 {
-    ask(1u << number, NULL, 0, 0);
+    bool interrupts = kp_x86_flags() & KP_X86_FLAG_INTERRUPT;
+    kp_x86_interrupts_off();
+    /* The caller may have been moved to that CPU since: then whoever ran there has left it. */
+    if (number != kp_x86_cpu()->number)
+        ask(1u << number, NULL, 0, 0);
+    if (interrupts)
+        kp_x86_interrupts_on();
 }
 
 /* ---- Panic ---- */

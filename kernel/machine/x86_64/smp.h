@@ -25,7 +25,7 @@ void kp_x86_smp_shootdown(kp_machine_space_t *space, uint64_t start, uint64_t en
    locks held. */
 void kp_x86_smp_forget(uint64_t start, uint64_t end);
 /* Returns when the CPU has been in the kernel since the call, with interrupts off: what it did before is
-   over, what it does next sees what was written before. Not for the calling CPU. No locks held. */
+   over, what it does next sees what was written before. At once when the caller runs on it by now. No locks held. */
 void kp_x86_smp_barrier(uint32_t cpu);
 
 /* For a panic: all other CPUs stop for good. False: another one is in a panic already. */

@@ -4,6 +4,7 @@
 #include "kernel/machine/x86_64/cpu.h"
 #include "kernel/machine/x86_64/lapic.h"
 #include "kernel/machine/x86_64/memory.h"
+#include "kernel/machine/x86_64/smp.h"
 #include "kernel/machine/x86_64/test/stand_in.h"
 
 extern const uint8_t kp_test_wait_for_zero[], kp_test_count[];
@@ -412,8 +413,18 @@ void kp_test_smp_started(void)
     kp_test_report("smp_started", kp_x86_view.count == kp_machine_cpu_count());
 }
 
+/* Threads that ask each CPU, also the one that they happen to run on, and are moved meanwhile. */
+static void ask_all(void *argument)
+{
+    (void)argument;
+    for (unsigned i = 0; i < ROUNDS / 4; i++)
+        kp_x86_smp_barrier(i % kp_x86_view.count);
+    leave();
+}
+
 void kp_test_smp(void)
 {
+    kp_test_report("smp_barriers", run(ask_all, 2 * kp_machine_cpu_count()));
     test_threads();
     test_shootdown();
     test_suspend();
