@@ -3,6 +3,7 @@
 #include "kernel/init/files.h"
 
 static int failures;
+static atomic_uint kernel_threads; /* of tests, not yet gone */
 
 void kp_test_report(const char *name, bool good)
 {
@@ -22,12 +23,21 @@ kp_status_t kp_thread_create(const char *name, void (*fn)(void *), void *argumen
     if (!thread)
         return KP_ERR_NO_MEMORY;
     kp_snprintf(thread->name, sizeof(thread->name), "%s", name);
+    atomic_fetch_add(&kernel_threads, 1);
     kp_status_t status = kp_machine_thread_start(thread, fn, argument);
-    if (status != KP_OK)
+    if (status != KP_OK) {
         kp_kfree(thread);
-    else if (out)
+        atomic_fetch_sub(&kernel_threads, 1);
+    } else if (out) {
         *out = thread;
+    }
     return status;
+}
+
+void kp_test_threads_settle(void)
+{
+    while (atomic_load(&kernel_threads) > 0)
+        kp_machine_thread_park(kp_machine_now() + KP_NS_PER_MS);
 }
 
 void kp_files_symbol(const kp_image_t *image, uint64_t offset, char *name, size_t size)
@@ -53,6 +63,7 @@ void kp_thread_ended(kp_thread_t *thread)
 {
     if (!thread->process) {
         kp_kfree(thread);
+        atomic_fetch_sub(&kernel_threads, 1);
         return;
     }
     kp_test_process_t *test = KP_CONTAINER_OF(thread, kp_test_process_t, thread);
@@ -109,7 +120,7 @@ int64_t kp_syscall_dispatch(uint32_t number, const uint64_t arguments[6])
 
 bool kp_test_process_wait(kp_test_process_t *process)
 {
-    kp_time_t deadline = kp_machine_now() + 10 * KP_NS_PER_S;
+    kp_time_t deadline = kp_machine_now() + 60 * KP_NS_PER_S;
     while (!atomic_load(&process->ended))
         if (!kp_machine_thread_park(deadline))
             return atomic_load(&process->ended);

@@ -17,8 +17,10 @@ typedef struct kp_test_process {
 /* Prints "ok NAME" or "not ok NAME". */
 void kp_test_report(const char *name, bool good);
 int kp_test_failures(void);
-/* Waits until the process's thread is gone; false after 10 s. */
+/* Waits until the process's thread is gone; false after a minute, a guard. */
 bool kp_test_process_wait(kp_test_process_t *process);
+/* Waits until all kernel threads that tests made are gone, with their memory. */
+void kp_test_threads_settle(void);
 /* user_test.c */
 /* A process with an image of user.S, not started; *image stays until it has ended. */
 bool kp_test_process_prepare(kp_test_process_t *test, kp_image_t *image, const uint8_t *entry);
