@@ -3,7 +3,7 @@
 #include "kernel/init/files.h"
 
 static int failures;
-static atomic_uint kernel_threads; /* of tests, not yet gone */
+static atomic_uint kernel_threads; /* the first, and those of tests that are not gone yet */
 
 void kp_test_report(const char *name, bool good)
 {
@@ -36,7 +36,7 @@ kp_status_t kp_thread_create(const char *name, void (*fn)(void *), void *argumen
 
 void kp_test_threads_settle(void)
 {
-    while (atomic_load(&kernel_threads) > 0)
+    while (atomic_load(&kernel_threads) > 1)
         kp_machine_thread_park(kp_machine_now() + KP_NS_PER_MS);
 }
 
