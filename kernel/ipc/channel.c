@@ -393,7 +393,7 @@ kp_status_t kp_channel_serve(kp_channel_t *end, kp_channel_server_t *server)
     kp_spin_lock(end->object.lock);
     if (end->closed || end->peer->closed) {
         status = KP_ERR_PEER_CLOSED;
-    } else if (end->server || !kp_list_is_empty(&end->queue)) {
+    } else if (end->server || end->never_served || !kp_list_is_empty(&end->queue)) {
         status = KP_ERR_BAD_STATE;
     } else {
         server->ops->acquire(server);
@@ -401,6 +401,15 @@ kp_status_t kp_channel_serve(kp_channel_t *end, kp_channel_server_t *server)
     }
     kp_spin_unlock(end->object.lock);
     return status;
+}
+
+kp_status_t kp_channel_serve_never(kp_channel_t *end)
+{
+    kp_spin_lock(end->object.lock);
+    bool is_served = end->peer->server;
+    end->peer->never_served |= !is_served;
+    kp_spin_unlock(end->object.lock);
+    return is_served ? KP_ERR_NOT_SUPPORTED : KP_OK;
 }
 
 /* Signals after a message was taken: the receiver's READABLE, the sender's WRITABLE. Lock held. */

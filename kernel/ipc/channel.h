@@ -92,9 +92,13 @@ struct kp_channel_server {
     const kp_channel_server_ops_t *ops;
 };
 
-/* `end` is served from now on; takes a reference. ERR_PEER_CLOSED; ERR_BAD_STATE: `end` has a server, or messages that
-   nobody has read. */
+/* `end` is served from now on; takes a reference. ERR_PEER_CLOSED; ERR_BAD_STATE: `end` has a server, messages that
+   nobody has read, or may not be served. */
 kp_status_t kp_channel_serve(kp_channel_t *end, kp_channel_server_t *server);
+
+/* The other end of `end` is never served from now on: for who keeps `end` in what a server holds. ERR_NOT_SUPPORTED: it
+   is served. */
+kp_status_t kp_channel_serve_never(kp_channel_t *end);
 
 /* ---- Lanes: a machine may let the two holders of a channel go past the kernel ----
    A machine hangs a lane on the channel (machine/hosted/lane.h). The channel tells it when a message

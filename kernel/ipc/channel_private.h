@@ -21,6 +21,7 @@ struct kp_channel {
     kp_message_t
         *early_reply; /* to a call by a lane, whose caller has not come here yet (call.c) */
     bool had_lane;
+    bool never_served;           /* kp_channel_serve_never of the other end */
     kp_channel_server_t *server; /* of what is sent here; referenced; NULL: whoever receives */
     /* The end in whose queue this end lies, referenced; guarded by: transit lock. */
     kp_channel_t *container;

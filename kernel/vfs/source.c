@@ -153,6 +153,12 @@ kp_status_t kp_vfs_service_source(kp_capability_t *channel, kp_vfs_source_t **ou
         status = KP_ERR_WRONG_TYPE;
     if (status == KP_OK && needed & ~channel->rights)
         status = KP_ERR_ACCESS_DENIED;
+    /* The kernel's own directories would hold themselves. */
+    if (status == KP_OK && object->type == KP_TYPE_CHANNEL)
+        status = kp_channel_serve_never(kp_channel_from_object(object));
+    else if (status == KP_OK &&
+             strcmp(kp_service_name(kp_service_from_object(object)), "file") == 0)
+        status = KP_ERR_NOT_SUPPORTED;
     service_source_t *own = status == KP_OK ? kp_kalloc(sizeof(*own)) : NULL;
     if (own) {
         kp_vfs_source_init(&own->source, &ops);

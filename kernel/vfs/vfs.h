@@ -105,7 +105,7 @@ void kp_vfs_source_release(kp_vfs_source_t *source); /* NULL is allowed */
 
 /* A file system that is a process: `channel` is a directory of its (abi/file.h), or a service whose connections are
    such directories, which is asked for one when there is none or its server has died. The capability is taken on
-   success. ERR_WRONG_TYPE, ERR_ACCESS_DENIED (a channel needs READ and WRITE, a service CONNECT), ERR_NO_MEMORY. */
+   success. ERR_WRONG_TYPE, ERR_ACCESS_DENIED (a channel needs READ and WRITE, a service CONNECT), ERR_NOT_SUPPORTED: a directory of the kernel's own. ERR_NO_MEMORY. */
 kp_status_t kp_vfs_service_source(kp_capability_t *channel, kp_vfs_source_t **out);
 
 /* ---- Connections ---- */
