@@ -1,4 +1,4 @@
-/* Shared by generator.c (sections) and code.c (instructions). */
+/* Shared by generator.c (sections), code.c, code_memory.c and code_control.c (instructions). */
 #ifndef KP_RUNTIME_TEST_DIFFERENTIAL_INTERNAL_H
 #define KP_RUNTIME_TEST_DIFFERENTIAL_INTERNAL_H
 
@@ -103,6 +103,37 @@ kp_wasm_type_t generate_type(generator_t *generator, bool references);
 
 /* Fills plain. */
 void generate_tables(generator_t *generator);
+
+/* ---- code: every part appends to generator->code, and spends generator->budget ---- */
+
+/* code.c */
+void generate_op(generator_t *generator, unsigned opcode);
+void generate_op_u(generator_t *generator, unsigned opcode, uint64_t immediate);
+void generate_i32_const(generator_t *generator, int32_t number);
+void generate_values(generator_t *generator, const row_t *row, unsigned depth);
+void generate_drops(generator_t *generator, unsigned count);
+bool generate_same_row(const row_t *a, const row_t *b);
+void generate_burn(generator_t *generator); /* a unit of fuel; traps when there is none */
+void generate_condition(generator_t *generator, unsigned depth);
+uint64_t generate_edge(generator_t *generator, unsigned bits); /* a number, often at an edge */
+/* A local or global of that type: the instruction that gets it and its index. False: there is none. */
+bool generate_variable(generator_t *generator, kp_wasm_type_t type, unsigned *opcode_base,
+                       unsigned *index);
+/* One value, by one instruction, and by one of the plain ones with its operands. */
+void generate_leaf(generator_t *generator, kp_wasm_type_t type);
+void generate_plain(generator_t *generator, kp_wasm_type_t type, unsigned depth);
+
+/* code_memory.c */
+/* A memory instruction with that result; NIL: a store. False: none was found. */
+bool generate_access(generator_t *generator, kp_wasm_type_t result, unsigned depth);
+void generate_bulk_memory(generator_t *generator, unsigned depth);
+void generate_atomic_wait(generator_t *generator, unsigned depth);
+void generate_table_index(generator_t *generator, unsigned depth);
+void generate_table_statement(generator_t *generator, unsigned depth);
+
+/* code_control.c */
+void generate_value(generator_t *generator, kp_wasm_type_t type, unsigned depth); /* any one */
+void generate_statements(generator_t *generator, unsigned most, unsigned depth);
 
 /* The body of function `index` (local declarations and code), without its size. */
 void generate_body(generator_t *generator, unsigned index, bytes_t *body);

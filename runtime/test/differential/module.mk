@@ -1,5 +1,5 @@
 # Generated modules, for comparing tiers: a tier pair links DIFFERENTIAL_SRC with its engines.
-DIFFERENTIAL_GENERATOR_SRC := $(addprefix runtime/test/differential/,code.c generator.c)
+DIFFERENTIAL_GENERATOR_SRC := $(addprefix runtime/test/differential/,code.c code_control.c code_memory.c generator.c)
 DIFFERENTIAL_SRC := runtime/test/differential/differential.c $(DIFFERENTIAL_GENERATOR_SRC)
 
 # wasm-generate FIRST COUNT [DIRECTORY]: writes them, or checks that they are valid
