@@ -39,3 +39,13 @@ warm_embed_HOST_LDFLAGS := -pthread
 bench-wasm: $(BUILD)/libkpwasm-interpret.a $(BUILD)/bench/wasm/warm.wasm $(BUILD)/tools/warm_measure $(BUILD)/tools/warm_embed $(BUILD)/kpio $(BUILD)/bench/wasm/tab.wasm $(BUILD)/tools/bench_wasm $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.wasm) \
     $(BENCH_WASM_KERNELS:%=$(BUILD)/bench/wasm/%.native)
 	$(Q)bench/wasm/run $(RUNS)
+
+# Memories with guard pages beside checked ones, on KPIO.
+$(BUILD)/bench/wasm/fd_write.wasm: bench/wasm/fd_write.c | $$(WASM_READY)
+	$(call say,WASMCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(WASM_CC) $(WASM_CFLAGS) -std=gnu17 -O1 -Wno-unused-command-line-argument $(WASM_LDFLAGS) $< -o $@
+.PHONY: bench-guard
+bench-guard: $(BUILD)/kpio $(BUILD)/tools/bundle $(BUILD)/image/hosted/wasm-runner.kpi $(BUILD)/image/hosted/compiler.kpi \
+    $(BUILD)/bench/wasm/fd_write.wasm
+	$(Q)bench/wasm/guard $(ROUNDS)

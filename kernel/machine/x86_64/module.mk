@@ -33,7 +33,7 @@ $(BUILD)/x86_64/kpio.elf: $$(X86_OBJ) $$(KERNEL_X86_OBJ) $(X86_LDSCRIPT) $(X86_D
 	$(call X86_LINK,$@,$(X86_OBJ) $(KERNEL_X86_OBJ))
 
 X86_SELFTEST_SRC := $(X86_MACHINE_SRC) kernel/base/snprintf.c \
-    kernel/base/random.c kernel/trace/trace.c $(wildcard kernel/sched/*.c) $(addprefix $(X86_DIR)/test/,selftest.c user_test.c smp_test.c vmo_test.c code_test.c user.S \
+    kernel/base/random.c kernel/trace/trace.c $(wildcard kernel/sched/*.c) $(addprefix $(X86_DIR)/test/,selftest.c user_test.c smp_test.c vmo_test.c code_test.c guest_test.c user.S \
     stand_in.c)
 X86_SELFTEST_OBJ := $(addprefix $(BUILD)/x86_64/,$(addsuffix .o,$(basename $(X86_SELFTEST_SRC))))
 $(BUILD)/x86_64/selftest.elf: $(X86_SELFTEST_OBJ) $(X86_LDSCRIPT) $(X86_DIR)/symbols.awk $(X86_DIR)/relocs.awk

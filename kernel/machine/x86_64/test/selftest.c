@@ -395,6 +395,7 @@ void kp_kernel_main(const kp_boot_t *boot)
     kp_test_user();
     kp_test_vmo();
     kp_test_code();
+    kp_test_guest();
     uint64_t total, before, after;
     kp_x86_memory_usage(&total, &before);
     kp_test_stress(kp_x86_boot_option("stress", what, sizeof(what)) ? 20000 : 300);

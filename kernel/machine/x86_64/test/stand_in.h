@@ -30,6 +30,8 @@ void kp_test_user_bench(void);
 void kp_test_vmo(void);
 /* code_test.c */
 void kp_test_code(void);
+/* guest_test.c */
+void kp_test_guest(void);
 void kp_test_stress(unsigned rounds);
 /* smp_test.c */
 /* Waits until all CPUs run. */

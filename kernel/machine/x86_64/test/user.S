@@ -113,6 +113,34 @@ PROGRAM run_code
     movl %eax, %edi
     EXIT
 
+/* Calls the code at the address in the first word of linear memory, again and again, with an address that
+   goes round the 8 MiB behind the one in the fourth; exits with 42 when the third is not 0. */
+PROGRAM guest_loop
+    movq %rdi, %rbx
+    xorl %r12d, %r12d
+1:  cmpq $0, 16(%rbx)
+    jne 2f
+    movq 24(%rbx), %rdi
+    addq %r12, %rdi
+    movq %rdi, %r13
+    call *(%rbx)
+    addq $0x3000, %r12
+    andq $0x7fffff, %r12
+    jmp 1b
+2:  movl $42, %edi
+    EXIT
+
+/* Where faults of that code go: counted in the second word; 43 if the kernel hands over something else. */
+PROGRAM guest_handler
+    cmpq %rdi, %r13
+    jne 1f
+    cmpq %rsi, (%rbx)
+    jne 1f
+    incq 8(%rbx)
+    ret
+1:  movl $43, %edi
+    EXIT
+
 PROGRAM stack_overflow
     subq $4096, %rsp
     pushq $0
