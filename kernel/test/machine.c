@@ -612,7 +612,8 @@ kp_status_t kp_machine_vmo_seal_write(kp_machine_vmo_t *vmo)
 
 void *kp_machine_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset)
 {
-    atomic_store(&vmo->is_pinned, true);
+    if (!vmo->is_static) /* those are everybody's */
+        atomic_store(&vmo->is_pinned, true);
     return vmo->bytes + offset;
 }
 
@@ -766,48 +767,58 @@ kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages,
     assert(to <= space->reserve && from <= to);
     if (to > from && mprotect(space->memory + from, to - from, PROT_READ | PROT_WRITE) != 0)
         return KP_ERR_NO_MEMORY;
+    kp_spin_lock(&space->lock);
     space->size = to;
+    kp_spin_unlock(&space->lock);
     return KP_OK;
+}
+
+/* What shows in a range changes in one step for copies, which hold the same lock. */
+static kp_status_t show(kp_machine_space_t *space, uint32_t address, uint32_t length,
+                        int protection, int flags, int file, uint64_t offset)
+{
+    kp_spin_lock(&space->lock);
+    void *at =
+        mmap(space->memory + address, length, protection, flags | MAP_FIXED, file, (off_t)offset);
+    if (at != MAP_FAILED)
+        memset(space->read_only + address / KP_PAGE_SIZE, !(protection & PROT_WRITE),
+               length / KP_PAGE_SIZE);
+    kp_spin_unlock(&space->lock);
+    return at == MAP_FAILED ? KP_ERR_NO_MEMORY : KP_OK;
 }
 
 kp_status_t kp_machine_space_map(kp_machine_space_t *space, uint32_t address, kp_vmo_t *vmo,
                                  uint64_t offset, uint32_t length, bool writable)
 {
     assert(address + (uint64_t)length <= space->size && offset + length <= vmo->size);
-    int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    void *at = mmap(space->memory + address, length, protection, MAP_SHARED | MAP_FIXED,
-                    vmo->machine.fd, (off_t)offset);
-    if (at == MAP_FAILED)
-        return KP_ERR_NO_MEMORY;
-    memset(space->read_only + address / KP_PAGE_SIZE, !writable, length / KP_PAGE_SIZE);
-    return KP_OK;
+    return show(space, address, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED,
+                vmo->machine.fd, offset);
 }
 
 kp_status_t kp_machine_space_unmap(kp_machine_space_t *space, uint32_t address, uint32_t length)
 {
     assert(address + (uint64_t)length <= space->size);
-    void *at = mmap(space->memory + address, length, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED)
-        return KP_ERR_NO_MEMORY;
-    memset(space->read_only + address / KP_PAGE_SIZE, 0, length / KP_PAGE_SIZE);
-    return KP_OK;
+    return show(space, address, length, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
 kp_status_t kp_machine_space_copy_in(kp_machine_space_t *space, void *to, uint32_t address,
                                      size_t count)
 {
+    kp_spin_lock(&space->lock);
     assert(address + (uint64_t)count <= space->size);
     /* A word that the program's threads change meanwhile (a futex): as the processor reads it. */
     if (count == sizeof(uint32_t) && address % sizeof(uint32_t) == 0)
         *(uint32_t *)to = atomic_load((_Atomic uint32_t *)(space->memory + address));
     else
         memcpy(to, space->memory + address, count);
+    kp_spin_unlock(&space->lock);
     return KP_OK;
 }
 
-kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t address, const void *from,
-                                      size_t count)
+/* lock is held. */
+static kp_status_t copy_out(kp_machine_space_t *space, uint32_t address, const void *from,
+                            size_t count)
 {
     assert(count > 0 && address + (uint64_t)count <= space->size);
     for (uint64_t page = address / KP_PAGE_SIZE; page * KP_PAGE_SIZE < address + count; page++) {
@@ -818,14 +829,31 @@ kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t addres
     return KP_OK;
 }
 
+kp_status_t kp_machine_space_copy_out(kp_machine_space_t *space, uint32_t address, const void *from,
+                                      size_t count)
+{
+    kp_spin_lock(&space->lock);
+    kp_status_t status = copy_out(space, address, from, count);
+    kp_spin_unlock(&space->lock);
+    return status;
+}
+
 kp_status_t kp_machine_space_copy_across(kp_machine_space_t *from, uint32_t from_address,
                                          kp_machine_space_t *to, uint32_t address, size_t count)
 {
     /* Sometimes not, as a machine may: by the address, so that it is the same in every run. */
     if (from_address / 64 % 4 == 0)
         return KP_ERR_NOT_SUPPORTED;
+    kp_machine_space_t *first = from < to ? from : to, *second = from < to ? to : from;
+    kp_spin_lock(&first->lock);
+    if (second != first)
+        kp_spin_lock(&second->lock);
     assert(from_address + (uint64_t)count <= from->size);
-    return kp_machine_space_copy_out(to, address, from->memory + from_address, count);
+    kp_status_t status = copy_out(to, address, from->memory + from_address, count);
+    if (second != first)
+        kp_spin_unlock(&second->lock);
+    kp_spin_unlock(&first->lock);
+    return status;
 }
 
 void kp_machine_space_usage(kp_machine_space_t *space, uint64_t *private_bytes,

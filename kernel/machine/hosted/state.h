@@ -105,6 +105,7 @@ typedef struct kp_machine_vmo {
     uint64_t view_size;
     kp_hosted_view_t *old_views; /* guarded by lock */
     bool is_static;
+    bool is_filled; /* a packed file of the archive: never changes */
     bool is_pinned; /* guarded by lock */
     bool is_sealed; /* guarded by lock */
     kp_spinlock_t lock;

@@ -56,6 +56,7 @@ kp_status_t kp_machine_vmo_init_filled(kp_machine_vmo_t *vmo, uint64_t size, kp_
             status = KP_ERR_NO_MEMORY;
         }
     }
+    vmo->is_filled = status == KP_OK;
     return status;
 }
 
@@ -171,7 +172,8 @@ void *kp_machine_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset)
     if (!bytes)
         return NULL;
     kp_spin_lock(&vmo->lock);
-    vmo->is_pinned = !vmo->is_static;
+    vmo->is_pinned =
+        vmo->is_pinned || !(vmo->is_static || vmo->is_filled); /* these are everybody's */
     kp_spin_unlock(&vmo->lock);
     return bytes + offset;
 }

@@ -192,7 +192,7 @@ kp_status_t kp_x86_commit_private(kp_machine_space_t *space, uint64_t page, bool
 }
 
 /* Faults that follow one another upwards bring more pages each time, up to FAULT_RUN_MAX: a fault
-   costs more than a page. Returns how many, for the fault at page. */
+   costs more than a page. Returns how many, for the fault at page. lock is held. */
 static uint32_t fault_run(kp_machine_space_t *space, uint64_t page)
 {
     space->fault_run =
@@ -289,7 +289,12 @@ static kp_status_t fault_vmo(kp_machine_space_t *space, kp_vmo_t *vmo, uint64_t 
         status = KP_ERR_BAD_ADDRESS;
     else if (mapping)
         status = show_page(mapping, offset, write);
-    uint32_t count = mapping && status == KP_OK ? fault_run(space, KP_X86_USER_MEMORY + offset) : 0;
+    uint32_t count = 0;
+    if (mapping && status == KP_OK) {
+        kp_spin_lock(&space->lock);
+        count = fault_run(space, KP_X86_USER_MEMORY + offset);
+        kp_spin_unlock(&space->lock);
+    }
     for (; count > 1; count--) {
         offset += KP_PAGE_SIZE;
         /* Up to the end of the table, and to what is not a copy of memory but work. */

@@ -102,6 +102,7 @@ typedef struct kp_machine_vmo {
     void ***chunks;       /* per 2 MiB an array of 512 page pointers; NULL: static, base is all */
     uint64_t chunk_count;
     uint64_t committed; /* pages */
+    bool is_filled;     /* kp_machine_vmo_init_filled made it: its pages never change */
     bool is_pinned;     /* pages were lent to a driver: they stay where they are */
     bool is_sealed;     /* nobody can write any more: all pages stay as they are */
     kp_list_t mappings; /* kp_x86_mapping_t.vmo_link */

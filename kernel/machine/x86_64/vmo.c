@@ -114,6 +114,7 @@ kp_status_t kp_machine_vmo_init_filled(kp_machine_vmo_t *vmo, uint64_t size, kp_
     vmo->fill = fill;
     vmo->fill_context = context;
     vmo->base_size = size;
+    vmo->is_filled = true;
     return status;
 }
 
@@ -259,9 +260,11 @@ void *kp_machine_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset)
     if (!vmo->chunks)
         page = offset < vmo->size ? (void *)base_page(vmo, offset) : NULL;
     /* The page of a sealed VMO never moves and may be shared: it must not be parted from those who show
-       it without being found (code, clones of processes). */
-    else if (kp_x86_vmo_page(vmo, offset, !vmo->is_sealed, false, &page, &exclusive) == KP_OK)
-        vmo->is_pinned = true;
+       it without being found (code, clones of processes). A file of the archive is everybody's: pinned,
+       nobody could clone it any more. */
+    else if (kp_x86_vmo_page(vmo, offset, !vmo->is_sealed && !vmo->is_filled, false, &page,
+                             &exclusive) == KP_OK)
+        vmo->is_pinned = vmo->is_pinned || !vmo->is_filled;
     else
         page = NULL;
     kp_spin_unlock(&vmo->lock);

@@ -234,6 +234,31 @@ KP_TEST(decommit)
     end();
 }
 
+static void fill(const void *context, uint64_t offset, void *page)
+{
+    memset(page, *(const uint8_t *)context + (int)(offset / PAGE), PAGE);
+}
+
+/* Packed files of the archive are everybody's: a device that looks at one takes it from nobody. */
+KP_TEST(archive_files_are_not_pinned)
+{
+    begin();
+    static const uint8_t first = 7;
+    kp_vmo_t *vmo;
+    kp_handle_t handle;
+    KP_REQUIRE(kp_vmo_create_filled(3 * PAGE, fill, &first, &vmo) == KP_OK);
+    KP_REQUIRE(kp_handle_add(&process->handles, kp_capability_create(&vmo->object, KP_RIGHTS_ALL),
+                             &handle) == KP_OK);
+    const uint8_t *page = kp_vmo_page(vmo, PAGE);
+    KP_REQUIRE(page && page[0] == 8);
+    int64_t clone = kp_test_call(process, vmo_clone, handle, 0, 2 * PAGE);
+    KP_REQUIRE(clone > 0);
+    put((uint64_t)clone, 0, 3);
+    KP_EXPECT(page[0] == 8);
+    kp_vmo_release(vmo);
+    end();
+}
+
 KP_TEST(pages_that_a_device_uses_stay)
 {
     begin();

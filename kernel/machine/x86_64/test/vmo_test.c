@@ -278,6 +278,14 @@ void kp_test_vmo(void)
     good = good && kp_machine_vmo_read(vmo, 600 * KP_PAGE_SIZE + 5, &byte, 1) == KP_OK &&
            byte == filled_with(&nine, 600) && none == 0 &&
            kp_machine_vmo_committed(vmo) == KP_PAGE_SIZE;
+    /* A device that looks at it takes it from nobody. */
+    const uint8_t *lent = good ? kp_machine_vmo_page(vmo, 3 * KP_PAGE_SIZE) : NULL;
+    good = good && lent && lent[5] == filled_with(&nine, 3) &&
+           kp_machine_vmo_clone(vmo, 0, 8 * KP_PAGE_SIZE, copy) == KP_OK &&
+           kp_machine_vmo_write(copy, 3 * KP_PAGE_SIZE + 5, "x", 1) == KP_OK &&
+           kp_machine_vmo_page(vmo, 3 * KP_PAGE_SIZE) == lent && lent[5] == filled_with(&nine, 3);
+    if (good)
+        kp_machine_vmo_destroy(copy);
     kp_machine_vmo_destroy(vmo);
     kp_test_report("vmo_filled", good && is_back(before));
 
