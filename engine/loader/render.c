@@ -81,6 +81,9 @@ kp_status_t kp_load_layout(kp_engine_t *engine)
         engine->layout.line_quirk = mode != LXB_DOM_DOCUMENT_CMODE_NO_QUIRKS;
         status = kp_layout_run(&engine->layout);
     }
+    /* Half a layout is none: neither painted nor dumped. */
+    if (status != KP_OK)
+        engine->style_dirty = true;
     engine->last_layout_end = engine->host.now(engine->host.context);
     engine->last_layout_cost = engine->last_layout_end - begin;
     return status;

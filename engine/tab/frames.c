@@ -152,7 +152,8 @@ static kp_status_t send_frame(kp_tab_frames_t *frames)
 static void retry_later(kp_tab_frames_t *frames, kp_time_t now)
 {
     frames->is_wanted = true;
-    frames->earliest = now + RETRY_INTERVAL;
+    if (frames->earliest < now + RETRY_INTERVAL)
+        frames->earliest = now + RETRY_INTERVAL;
     kp_loop_timer_set(frames->loop, &frames->timer, frames->earliest);
 }
 
