@@ -3,6 +3,7 @@
 #ifndef KP_TEST_HOSTED_H
 #define KP_TEST_HOSTED_H
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,6 +72,49 @@ __attribute__((unused)) static int kp_test_hosted_forked(const kp_hosted_options
     if (waitpid(pid, &status, 0) != pid || status != 0)
         printf("# a machine ended with status 0x%x\n", (unsigned)status);
     return status != 0;
+}
+
+/* ---- what a test leaves behind ---- */
+
+typedef struct kp_test_census {
+    uint64_t objects; /* of the kernel */
+    size_t files;     /* of this process */
+} kp_test_census_t;
+
+__attribute__((unused)) static kp_test_census_t kp_test_census_now(void)
+{
+    kp_test_census_t census = {.objects = kp_object_count(KP_TYPE_NONE)};
+    DIR *folder = opendir("/proc/self/fd");
+    while (folder && readdir(folder))
+        census.files++;
+    if (folder)
+        closedir(folder);
+    return census;
+}
+
+/* When nothing has changed for a while: the last of a process goes a little after its end was told. */
+__attribute__((unused)) static kp_test_census_t kp_test_census_take(void)
+{
+    kp_test_census_t last = kp_test_census_now();
+    for (int calm = 0; calm < 30; calm++) {
+        usleep(1000);
+        kp_test_census_t now = kp_test_census_now();
+        if (now.objects != last.objects || now.files != last.files)
+            calm = 0;
+        last = now;
+    }
+    return last;
+}
+
+__attribute__((unused)) static void kp_test_census_expect(kp_test_census_t before)
+{
+    kp_test_census_t now = kp_test_census_now();
+    for (int i = 0; i < 5000 && (now.objects != before.objects || now.files != before.files); i++) {
+        usleep(1000);
+        now = kp_test_census_now();
+    }
+    KP_EXPECT_INT(now.objects, before.objects);
+    KP_EXPECT_INT(now.files, before.files);
 }
 
 /* ---- over each of the networks that this host can give ---- */

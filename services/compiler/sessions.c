@@ -234,6 +234,7 @@ static kp_compiler_session_t *due_find(const kp_compiler_service_t *service)
 {
     for (kp_compiler_connection_t *each = service->connections; each; each = each->next) {
         kp_compiler_session_t *session = each->sessions;
+        /* NOLINTNEXTLINE: a session that was freed has left the list */
         while (session && !session->is_due)
             session = session->next;
         if (session)
@@ -315,6 +316,7 @@ static void session_complete(kp_compiler_session_t *session)
 void kp_compiler_sessions_drop(kp_compiler_connection_t *connection)
 {
     while (connection->sessions) {
+        /* NOLINTNEXTLINE: a session that was freed has left the list */
         if (!connection->sessions->is_completing)
             session_complete(connection->sessions);
         session_free(connection->sessions);

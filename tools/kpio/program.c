@@ -223,7 +223,7 @@ static bool add_arguments(archive_t *archive, const kp_user_program_t *program, 
     good = good && append(text, &used, "--") && append(text, &used, module);
     for (size_t i = 0; good && i < program->argument_count; i++)
         good = append(text, &used, program->arguments[i]);
-    if (good)
+    if (good) /* NOLINTNEXTLINE: the archive has it then */
         return add(archive, "program/arguments", (uint8_t *)text, used, (uint8_t *)text);
     free(text);
     return false;
@@ -262,7 +262,7 @@ static bool add_directories(archive_t *archive, kp_user_program_t *program)
         good = good && append(list, &used, wanted->guest) && append(list, &used, rights) &&
                append(list, &used, wanted->host[0] ? from : "memory");
     }
-    if (good && count > 0)
+    if (good && count > 0) /* NOLINTNEXTLINE: the archive has it then */
         return add(archive, "directories/list", (uint8_t *)list, used, (uint8_t *)list);
     free(list);
     return good;

@@ -1,6 +1,5 @@
 /* Calls and replies between two real processes of the machine hosted, by lanes and by the kernel, with
    everything that may come between: see calls_program.c. Sanitised. */
-#include <dirent.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -62,55 +61,9 @@ static pair_t start_pair(uint32_t seed, const char *count)
     return pair;
 }
 
-static size_t open_files(void)
-{
-    size_t count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    while (folder && readdir(folder))
-        count++;
-    if (folder)
-        closedir(folder);
-    return count;
-}
-
-/* What is there after everything that began in a test has ended. */
-typedef struct census {
-    uint64_t objects;
-    size_t files;
-} census_t;
-
-static census_t count_now(void)
-{
-    return (census_t){kp_object_count(KP_TYPE_NONE), open_files()};
-}
-
-/* When nothing has changed for a while: the last of a process goes a little after its end was told. */
-static census_t take_census(void)
-{
-    census_t last = count_now();
-    for (int calm = 0; calm < 30; calm++) {
-        usleep(1000);
-        census_t now = count_now();
-        if (now.objects != last.objects || now.files != last.files)
-            calm = 0;
-        last = now;
-    }
-    return last;
-}
-
-static void expect_census(census_t before)
-{
-    census_t after = take_census();
-    for (int i = 0; i < 100 && (after.objects != before.objects || after.files != before.files);
-         i++)
-        after = take_census();
-    KP_EXPECT_INT(after.objects, before.objects);
-    KP_EXPECT_INT(after.files, before.files);
-}
-
 KP_TEST(calls_at_random)
 {
-    census_t before = take_census();
+    kp_test_census_t before = kp_test_census_take();
     for (uint32_t seed = 1; seed <= 12; seed++) {
         /* The last ones without lanes: the same program must not notice. */
         kp_hosted_lanes_set(seed <= 9);
@@ -121,7 +74,7 @@ KP_TEST(calls_at_random)
         KP_EXPECT(client.messages_sent >= 400);
     }
     kp_hosted_lanes_set(true);
-    expect_census(before);
+    kp_test_census_expect(before);
 }
 
 KP_TEST(lanes_are_made_and_messages_counted)
@@ -146,7 +99,7 @@ KP_TEST(lanes_are_made_and_messages_counted)
 /* The client's job pays for a lane, and without the means there is none: the calls do not notice. */
 KP_TEST(lanes_are_charged)
 {
-    census_t before = take_census();
+    kp_test_census_t before = kp_test_census_take();
     const kp_image_t *image;
     KP_REQUIRE(kp_files_image("calls", &image) == KP_OK);
     uint64_t memory = (uint64_t)image->info.initial_pages * (KP_WASM_PAGE_SIZE / KP_PAGE_SIZE);
@@ -171,12 +124,12 @@ KP_TEST(lanes_are_charged)
         kp_process_info_t info = kp_test_process_end(server);
         expect_exit("server", info);
         KP_EXPECT((info.calls < 200) == has_means);
-        (void)take_census();
+        (void)kp_test_census_take();
         kp_quota_used(job->quota, &used);
         KP_EXPECT_INT(used.pages, 0);
         kp_object_release(&job->object);
     }
-    expect_census(before);
+    kp_test_census_expect(before);
 }
 
 static uint32_t random_state = 1;
@@ -200,7 +153,7 @@ static void expect_survivor(pair_t pair, bool is_client_dead)
 /* Whichever dies, the other one hears of it and ends by itself. */
 KP_TEST(either_side_killed_at_any_moment)
 {
-    census_t before = take_census();
+    kp_test_census_t before = kp_test_census_take();
     for (uint32_t i = 0; i < 60; i++) {
         pair_t pair = start_pair(1000 + i, "0");
         KP_REQUIRE(pair.client && pair.server);
@@ -209,13 +162,13 @@ KP_TEST(either_side_killed_at_any_moment)
         kp_process_end(victim, KP_EXIT_KILLED, 0, 0);
         expect_survivor(pair, i % 2);
     }
-    expect_census(before);
+    kp_test_census_expect(before);
 }
 
 /* The same by the host, which tells the kernel nothing before. */
 KP_TEST(either_side_killed_by_the_host)
 {
-    census_t before = take_census();
+    kp_test_census_t before = kp_test_census_take();
     for (uint32_t i = 0; i < 20; i++) {
         pair_t pair = start_pair(2000 + i, "0");
         KP_REQUIRE(pair.client && pair.server);
@@ -226,12 +179,12 @@ KP_TEST(either_side_killed_by_the_host)
         kill(*pid, SIGKILL);
         expect_survivor(pair, i % 2);
     }
-    expect_census(before);
+    kp_test_census_expect(before);
 }
 
 KP_TEST(either_side_suspended_for_a_while)
 {
-    census_t before = take_census();
+    kp_test_census_t before = kp_test_census_take();
     for (uint32_t i = 0; i < 6; i++) {
         pair_t pair = start_pair(3000 + i, i < 4 ? "300" : "0");
         KP_REQUIRE(pair.client && pair.server);
@@ -253,7 +206,7 @@ KP_TEST(either_side_suspended_for_a_while)
         if (i < 4 || i % 2)
             expect_exit("server", server);
     }
-    expect_census(before);
+    kp_test_census_expect(before);
 }
 
 /* ---- a process that writes into the lane what it likes, at any moment ---- */
@@ -291,7 +244,7 @@ static void scribble(kp_lane_t *lane, uint32_t times)
 /* The two may fail; the kernel and everybody else do not notice. */
 KP_TEST(scribbling_over_a_lane_harms_nobody_else)
 {
-    census_t before = take_census();
+    kp_test_census_t before = kp_test_census_take();
     for (uint32_t i = 0; i < 6; i++) {
         pair_t hostile = start_pair(4000 + i, "0"), bystanders = start_pair(5000 + i, "300");
         KP_REQUIRE(hostile.client && hostile.server);
@@ -306,7 +259,7 @@ KP_TEST(scribbling_over_a_lane_harms_nobody_else)
         expect_exit("client", kp_test_process_end(bystanders.client));
         expect_exit("server", kp_test_process_end(bystanders.server));
     }
-    expect_census(before);
+    kp_test_census_expect(before);
 }
 
 /* ---- what the host gives ---- */
@@ -331,7 +284,7 @@ KP_TEST(memory_in_use_is_counted)
 
 KP_TEST(no_file_descriptors_left_is_an_error)
 {
-    census_t before = take_census();
+    kp_test_census_t before = kp_test_census_take();
     struct rlimit limit;
     KP_REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     struct rlimit low = {.rlim_cur = before.files, .rlim_max = limit.rlim_max};
@@ -349,7 +302,7 @@ KP_TEST(no_file_descriptors_left_is_an_error)
     KP_REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     while (count > 0)
         kp_object_release(&vmos[--count]->object);
-    expect_census(before);
+    kp_test_census_expect(before);
 }
 
 static int run_tests(void *context)

@@ -1,5 +1,4 @@
 /* Processes with several threads on the machine hosted (threads_program.c). Sanitised. */
-#include <dirent.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -242,37 +241,17 @@ KP_TEST(calls_of_several_threads_at_once)
     }
 }
 
-static size_t open_files(void)
-{
-    size_t count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    while (folder && readdir(folder))
-        count++;
-    if (folder)
-        closedir(folder);
-    return count;
-}
-
-/* What is there before each test and must be there after it. */
-static uint64_t objects_before;
-static size_t files_before;
+static kp_test_census_t before;
 
 static void expect_nothing_left(void)
 {
-    for (int i = 0; i < 5000 && (kp_object_count(KP_TYPE_NONE) != objects_before ||
-                                 open_files() != files_before);
-         i++)
-        usleep(1000);
-    KP_EXPECT_INT(kp_object_count(KP_TYPE_NONE), objects_before);
-    KP_EXPECT_INT(open_files(), files_before);
+    kp_test_census_expect(before);
 }
 
 static int run_tests(void *context)
 {
     kp_test_process_end(launch(THREADS_GENERATIONS, 0, (kp_capability_t){0}));
-    usleep(100000);
-    objects_before = kp_object_count(KP_TYPE_NONE);
-    files_before = open_files();
+    before = kp_test_census_take();
     return kp_test_all(context, NULL, expect_nothing_left);
 }
 
