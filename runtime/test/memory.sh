@@ -45,6 +45,15 @@ if [ -s "$work/scale" ] && [ -n "$(used 4)" ]; then
     process=$((($(used 2) - $(used 1)) / 1000)) channel=$((($(used 3) - $(used 2)) / 9000))
     left=$(($(used 4) - $(used 1)))
     echo "# an idle clone costs $process bytes, all its pages and channel included; a channel $channel;"
+    # Beyond what it touched: with its page tables counted as touched (as in waiting.sh), and as overhead.
+    private=$(sed -n 's/.*process child [0-9]* private=\([0-9]*\) .*/\1/p' "$work/scale" | sort -n | tail -n 1)
+    beyond=$((process - ${private:-0})) with_tables=$((process - 8 * 4096))
+    echo "# an idle clone's overhead is $beyond bytes, with page tables $with_tables"
+    if [ $beyond -le 65536 ] && [ $with_tables -le 65536 ]; then
+        echo "ok memory-qemu-idle-process-overhead"
+    else
+        echo "not ok memory-qemu-idle-process-overhead" && failed=1
+    fi
     echo "# with all of them $(($(used 3) >> 20)) MiB of memory are used; $left bytes stay afterwards"
     # 64 KiB of overhead (kernel stack, 7 page tables, objects), and the 8 pages that it writes itself: of
     # its stack, its data and its linear memory.

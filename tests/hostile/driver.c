@@ -219,6 +219,11 @@ int main(void)
         driver_log("not ok start: no timer");
         return 1;
     }
+    const char *silent = driver_witness_ask(); /* then it has read what it was started with */
+    if (silent) {
+        driver_log("not ok start: %s", silent);
+        return 1;
+    }
     objects_report("start");
     uint64_t storm_calls = number_argument("storm=");
     if (storm_calls > 0) {
