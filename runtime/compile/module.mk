@@ -1,7 +1,7 @@
 # The compiler: see README.md. Users add $(RUNTIME_COMPILE_SRC), $(RUNTIME_INSTANCE_SRC) and
 # $(RUNTIME_WASM_SRC); link with -pthread.
 RUNTIME_COMPILE_SRC := $(addprefix runtime/compile/,artefact.c asm.c atomic.c bulk.c call.c code.c compile.c \
-    control.c convert.c exception.c float.c integer.c locals.c memory.c simd.c simd_convert.c simd_lanes.c simd_memory.c split.c stack.c variable.c)
+    control.c convert.c exception.c float.c integer.c locals.c memory.c simd.c simd_convert.c simd_lanes.c simd_memory.c split.c stack.c variable.c work.c)
 RUNTIME_COMPILED = $(RUNTIME_COMPILE_SRC) $(RUNTIME_INSTANCE_SRC) $(RUNTIME_WASM_SRC)
 
 HOST_TOOLS += spec_compile spec_compile_checked

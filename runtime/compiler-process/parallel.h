@@ -2,13 +2,7 @@
 #ifndef KP_RUNTIME_COMPILER_PROCESS_PARALLEL_H
 #define KP_RUNTIME_COMPILER_PROCESS_PARALLEL_H
 
-#include "runtime/compile/compile.h"
-
-enum {
-    KP_WASM_JOBS_MAX = 64,
-    /* A part of a module is worth a thread from this many bytes of bodies on. */
-    KP_WASM_PART_BYTES = 64 << 10,
-};
+#include "runtime/compile/work.h"
 
 /* Like kp_wasm_compile, and with the same result byte by byte, by up to `jobs` threads, the caller's among
    them. options->allocator is called by all of them at the same time. When bodies are bad, the error is that of the

@@ -6,9 +6,10 @@ COMPILER_PORTABLE_SRC = $(filter-out runtime/compile/code.c,$(RUNTIME_COMPILE_SR
 COMPILER_OBTAINED_SRC := $(addprefix services/compiler/,client.c obtain.c) $(addprefix runtime/compile/,code.c lazy.c split.c)
 
 PROGRAMS += compiler
-compiler_SRC = $(addprefix services/compiler/,main.c worker.c) $(COMPILER_SERVICE_SRC) \
+compiler_SRC = $(addprefix services/compiler/,main.c parallel.c worker.c) $(COMPILER_SERVICE_SRC) \
     $(COMPILER_PORTABLE_SRC) runtime/cache/sha256.c
 compiler_MEMORY := 768
+compiler_THREADS := y
 compiler_SPLIT := 4
 
 # The service with a worker that lies, and short limits.
@@ -19,9 +20,10 @@ $(eval $(call KP_PROGRAM,compiler_liar))
 
 # The tests and the measurement, on both machines: a boot archive whose "shell" is the driver and whose
 # large module is one of our own programs.
-compiler_driver_SRC = services/compiler/test/driver.c services/compiler/client.c \
+compiler_driver_SRC = services/compiler/test/driver.c services/compiler/client.c services/compiler/parallel.c \
     $(COMPILER_PORTABLE_SRC) runtime/cache/sha256.c
 compiler_driver_MEMORY := 512
+compiler_driver_THREADS := y
 $(eval $(call KP_PROGRAM,compiler_driver))
 # $(call COMPILER_BUNDLE,machine,file,the service)
 define COMPILER_BUNDLE

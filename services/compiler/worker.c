@@ -8,6 +8,7 @@
 #include "runtime/program/message.h"
 #include "runtime/program/startup.h"
 #include "runtime/program/vmo.h"
+#include "services/compiler/parallel.h"
 #include "runtime/wasm/heap.h"
 
 /* What one module may make us allocate beside its code. */
@@ -82,7 +83,7 @@ static void compile(kp_handle_t control, const kp_compiler_request_t *request, c
     kp_time_t start = kp_now();
     reply.status = decode(bytes, request, &module, &error);
     if (reply.status == KP_OK)
-        reply.status = kp_wasm_compile(module, &options, &artefact, &error);
+        reply.status = kp_compiler_parallel(module, &options, &artefact, &error);
     reply.compile_ns = (uint64_t)(kp_now() - start);
     (void)answer(control, &reply, &artefact, &error); /* the process ends: nothing need be freed */
 }

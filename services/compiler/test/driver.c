@@ -11,6 +11,7 @@
 #include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
 #include "services/compiler/client.h"
+#include "services/compiler/parallel.h"
 #include "services/compiler/test/liar.h"
 #include "runtime/wasm/heap.h"
 
@@ -819,7 +820,7 @@ uint32_t kp_wasm_cpu_features(void)
     return 0;
 }
 
-/* Compiles here what the service compiles: its digest for run.sh, which has the host's. */
+/* Compiles here, by several threads, what the service compiles: its digest for run.sh, which has the host's. */
 static void digest(const uint8_t *large, size_t size)
 {
     kp_wasm_options_t decode = kp_wasm_options_init(kp_wasm_heap);
@@ -830,7 +831,7 @@ static void digest(const uint8_t *large, size_t size)
     uint8_t digest[KP_SHA256_SIZE];
     char text[2 * KP_SHA256_SIZE + 1];
     if (kp_wasm_module_decode(large, size, &decode, &module, NULL) != KP_OK ||
-        kp_wasm_compile(module, &options, &artefact, NULL) != KP_OK) {
+        kp_compiler_parallel(module, &options, &artefact, NULL) != KP_OK) {
         kp_log("compiler: not ok digest: it does not compile");
         return;
     }
