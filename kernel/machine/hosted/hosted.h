@@ -38,8 +38,7 @@ typedef struct kp_hosted_options {
     int display;              /* KP_HOSTED_DISPLAY_* */
     uint32_t width, height;   /* of the screen in pixels; 0: 1280, 800 */
     const char *trace_path; /* file for a recording of kernel events (word trace=...); NULL: none */
-    bool
-        console_input; /* console0 reads standard input; a terminal from a program's first read on */
+    bool console_input;     /* console0 reads standard input, a terminal once a program reads */
     const kp_hosted_directory_t *directories; /* stay */
     size_t directory_count;
     int log_level; /* lines up to this go to stderr (KP_LOG_*); -1: none. Panics always */
