@@ -2,6 +2,7 @@
 #include "kernel/init/boot.h"
 
 #include "kernel/init/command_line.h"
+#include "kernel/init/directories.h"
 #include "kernel/init/fault.h"
 #include "kernel/init/files.h"
 #include "kernel/init/program.h"
@@ -151,6 +152,16 @@ static bool grant_spawning(kp_startup_t *startup, kp_job_t *job)
     return any;
 }
 
+/* The words directory=NAME, for tests: the shell gets an empty directory in memory by that name. */
+static void grant_directories(kp_startup_t *startup, kp_job_t *job)
+{
+    char word[KP_BUNDLE_NAME_MAX];
+    const char *position = command_line;
+    while (kp_command_line_next(&position, word, sizeof(word)))
+        if (strncmp(word, "directory=", 10) == 0)
+            kp_directories_grant_memory(startup, word + 10, job->quota);
+}
+
 /* The names are abi/startup.h's. */
 static void grant_making_code(kp_startup_t *startup, const char *name, kp_job_t *job)
 {
@@ -210,6 +221,8 @@ static kp_status_t entry_launch(const kp_program_t *program, kp_process_t **out)
                                               kp_object_default_rights(KP_TYPE_COORDINATOR)));
     if (entry->is_shell)
         (void)grant_spawning(&startup, job);
+    if (entry->is_shell)
+        grant_directories(&startup, job);
     status = kp_startup_launch(&startup, entry->name, image, job, NULL, out);
     kp_object_release(&job->object);
     return status;

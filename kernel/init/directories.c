@@ -156,6 +156,11 @@ static void grant(kp_startup_t *startup, const char *name, uint32_t rights, cons
         startup->status = status;
 }
 
+void kp_directories_grant_memory(kp_startup_t *startup, const char *name, kp_quota_t *quota)
+{
+    grant(startup, name, KP_FILE_RIGHTS_CHANGE, "memory", quota);
+}
+
 void kp_directories_grant(kp_startup_t *startup, kp_quota_t *quota)
 {
     kp_vmo_t *vmo = NULL;
@@ -184,5 +189,5 @@ void kp_directories_grant(kp_startup_t *startup, kp_quota_t *quota)
     }
     kp_kfree(list);
     if (!has_temporary)
-        grant(startup, "/tmp", KP_FILE_RIGHTS_CHANGE, "memory", quota);
+        kp_directories_grant_memory(startup, "/tmp", quota);
 }

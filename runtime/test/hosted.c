@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel/init/directories.h"
 #include "kernel/init/files.h"
 #include "kernel/init/startup.h"
 #include "kernel/machine/hosted/child.h"
@@ -53,6 +54,10 @@ static kp_process_t *launch(const char *image_name, kp_capability_t peer, bool h
         return NULL;
     }
     kp_process_t *process = NULL;
+    if (strcmp(image_name, "wasi") == 0) {
+        kp_directories_grant_memory(&startup, "/tmp", job->quota);
+        kp_directories_grant_memory(&startup, "/cases", job->quota);
+    }
     if (strcmp(image_name, "memory") == 0) {
         kp_files_grant_code(&startup, image_name);
         kp_startup_grant(&startup, "job",

@@ -39,6 +39,15 @@ static bool room_make(kp_wasi_kpio_server_t *server, size_t size)
     return true;
 }
 
+/* Only a path can go on elsewhere. */
+static bool may_go_on(const kp_file_request_t *request)
+{
+    const uint32_t paths = 1u << KP_FILE_OPEN | 1u << KP_FILE_STAT | 1u << KP_FILE_TIMES |
+                           1u << KP_FILE_MAKE | 1u << KP_FILE_REMOVE | 1u << KP_FILE_RENAME |
+                           1u << KP_FILE_LINK | 1u << KP_FILE_SYMLINK | 1u << KP_FILE_READLINK;
+    return request->first_size > 0 && (paths >> request->operation & 1);
+}
+
 /* Does the reply have the form that its request's operation gives it? */
 static bool reply_fits(const kp_wasi_kpio_ask_t *ask, size_t size, uint32_t handle_count)
 {
@@ -46,7 +55,8 @@ static bool reply_fits(const kp_wasi_kpio_ask_t *ask, size_t size, uint32_t hand
         return false;
     size_t data = size - sizeof(ask->reply);
     bool elsewhere = ask->reply.status == KP_ERR_ELSEWHERE;
-    if (handle_count != (elsewhere ? 1 : 0) || ask->reply.status > 0)
+    if (handle_count != (elsewhere ? 1 : 0) || ask->reply.status > 0 ||
+        (elsewhere && !may_go_on(&ask->request)))
         return false;
     if (ask->request.operation == KP_FILE_WRITE)
         return data == 0 &&

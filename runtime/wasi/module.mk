@@ -34,6 +34,11 @@ wasi_calls_FUZZ_SRC = runtime/wasi/fuzz/calls.c runtime/wasi/test/fake_kernel.c 
     runtime/program/startup.c
 wasi_calls_FUZZ_CORPUS := runtime/wasi/fuzz/calls
 
+FUZZ_TARGETS += wasi_server
+wasi_server_FUZZ_SRC = runtime/wasi/fuzz/server.c $(WASI_SRC) \
+    $(addprefix runtime/wasi/,kpio.c kpio_input.c kpio_stream.c kpio_directory.c)
+wasi_server_FUZZ_CORPUS := runtime/wasi/fuzz/server
+
 # The same cases in a program of KPIO: hosted by runtime/test/hosted.c, in QEMU by kpio.sh.
 OTHER_PROGRAMS += wasi_test
 wasi_test_SRC := runtime/wasi/test/program.c
