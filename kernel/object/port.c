@@ -9,7 +9,7 @@ enum {
 };
 
 typedef struct port_item {
-    kp_list_t link; /* in the port's ready list, or a taker's `again` */
+    kp_list_t link; /* in the port's ready list, or a taker's `taken` or `again` */
     bool is_packet;
 } port_item_t;
 
@@ -25,9 +25,11 @@ typedef struct port_binding {
     kp_tree_node_t node; /* by key, in the port's tree */
     kp_port_t *port;     /* outlives the link: the port's end takes its bindings apart */
     kp_quota_t *quota;
-    kp_signals_t pending; /* EDGE: what was seen since the last report */
-    uint8_t flags;        /* KP_PORT_* */
+    kp_signals_t pending;  /* EDGE: what was seen since the last report */
+    kp_signals_t reported; /* EDGE: by a report that is not settled yet */
+    uint8_t flags;         /* KP_PORT_* */
     uint8_t state;
+    bool says_closed; /* the report that is not settled yet */
 } port_binding_t;
 
 struct kp_port {
@@ -232,12 +234,12 @@ kp_status_t kp_port_post(kp_port_t *port, uint64_t key, const uint64_t data[2], 
 
 /* ---- Taking ---- */
 
-/* What a ready binding has to say; false: nothing (any more). Lock held, and the binding is out of the
-   list: from here on a rise puts it in again. */
+/* What a ready binding has to say; false: nothing (any more). Lock held. */
 static bool binding_report(port_binding_t *binding, kp_port_packet_t *packet)
 {
     *packet = (kp_port_packet_t){.key = binding->node.key, .kind = KP_PORT_SIGNALS};
-    if (binding->state == CLOSED) {
+    binding->says_closed = binding->state == CLOSED;
+    if (binding->says_closed) {
         packet->kind = KP_PORT_CLOSED;
         return true;
     }
@@ -245,19 +247,16 @@ static bool binding_report(port_binding_t *binding, kp_port_packet_t *packet)
         binding->flags & KP_PORT_EDGE
             ? binding->pending
             : atomic_load_explicit(&binding->waiter.object->signals, memory_order_acquire);
+    binding->reported = binding->pending;
     binding->pending = 0;
     return packet->observed & binding->waiter.signals;
 }
 
 uint32_t kp_port_take(kp_port_t *port, kp_port_packet_t *packets, uint32_t capacity,
-                      kp_list_t *again)
+                      kp_list_t *taken)
 {
     uint32_t count = 0;
-    kp_list_t packets_read; /* to be freed without the lock */
-    kp_list_init(&packets_read);
     while (count < capacity) {
-        port_binding_t *ended = NULL;
-        kp_object_t *object = NULL;
         kp_spin_lock(port->object.lock);
         if (kp_list_is_empty(&port->ready)) {
             kp_spin_unlock(port->object.lock);
@@ -265,36 +264,83 @@ uint32_t kp_port_take(kp_port_t *port, kp_port_packet_t *packets, uint32_t capac
         }
         port_item_t *item = KP_CONTAINER_OF(port->ready.next, port_item_t, link);
         kp_list_remove(&item->link);
+        bool has_report = true;
         if (item->is_packet) {
             const port_packet_t *packet = KP_CONTAINER_OF(item, port_packet_t, item);
-            packets[count++] = (kp_port_packet_t){.key = packet->key,
-                                                  .kind = KP_PORT_USER,
-                                                  .data = {packet->data[0], packet->data[1]}};
-            kp_list_append(&packets_read, &item->link);
+            packets[count] = (kp_port_packet_t){.key = packet->key,
+                                                .kind = KP_PORT_USER,
+                                                .data = {packet->data[0], packet->data[1]}};
+        } else {
+            has_report =
+                binding_report(KP_CONTAINER_OF(item, port_binding_t, item), &packets[count]);
+        }
+        if (has_report) {
+            kp_list_append(taken, &item->link);
+            count++;
+        }
+        kp_spin_unlock(port->object.lock);
+    }
+    return count;
+}
+
+/* One that was reported, out of all lists. What to take apart without the lock, or NULL; *object as
+   binding_retire's. Lock held. */
+static port_binding_t *binding_settle(kp_port_t *port, port_binding_t *binding, kp_list_t *again,
+                                      kp_object_t **object)
+{
+    if (binding->says_closed || binding->flags & KP_PORT_ONCE) {
+        *object = binding_retire(port, binding);
+        return binding;
+    }
+    if (binding->flags & KP_PORT_LEVEL)
+        kp_list_append(again, &binding->item.link);
+    else if (binding->pending || binding->state == CLOSED) /* since the report */
+        item_ready(port, &binding->item);
+    return NULL;
+}
+
+/* Not delivered: as if it had not been taken. Lock held. */
+static void item_return(kp_port_t *port, port_item_t *item)
+{
+    if (!item->is_packet) {
+        port_binding_t *binding = KP_CONTAINER_OF(item, port_binding_t, item);
+        if (binding->flags & KP_PORT_EDGE)
+            binding->pending |= binding->reported;
+    }
+    kp_list_append(port->ready.next, &item->link); /* before what was first */
+    kp_object_signal_locked(&port->object, 0, KP_SIGNAL_READABLE);
+}
+
+void kp_port_settle(kp_port_t *port, kp_list_t *taken, kp_list_t *again, bool delivered)
+{
+    for (;;) {
+        port_binding_t *ended = NULL;
+        port_packet_t *packet = NULL;
+        kp_object_t *object = NULL;
+        kp_spin_lock(port->object.lock);
+        if (kp_list_is_empty(taken)) {
+            kp_spin_unlock(port->object.lock);
+            return;
+        }
+        kp_list_t *link = delivered ? taken->next : taken->previous;
+        port_item_t *item = KP_CONTAINER_OF(link, port_item_t, link);
+        kp_list_remove(link);
+        if (!delivered && !port->closed) {
+            item_return(port, item);
+        } else if (item->is_packet) {
+            packet = KP_CONTAINER_OF(item, port_packet_t, item);
             if (port->posted-- == KP_PORT_PACKETS_MAX)
                 kp_object_signal_locked(&port->object, 0, KP_SIGNAL_WRITABLE);
         } else {
-            port_binding_t *binding = KP_CONTAINER_OF(item, port_binding_t, item);
-            if (binding_report(binding, &packets[count])) {
-                count++;
-                if (binding->state == CLOSED || binding->flags & KP_PORT_ONCE) {
-                    object = binding_retire(port, binding);
-                    ended = binding;
-                } else if (binding->flags & KP_PORT_LEVEL) {
-                    kp_list_append(again, &item->link);
-                }
-            }
+            ended =
+                binding_settle(port, KP_CONTAINER_OF(item, port_binding_t, item), again, &object);
         }
         kp_spin_unlock(port->object.lock);
         if (ended)
             binding_free(ended, object);
+        if (packet)
+            packet_free(packet);
     }
-    while (!kp_list_is_empty(&packets_read)) {
-        port_item_t *item = KP_CONTAINER_OF(packets_read.next, port_item_t, link);
-        kp_list_remove(&item->link);
-        packet_free(KP_CONTAINER_OF(item, port_packet_t, item));
-    }
-    return count;
 }
 
 void kp_port_take_end(kp_port_t *port, kp_list_t *again)

@@ -38,11 +38,13 @@ kp_status_t kp_port_unbind(kp_port_t *port, uint64_t key);
    closed. */
 kp_status_t kp_port_post(kp_port_t *port, uint64_t key, const uint64_t data[2], kp_quota_t *quota);
 
-/* Takes packets, in parts: what is to be reported again (level) waits on `again` until the last part.
-   Initialise `again` as an empty list; kp_port_take_end in any case. Each returns at most `capacity`
-   packets; fewer (also none) when nothing more is ready now. */
+/* Takes packets, in parts; each at most `capacity`, fewer (also none) when nothing more is ready now. What
+   was taken waits on `taken` until kp_port_settle says whether it was delivered: if not, it is ready again,
+   in its order and first. What is to be reported again (level) waits on `again` until the last part.
+   Initialise both as empty lists; settle after each part, kp_port_take_end in any case. */
 uint32_t kp_port_take(kp_port_t *port, kp_port_packet_t *packets, uint32_t capacity,
-                      kp_list_t *again);
+                      kp_list_t *taken);
+void kp_port_settle(kp_port_t *port, kp_list_t *taken, kp_list_t *again, bool delivered);
 void kp_port_take_end(kp_port_t *port, kp_list_t *again);
 
 kp_port_t *kp_port_from_object(kp_object_t *object);

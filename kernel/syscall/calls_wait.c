@@ -83,23 +83,25 @@ int64_t kp_call_port_post(kp_call_t *call)
 static int64_t packets_take(kp_call_t *call, kp_port_t *port, uint64_t address, uint32_t capacity)
 {
     kp_port_packet_t packets[PACKETS_AT_ONCE];
-    kp_list_t again;
+    kp_list_t taken, again;
+    kp_list_init(&taken);
     kp_list_init(&again);
-    uint32_t count = 0, taken;
+    uint32_t count = 0, now;
     kp_status_t status = KP_OK;
     do {
         uint32_t room = KP_MIN(capacity - count, PACKETS_AT_ONCE);
-        taken = kp_port_take(port, packets, room, &again);
-        if (taken > 0)
+        now = kp_port_take(port, packets, room, &taken);
+        if (now > 0)
             status = kp_user_write(call->process, address + count * sizeof(*packets), packets,
-                                   taken * sizeof(*packets));
-        count += taken;
-    } while (status == KP_OK && taken == PACKETS_AT_ONCE && count < capacity);
+                                   now * sizeof(*packets));
+        kp_port_settle(port, &taken, &again, status == KP_OK);
+        count += status == KP_OK ? now : 0;
+    } while (status == KP_OK && now == PACKETS_AT_ONCE && count < capacity);
     kp_port_take_end(port, &again);
-    return status == KP_OK ? (int64_t)count : status;
+    return status == KP_OK || count > 0 ? (int64_t)count : status;
 }
 
-/* Packets that were taken and cannot be written would be lost: makes sure before. */
+/* An address that cannot be written is said before anything is waited for. */
 static kp_status_t packets_prepare(kp_process_t *process, uint64_t address, uint64_t size)
 {
     const uint8_t zero = 0;

@@ -55,9 +55,11 @@ KP_TEST(ports_under_fire)
         else if (rand_r(&seed) % 4 == 0)
             bound[i] = kp_port_unbind(port, i) != KP_OK;
         kp_port_packet_t packets[5];
-        kp_list_t again;
+        kp_list_t taken, again;
+        kp_list_init(&taken);
         kp_list_init(&again);
-        reports += kp_port_take(port, packets, 5, &again);
+        reports += kp_port_take(port, packets, 5, &taken);
+        kp_port_settle(port, &taken, &again, rand_r(&seed) % 4 != 0);
         kp_port_take_end(port, &again);
     }
     for (int i = 0; i < THREADS; i++)
@@ -144,6 +146,68 @@ static void *timer_main(void *argument)
                          (unsigned)rand_r(&player->seed) % 50000);
     }
     return NULL;
+}
+
+#define ELSEWHERE 0x10000u /* a page that others map over */
+
+static void *wait_elsewhere_main(void *argument)
+{
+    player_t *player = argument;
+    kp_test_attach("waiter");
+    atomic_store(&player->result, kp_test_call_beside(process, port_wait, player->seed, ELSEWHERE,
+                                                      10, KP_TIME_INFINITE));
+    kp_test_detach();
+    return NULL;
+}
+
+/* What is ready when the buffer cannot be written any more stays ready, whatever it is. */
+KP_TEST(a_buffer_that_goes_while_waiting_loses_nothing)
+{
+    KP_REQUIRE(set_up());
+    kp_handle_t port = PORT(), edge = EVENT(), once = EVENT(), level = EVENT(), closed = EVENT();
+    kp_handle_t vmo = make(CALL(vmo_create, KP_PAGE_SIZE));
+    const kp_handle_t events[] = {edge, once, level, closed};
+    const uint32_t flags[] = {KP_PORT_EDGE, KP_PORT_EDGE | KP_PORT_ONCE, KP_PORT_LEVEL,
+                              KP_PORT_EDGE};
+    for (unsigned i = 0; i < 4; i++)
+        KP_REQUIRE(CALL(port_bind, port, events[i], KP_SIGNAL_SIGNALED, i, flags[i]) == KP_OK);
+    player_t player = {.seed = port};
+    pthread_create(&player.id, NULL, wait_elsewhere_main, &player);
+    kp_object_t *object;
+    kp_rights_t rights;
+    KP_REQUIRE(kp_handle_lookup(&process->handles, port, &object, &rights) == KP_OK);
+    for (bool waits = false; !waits; sched_yield()) {
+        kp_spin_lock(object->lock);
+        waits = !kp_list_is_empty(&object->waiters);
+        kp_spin_unlock(object->lock);
+    }
+    kp_object_release(object);
+    KP_EXPECT_INT(CALL(vmo_map, vmo, 0, ELSEWHERE, KP_PAGE_SIZE, 0), KP_OK);
+    for (unsigned i = 0; i < 3; i++)
+        SIGNAL(events[i]);
+    KP_EXPECT_INT(CALL(handle_close, closed), KP_OK);
+    const kp_port_packet_t own = {.key = 9, .data = {4, 5}};
+    memcpy(kp_test_memory(process, 0x200), &own, sizeof(own));
+    KP_EXPECT_INT(CALL(port_post, port, 0x200), KP_OK);
+    pthread_join(player.id, NULL);
+    KP_EXPECT_INT(atomic_load(&player.result), KP_ERR_BAD_ADDRESS);
+    CLEAR(edge); /* the rise is known */
+    KP_EXPECT_INT(poll_port(port, 10), 5);
+    unsigned keys = 0;
+    for (unsigned i = 0; i < 5; i++) {
+        kp_port_packet_t packet = packet_at(i);
+        keys |= 1u << packet.key;
+        KP_EXPECT_INT(packet.kind, packet.key == 9   ? KP_PORT_USER
+                                   : packet.key == 3 ? KP_PORT_CLOSED
+                                                     : KP_PORT_SIGNALS);
+        if (packet.key < 3)
+            KP_EXPECT_INT(packet.observed, KP_SIGNAL_SIGNALED);
+        if (packet.key == 9)
+            KP_EXPECT(packet.data[0] == 4 && packet.data[1] == 5);
+    }
+    KP_EXPECT_INT(keys, 0x20f);
+    expect_packet(port, 2, KP_PORT_SIGNALS, KP_SIGNAL_SIGNALED); /* the level, and nothing else */
+    tear_down();
 }
 
 /* Several threads set and cancel the same timers; in the end each comes, and is waited for. */
