@@ -10,9 +10,20 @@ trap '[ -n "$server" ] && kill $server 2>/dev/null; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 export LC_ALL=C
 
+# What the script's own head says after "usage:".
+usage() { sed -n '2,6s/.*usage: \([^(;]*[^ (;]\).*/usage: \1/p' "$0" | grep . || echo "usage: $0"; }
+case ${1:-} in
+-h | --help) usage && exit 0 ;;
+-*) usage >&2 && exit 2 ;;
+esac
+
 fail() {
     echo "bench: $1" >&2
     exit 1
+}
+# runs_check VALUE: a number of runs
+runs_check() {
+    [[ $1 =~ ^[1-9][0-9]{0,5}$ ]] || { usage >&2 && exit 2; }
 }
 # start_server: tests/pages on $port
 start_server() {
