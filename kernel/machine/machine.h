@@ -176,7 +176,7 @@ kp_status_t kp_machine_vmo_read(kp_machine_vmo_t *vmo, uint64_t offset, void *to
 kp_status_t kp_machine_vmo_write(kp_machine_vmo_t *vmo, uint64_t offset, const void *from,
                                  size_t count);
 /* Makes `clone` (uninitialised) a copy of [offset, offset + length): x86_64 shares pages until one side
-   writes, hosted copies those that have data. ERR_BAD_STATE: pinned. */
+   writes, hosted those of sealed VMOs, and copies others that have data. ERR_BAD_STATE: pinned. */
 kp_status_t kp_machine_vmo_clone(kp_machine_vmo_t *source, uint64_t offset, uint64_t length,
                                  kp_machine_vmo_t *clone);
 /* The pages are zero and cost nothing again. ERR_BAD_STATE: pinned. */

@@ -98,7 +98,9 @@ typedef struct kp_machine_vmo {
     int fd;           /* memfd, or the file that holds a static VMO; -1: none */
     int read_only_fd; /* the same without the right to write; -1: not asked for yet; guarded by lock
                          */
-    uint64_t fd_offset;    /* where it begins in fd */
+    int origin; /* of a clone that nobody has written: a file that never changes and has its bytes, opened
+                   for reading, and no fd; -1: none; guarded by lock */
+    uint64_t fd_offset;    /* where it begins in fd or origin */
     _Atomic uint64_t size; /* written under lock */
     uint64_t file_size;    /* of the memfd, at least size; never shrinks; guarded by lock */
     uint8_t *bytes; /* the kernel's view, of view_size; NULL: not asked for yet; guarded by lock */

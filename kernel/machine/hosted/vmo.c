@@ -3,8 +3,11 @@
    file.
 
    Drivers use views without a lock, so a view stays until the VMO is destroyed and the file never becomes
-   smaller: shrinking punches a hole. Growing doubles the file. A clone is a copy of the pages that have
-   data, at some 2 GB/s: a private mapping would not show the kernel what the process writes. */
+   smaller: shrinking punches a hole. Growing doubles the file.
+
+   A clone of a sealed VMO shows that one's file, until it is written itself or mapped unsealed; clones of
+   others are copies of the pages that have data, at some 2 GB/s, because whoever has such a VMO mapped may
+   write at any moment, and Linux tells nobody. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,25 +19,31 @@
 #include "kernel/machine/hosted/hosted_internal.h"
 #include "kernel/machine/machine.h"
 
+/* -1: none left. */
+static int make_file(uint64_t size)
+{
+    int file = kp_hosted_memfd("kpio-vmo");
+    /* Sealed: nobody who gets the file can make the kernel's own accesses fault. */
+    if (file >= 0 &&
+        (ftruncate(file, (off_t)size) != 0 || fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK) != 0)) {
+        close(file);
+        file = -1;
+    }
+    return file;
+}
+
 kp_status_t kp_machine_vmo_init(kp_machine_vmo_t *vmo, uint64_t size)
 {
-    *vmo = (kp_machine_vmo_t){.size = size, .file_size = size, .read_only_fd = -1};
+    *vmo = (kp_machine_vmo_t){
+        .size = size, .file_size = size, .read_only_fd = -1, .origin = -1, .fd = make_file(size)};
     kp_spin_init(&vmo->lock);
-    vmo->fd = kp_hosted_memfd("kpio-vmo");
-    if (vmo->fd < 0)
-        return KP_ERR_NO_MEMORY;
-    /* Sealed: nobody who gets the file can make the kernel's own accesses fault. */
-    if (ftruncate(vmo->fd, (off_t)size) != 0 || fcntl(vmo->fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0) {
-        close(vmo->fd);
-        vmo->fd = -1;
-        return KP_ERR_NO_MEMORY;
-    }
-    return KP_OK;
+    return vmo->fd >= 0 ? KP_OK : KP_ERR_NO_MEMORY;
 }
 
 kp_status_t kp_machine_vmo_init_static(kp_machine_vmo_t *vmo, const void *bytes, uint64_t size)
 {
-    *vmo = (kp_machine_vmo_t){.size = size, .read_only_fd = -1, .fd = -1, .is_static = true};
+    *vmo = (kp_machine_vmo_t){
+        .size = size, .read_only_fd = -1, .origin = -1, .fd = -1, .is_static = true};
     kp_spin_init(&vmo->lock);
     vmo->bytes = (uint8_t *)bytes; /* never written: is_static */
     vmo->view_size = size;
@@ -90,7 +99,30 @@ void kp_machine_vmo_destroy(kp_machine_vmo_t *vmo)
         close(vmo->read_only_fd);
     if (vmo->fd >= 0)
         close(vmo->fd);
-    vmo->fd = vmo->read_only_fd = -1;
+    if (vmo->origin >= 0)
+        close(vmo->origin);
+    vmo->fd = vmo->read_only_fd = vmo->origin = -1;
+}
+
+/* Gives a clone that shows its origin a file of its own, before it is written or mapped where it may be
+   written later. lock is held. False: no memory. */
+static bool make_own(kp_machine_vmo_t *vmo)
+{
+    if (vmo->origin < 0)
+        return true;
+    int file = make_file(vmo->size);
+    if (file < 0)
+        return false;
+    if (!kp_hosted_copy_data(vmo->origin, vmo->fd_offset, vmo->size, file)) {
+        close(file);
+        return false;
+    }
+    close(vmo->origin);
+    vmo->fd = file;
+    vmo->file_size = vmo->size;
+    vmo->fd_offset = 0;
+    vmo->origin = -1;
+    return true;
 }
 
 /* lock is held; -1: none left. */
@@ -121,17 +153,36 @@ static uint8_t *view(kp_machine_vmo_t *vmo, uint64_t end)
         vmo->old_views = old;
         vmo->bytes = NULL;
     }
+    if (!vmo->bytes && !vmo->is_sealed && !make_own(vmo))
+        goto done;
     if (!vmo->bytes) {
-        int file = vmo->is_sealed ? read_only_file(vmo) : vmo->fd;
+        int file = vmo->origin >= 0 ? vmo->origin : vmo->is_sealed ? read_only_file(vmo) : vmo->fd;
         int protection = vmo->is_sealed ? PROT_READ : PROT_READ | PROT_WRITE;
-        void *at = mmap(NULL, vmo->file_size, protection, MAP_SHARED | MAP_NORESERVE, file, 0);
+        vmo->view_size = vmo->origin >= 0 ? (uint64_t)vmo->size : vmo->file_size;
+        void *at = mmap(NULL, vmo->view_size, protection, MAP_SHARED | MAP_NORESERVE, file,
+                        (off_t)vmo->fd_offset);
         vmo->bytes = at == MAP_FAILED ? NULL : at;
-        vmo->view_size = vmo->file_size;
     }
     bytes = vmo->bytes;
 done:
     kp_spin_unlock(&vmo->lock);
     return bytes;
+}
+
+/* Not through the view, where looking at a page that has no data makes one. */
+static bool read_all(int file, uint64_t offset, uint8_t *to, size_t count)
+{
+    while (count > 0) {
+        ssize_t part = pread(file, to, count, (off_t)offset);
+        if (part < 0 && errno == EINTR)
+            continue;
+        if (part <= 0)
+            return false;
+        to += part;
+        offset += (uint64_t)part;
+        count -= (size_t)part;
+    }
+    return true;
 }
 
 kp_status_t kp_machine_vmo_read(kp_machine_vmo_t *vmo, uint64_t offset, void *to, size_t count)
@@ -142,18 +193,15 @@ kp_status_t kp_machine_vmo_read(kp_machine_vmo_t *vmo, uint64_t offset, void *to
         memcpy(to, vmo->bytes + offset, count);
         return KP_OK;
     }
-    /* Not through the view, where looking at a page that has no data makes one. */
-    for (char *out = to; count > 0;) {
-        ssize_t part = pread(vmo->fd, out, count, (off_t)offset);
-        if (part < 0 && errno == EINTR)
-            continue;
-        if (part <= 0)
-            return KP_ERR_NO_MEMORY;
-        out += part;
-        offset += (uint64_t)part;
-        count -= (size_t)part;
-    }
-    return KP_OK;
+    kp_spin_lock(&vmo->lock);
+    bool is_shared = vmo->origin >= 0; /* then the file may go as soon as the lock does */
+    int file = is_shared ? vmo->origin : vmo->fd;
+    if (!is_shared)
+        kp_spin_unlock(&vmo->lock);
+    bool is_read = read_all(file, vmo->fd_offset + offset, to, count);
+    if (is_shared)
+        kp_spin_unlock(&vmo->lock);
+    return is_read ? KP_OK : KP_ERR_NO_MEMORY;
 }
 
 kp_status_t kp_machine_vmo_write(kp_machine_vmo_t *vmo, uint64_t offset, const void *from,
@@ -163,7 +211,10 @@ kp_status_t kp_machine_vmo_write(kp_machine_vmo_t *vmo, uint64_t offset, const v
         return KP_ERR_ACCESS_DENIED;
     if (offset + count > vmo->size)
         return KP_ERR_OUT_OF_RANGE;
-    return kp_hosted_write_all(vmo->fd, offset, from, count) ? KP_OK : KP_ERR_NO_MEMORY;
+    kp_spin_lock(&vmo->lock);
+    bool is_own = make_own(vmo);
+    kp_spin_unlock(&vmo->lock);
+    return is_own && kp_hosted_write_all(vmo->fd, offset, from, count) ? KP_OK : KP_ERR_NO_MEMORY;
 }
 
 void *kp_machine_vmo_page(kp_machine_vmo_t *vmo, uint64_t offset)
@@ -219,17 +270,44 @@ bool kp_hosted_copy_data(int from, uint64_t offset, uint64_t length, int to)
     return true;
 }
 
+/* A file for a clone of what can never change, and where the source begins in it; -1: the source can
+   change. lock is held. *status: as it is, or KP_ERR_NO_MEMORY. */
+static int share_file(kp_machine_vmo_t *source, uint64_t *start, kp_status_t *status)
+{
+    if (source->is_static || (source->origin < 0 && !source->is_sealed))
+        return -1;
+    int file = source->origin >= 0 ? source->origin : read_only_file(source);
+    file = file >= 0 ? fcntl(file, F_DUPFD_CLOEXEC, 3) : -1;
+    if (file < 0)
+        *status = KP_ERR_NO_MEMORY;
+    *start = source->origin >= 0 ? source->fd_offset : 0;
+    return file;
+}
+
 kp_status_t kp_machine_vmo_clone(kp_machine_vmo_t *source, uint64_t offset, uint64_t length,
                                  kp_machine_vmo_t *clone)
 {
     if (offset + length > source->size)
         return KP_ERR_OUT_OF_RANGE;
+    uint64_t start = 0;
     kp_spin_lock(&source->lock);
-    bool is_pinned = source->is_pinned;
+    /* Pinned: as on a machine that shares pages. */
+    kp_status_t status = source->is_pinned ? KP_ERR_BAD_STATE : KP_OK;
+    int file = status == KP_OK ? share_file(source, &start, &status) : -1;
     kp_spin_unlock(&source->lock);
-    if (is_pinned) /* as on a machine that shares pages */
-        return KP_ERR_BAD_STATE;
-    kp_status_t status = kp_machine_vmo_init(clone, length);
+    if (status != KP_OK)
+        return status;
+    if (file >= 0) {
+        *clone = (kp_machine_vmo_t){.size = length,
+                                    .file_size = length,
+                                    .fd = -1,
+                                    .read_only_fd = -1,
+                                    .origin = file,
+                                    .fd_offset = start + offset};
+        kp_spin_init(&clone->lock);
+        return KP_OK;
+    }
+    status = kp_machine_vmo_init(clone, length);
     if (status != KP_OK)
         return status;
     bool is_copied = source->is_static
@@ -261,7 +339,7 @@ kp_status_t kp_machine_vmo_decommit(kp_machine_vmo_t *vmo, uint64_t offset, uint
         status = KP_ERR_BAD_STATE;
     else if (offset + length > vmo->size)
         status = KP_ERR_OUT_OF_RANGE;
-    else if (!punch(vmo, offset, length))
+    else if (!make_own(vmo) || !punch(vmo, offset, length))
         status = KP_ERR_NO_MEMORY;
     kp_spin_unlock(&vmo->lock);
     return status;
@@ -274,7 +352,7 @@ kp_status_t kp_machine_vmo_resize(kp_machine_vmo_t *vmo, uint64_t size)
     uint64_t old_size = vmo->size;
     if (vmo->is_static || vmo->is_pinned)
         status = KP_ERR_BAD_STATE;
-    else if (size < old_size && !punch(vmo, size, old_size - size))
+    else if (!make_own(vmo) || (size < old_size && !punch(vmo, size, old_size - size)))
         status = KP_ERR_NO_MEMORY;
     if (status == KP_OK && size > vmo->file_size) {
         uint64_t file_size = KP_MAX(size, 2 * vmo->file_size);
@@ -296,6 +374,11 @@ kp_status_t kp_machine_vmo_seal_write(kp_machine_vmo_t *vmo)
     if (vmo->is_static || vmo->is_sealed)
         return KP_OK;
     kp_spin_lock(&vmo->lock);
+    if (vmo->origin >= 0) { /* that is sealed, or of one that is */
+        vmo->is_sealed = true;
+        kp_spin_unlock(&vmo->lock);
+        return KP_OK;
+    }
     kp_status_t status = vmo->is_pinned ? KP_ERR_BAD_STATE : KP_OK;
     int file = read_only_file(vmo);
     kp_hosted_view_t now = {vmo->old_views, vmo->bytes, vmo->view_size};
@@ -329,19 +412,25 @@ uint64_t kp_machine_vmo_committed(const kp_machine_vmo_t *vmo)
 
 void kp_machine_vmo_usage(kp_machine_vmo_t *vmo, uint64_t *private_bytes, uint64_t *shared_bytes)
 {
+    kp_spin_lock(&vmo->lock);
     *private_bytes = kp_machine_vmo_committed(vmo);
-    *shared_bytes = 0; /* a clone has its own pages */
+    *shared_bytes = vmo->origin >= 0 ? (uint64_t)vmo->size : 0;
+    kp_spin_unlock(&vmo->lock);
 }
 
 int kp_hosted_vmo_file(kp_machine_vmo_t *vmo, bool is_writable, uint64_t *offset)
 {
-    *offset = vmo->fd_offset;
-    if (vmo->is_static)
+    if (vmo->is_static) {
+        *offset = vmo->fd_offset;
         return is_writable ? -1 : vmo->fd; /* opened for reading only */
-    if (is_writable)
-        return vmo->fd;
+    }
+    int file = -1;
     kp_spin_lock(&vmo->lock);
-    int file = read_only_file(vmo);
+    if (vmo->is_sealed && vmo->origin >= 0)
+        file = is_writable ? -1 : vmo->origin;
+    else if (make_own(vmo)) /* what shows it now must show what is written later */
+        file = is_writable ? vmo->fd : read_only_file(vmo);
+    *offset = vmo->fd_offset;
     kp_spin_unlock(&vmo->lock);
     return file;
 }

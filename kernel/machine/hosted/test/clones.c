@@ -397,9 +397,98 @@ KP_TEST(killed_while_the_kernel_copies)
             kp_hosted_child_kill(child); /* as the host might */
         kp_hosted_child_release(child);
         kp_capability_close(&clone.end);
-        KP_EXPECT_INT(kp_test_process_end(clone.process).exit_reason, KP_EXIT_KILLED);
+        uint32_t reason = kp_test_process_end(clone.process).exit_reason;
+        /* Killed by the host before it was forked it may run for a moment, and end by itself. */
+        KP_EXPECT(reason == KP_EXIT_KILLED || (i % 3 == 0 && reason == KP_EXIT_NORMAL));
     }
     drop(&original, snapshot);
+}
+
+/* ---- VMOs ---- */
+
+static bool vmo_has(kp_vmo_t *vmo, uint64_t offset, uint8_t value)
+{
+    uint8_t bytes[PAGE];
+    if (kp_vmo_read(vmo, offset, bytes, PAGE) != KP_OK)
+        return false;
+    for (uint32_t i = 0; i < PAGE; i++) {
+        if (bytes[i] != value)
+            return false;
+    }
+    return true;
+}
+
+/* Page i is all 0x10 + i, and sealed. */
+static kp_vmo_t *sealed_vmo(uint32_t pages)
+{
+    kp_vmo_t *vmo = NULL;
+    if (kp_vmo_create(pages * PAGE, NULL, &vmo) != KP_OK)
+        return NULL;
+    for (uint32_t i = 0; i < pages; i++) {
+        uint8_t bytes[PAGE];
+        memset(bytes, 0x10 + (int)i, PAGE);
+        KP_EXPECT_INT(kp_vmo_write(vmo, i * PAGE, bytes, PAGE), KP_OK);
+    }
+    KP_EXPECT_INT(kp_vmo_seal(vmo, KP_VMO_SEAL_WRITE), KP_OK);
+    return vmo;
+}
+
+static kp_vmo_t *cloned(kp_vmo_t *vmo, uint32_t first_page, uint32_t pages)
+{
+    kp_vmo_t *clone = NULL;
+    KP_EXPECT_INT(kp_vmo_clone(vmo, first_page * PAGE, pages * PAGE, NULL, &clone), KP_OK);
+    return clone;
+}
+
+KP_TEST(clones_of_a_sealed_vmo_share_it_until_they_are_written)
+{
+    enum { PAGES = 8 };
+    kp_vmo_t *source = sealed_vmo(PAGES);
+    KP_REQUIRE(source);
+    kp_vmo_t *written = cloned(source, 1, 4), *shrunk = cloned(source, 0, PAGES),
+             *punched = cloned(source, 2, 3), *sealed = cloned(source, 3, 5);
+    KP_REQUIRE(written && shrunk && punched && sealed);
+    KP_EXPECT_INT(kp_vmo_seal(sealed, KP_VMO_SEAL_WRITE), KP_OK);
+    kp_vmo_t *second = cloned(sealed, 2, 2), *third = cloned(second, 1, 1);
+    KP_REQUIRE(second && third);
+    kp_object_release(&source->object); /* its bytes stay */
+    kp_vmo_t *const all[] = {written, shrunk, punched, sealed, second, third};
+    for (size_t i = 0; i < KP_ARRAY_COUNT(all); i++) {
+        kp_vmo_info_t info;
+        kp_vmo_info(all[i], &info);
+        KP_EXPECT_INT(info.private_bytes, 0);
+        KP_EXPECT_INT(info.shared_bytes, info.size);
+    }
+    KP_EXPECT(vmo_has(second, 0, 0x15) && vmo_has(second, PAGE, 0x16) && vmo_has(third, 0, 0x16));
+    KP_EXPECT_INT(kp_vmo_write(sealed, 0, "x", 1), KP_ERR_ACCESS_DENIED);
+    uint8_t bytes[PAGE];
+    memset(bytes, 0x77, PAGE);
+    KP_EXPECT_INT(kp_vmo_write(written, PAGE, bytes, PAGE), KP_OK);
+    KP_EXPECT(vmo_has(written, 0, 0x11) && vmo_has(written, PAGE, 0x77) &&
+              vmo_has(written, 3 * PAGE, 0x14));
+    KP_EXPECT_INT(kp_vmo_resize(shrunk, 2 * PAGE), KP_OK);
+    KP_EXPECT_INT(kp_vmo_resize(shrunk, 3 * PAGE), KP_OK);
+    KP_EXPECT(vmo_has(shrunk, PAGE, 0x11) && vmo_has(shrunk, 2 * PAGE, 0));
+    KP_EXPECT_INT(kp_vmo_decommit(punched, PAGE, PAGE), KP_OK);
+    KP_EXPECT(vmo_has(punched, 0, 0x12) && vmo_has(punched, PAGE, 0) &&
+              vmo_has(punched, 2 * PAGE, 0x14));
+    /* To be mapped: the sealed one as it is, what may still be written never the shared file. */
+    uint64_t start;
+    int file = kp_hosted_vmo_file(&sealed->machine, false, &start);
+    KP_EXPECT(file >= 0 && pread(file, bytes, 1, (off_t)start) == 1 && bytes[0] == 0x13);
+    KP_EXPECT_INT(fcntl(file, F_GETFL) & O_ACCMODE, O_RDONLY);
+    file = kp_hosted_vmo_file(&third->machine, false, &start);
+    bytes[0] = 0x78;
+    KP_EXPECT_INT(kp_vmo_write(third, 5, bytes, 1), KP_OK);
+    bytes[0] = 0;
+    KP_EXPECT(file >= 0 && pread(file, bytes, 1, (off_t)start + 5) == 1 && bytes[0] == 0x78);
+    KP_EXPECT(vmo_has(second, PAGE, 0x16) && vmo_has(sealed, 3 * PAGE, 0x16));
+    const uint8_t *page = kp_vmo_page(second, PAGE);
+    KP_EXPECT(page && page[0] == 0x16);
+    page = kp_vmo_page(sealed, PAGE);
+    KP_EXPECT(page && page[0] == 0x14);
+    for (size_t i = 0; i < KP_ARRAY_COUNT(all); i++)
+        kp_object_release(&all[i]->object);
 }
 
 /* ---- when the host has no more ---- */
@@ -497,6 +586,25 @@ KP_TEST(no_descriptor_for_a_clones_memory)
     KP_EXPECT(is_pristine(&clone));
     end(&clone);
     drop(&original, snapshot);
+}
+
+KP_TEST(no_file_for_a_vmo_that_is_written)
+{
+    kp_vmo_t *source = sealed_vmo(2);
+    KP_REQUIRE(source);
+    kp_vmo_t *clone = cloned(source, 0, 2), *none = NULL;
+    KP_REQUIRE(clone);
+    leave_files(0);
+    KP_EXPECT_INT(kp_vmo_write(clone, 0, "x", 1), KP_ERR_NO_MEMORY);
+    KP_EXPECT_INT(kp_vmo_resize(clone, PAGE), KP_ERR_NO_MEMORY);
+    KP_EXPECT_INT(kp_vmo_decommit(clone, 0, PAGE), KP_ERR_NO_MEMORY);
+    KP_EXPECT_INT(kp_vmo_clone(clone, 0, PAGE, NULL, &none), KP_ERR_NO_MEMORY);
+    KP_EXPECT(vmo_has(clone, 0, 0x10) && vmo_has(clone, PAGE, 0x11));
+    give_files_back();
+    KP_EXPECT_INT(kp_vmo_write(clone, 0, "x", 1), KP_OK);
+    KP_EXPECT(vmo_has(clone, PAGE, 0x11) && vmo_has(source, 0, 0x10));
+    kp_object_release(&clone->object);
+    kp_object_release(&source->object);
 }
 
 KP_TEST(no_memory_file_for_a_clones_snapshot)
