@@ -89,7 +89,8 @@ kp_status_t kp_machine_space_create(kp_machine_space_t *space, const kp_image_t 
 void kp_machine_space_destroy(kp_machine_space_t *space);
 /* grow, map and unmap change a space one at a time, while other threads of the process run in it and copies
    go on. old_pages and new_pages in 64 KiB; the core has checked maximum and quota. grow: ERR_NO_MEMORY
-   besides when the machine has less memory left that it has not promised so before. */
+   besides when the machine has less memory left that it has not promised so before; for what is mapped or
+   unmapped later it keeps none. */
 kp_status_t kp_machine_space_grow(kp_machine_space_t *space, uint32_t old_pages,
                                   uint32_t new_pages);
 /* [address, address + length) is inside linear memory, page-aligned, checked by the core. */

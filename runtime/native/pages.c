@@ -8,6 +8,7 @@
 enum {
     UNIT = KP_WASM_PAGE_SIZE,
     RESERVATIONS_MAX = 512,
+    HOLE = 8 << 20, /* as much at a time as a small machine has left */
 };
 
 typedef struct reservation {
@@ -43,17 +44,30 @@ void *kp_native_pages_reserve(uint64_t size)
     return kp_native_memory + at;
 }
 
-kp_status_t kp_native_pages_commit(void *at, uint64_t size)
+static kp_status_t grow(uint64_t end)
 {
-    uint64_t end = (uint64_t)((uint8_t *)at - kp_native_memory) + size;
-    if (end <= memory_bytes)
-        return KP_OK;
     uint64_t pages = (end - memory_bytes + UNIT - 1) / UNIT;
     int64_t old = kp_memory_grow(pages);
     if (old < 0)
         return (kp_status_t)old;
     memory_bytes = ((uint64_t)old + pages) * UNIT;
     return KP_OK;
+}
+
+kp_status_t kp_native_pages_commit(void *at, uint64_t size)
+{
+    uint64_t start = (uint64_t)((uint8_t *)at - kp_native_memory), end = start + size;
+    kp_status_t status = KP_OK;
+    /* What lies in front belongs to reservations that may never grow so far. The kernel shall keep no memory ready
+       for it, which it does for what it grows by until that is unmapped. */
+    while (status == KP_OK && memory_bytes < start) {
+        uint64_t part = start - memory_bytes < HOLE ? start - memory_bytes : HOLE;
+        uint8_t *hole = kp_native_memory + memory_bytes;
+        status = grow(memory_bytes + part);
+        if (status == KP_OK)
+            status = kp_vmo_unmap(hole, part);
+    }
+    return status == KP_OK && end > memory_bytes ? grow(end) : status;
 }
 
 void kp_native_pages_release(void *at, uint64_t size)

@@ -38,6 +38,13 @@ void kp_hosted_promise_end(uint64_t bytes)
     KP_CHECK(atomic_fetch_sub(&promised, bytes) >= bytes);
 }
 
+void kp_hosted_promise_drop(kp_machine_space_t *space, uint64_t bytes)
+{
+    uint64_t kept = KP_MIN(space->promised, bytes);
+    space->promised -= kept;
+    kp_hosted_promise_end(kept);
+}
+
 static uint64_t slot_address(const kp_machine_space_t *space, uint32_t slot)
 {
     return space->layout.guests + slot * KP_HOSTED_GUEST_STRIDE;

@@ -14,6 +14,9 @@
 bool kp_hosted_promise(uint64_t bytes);
 void kp_hosted_promise_end(uint64_t bytes);
 
+/* So much of linear memory was mapped or unmapped: no memory is kept for it any more. */
+void kp_hosted_promise_drop(kp_machine_space_t *space, uint64_t bytes);
+
 /* The space is destroyed, its process dead. */
 void kp_hosted_guests_free(kp_machine_space_t *space);
 

@@ -258,6 +258,7 @@ kp_status_t kp_machine_space_map(kp_machine_space_t *space, uint32_t address, kp
         return status;
     /* What was there before is gone, and the range is zero when the mapping goes. */
     fallocate(space->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, address, length);
+    kp_hosted_promise_drop(space, length);
     return KP_OK;
 }
 
@@ -272,6 +273,7 @@ kp_status_t kp_machine_space_unmap(kp_machine_space_t *space, uint32_t address, 
     if (status != KP_OK)
         return status;
     fallocate(space->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, address, length);
+    kp_hosted_promise_drop(space, length);
     return KP_OK;
 }
 

@@ -105,6 +105,7 @@ static kp_status_t mappings_replace(kp_machine_space_t *space, uint64_t start, u
     }
     kp_spin_lock(&space->lock);
     pages_clear(space, start, end);
+    kp_x86_space_promise_drop(space, start, end);
     kp_spin_unlock(&space->lock);
     return KP_OK;
 }
