@@ -461,13 +461,11 @@ static void op_return_call(kp_compiler_t *c, const kp_wasm_instruction_t *instru
     if (callee.indirect || callee.import) {
         if (callee.import)
             load_import(c, instruction->index);
-        /* Another instance's registers have to be taken back after it: an ordinary call. */
+        /* Another instance's registers have to be taken back after it: an ordinary call, behind the function, for
+           its return address must not lie in the range of a try_table that is left. */
         kp_asm_load(&c->code, W, REG_SCRATCH, kp_mem(RAX, 8));
         kp_asm_alu(&c->code, W, ALU_CMP, REG_SCRATCH, REG_INSTANCE);
-        uint32_t same = kp_asm_jcc(&c->code, CC_E);
-        kp_call_other(c);
-        kp_control_return(c);
-        kp_asm_patch(&c->code, same, kp_asm_here(&c->code));
+        kp_slow_add(c, SLOW_TAIL_CALL, kp_asm_jcc(&c->code, CC_NE), 0);
         frame_replace(c, size);
         if (c->status == KP_OK)
             kp_asm_rm(&c->code, 0xff, 4, kp_mem(RAX, 0));

@@ -15,7 +15,7 @@
 #include "runtime/instance/store.h"
 
 #define KP_WASM_CODE_MAGIC "KPWCODE\0"
-enum { KP_WASM_CODE_VERSION = 3, KP_WASM_CODE_PAGE = 4096 };
+enum { KP_WASM_CODE_VERSION = 4, KP_WASM_CODE_PAGE = 4096 };
 
 /* What the code needs of the processor. The baseline is x86-64-v2. */
 typedef enum kp_wasm_cpu_feature {

@@ -69,6 +69,10 @@ static kp_status_t slow_paths(kp_compiler_t *c)
         case SLOW_CALL: /* r11: the other instance */
             kp_call_other(c);
             break;
+        case SLOW_TAIL_CALL:
+            kp_call_other(c);
+            kp_control_return(c);
+            continue;
         case SLOW_ENTRY: /* the frame may be too large to call from: back to before it was made */
             kp_asm_mov(&c->code, W, RSP, RBP);
             helper_call(c, KP_WASM_HELPER_CHECK);

@@ -80,9 +80,10 @@ typedef struct kp_slow_path {
 } kp_slow_path_t;
 
 typedef enum kp_slow_kind {
-    SLOW_CALL,  /* through the funcinst in rax, of another instance in r11 */
-    SLOW_ENTRY, /* stack limit or interruption in a prologue */
-    SLOW_LOOP,  /* interruption at a loop head */
+    SLOW_CALL,      /* through the funcinst in rax, of another instance in r11 */
+    SLOW_TAIL_CALL, /* the same, and then the function returns */
+    SLOW_ENTRY,     /* stack limit or interruption in a prologue */
+    SLOW_LOOP,      /* interruption at a loop head */
     SLOW_FUEL,
 } kp_slow_kind_t;
 

@@ -265,8 +265,13 @@ dispatch:
         stack->frame = frame;
         stack->top = fp + frame->function->insns[0].c;
         status = kp_interpret_call_out(callee, instance, fp + pc->a);
+        if (KP_UNLIKELY(status == KP_ERR_EXCEPTION)) {
+            exception = store->pending;
+            store->pending = NULL;
+            goto left; /* this function's handlers do not see it: a tail call leaves them */
+        }
         if (KP_UNLIKELY(status != KP_OK))
-            goto call_failed;
+            goto failed;
         LOAD_MEMORY();
         memmove(fp, fp + pc->a, pc->d);
         goto returned;
@@ -680,6 +685,7 @@ thrown:
             LOAD_MEMORY();
             DISPATCH();
         }
+    left:
         if (frame - 1 == base) {
             RETURN_FUEL();
             stack->frame = base;

@@ -27,12 +27,38 @@ static const uint8_t module_bytes[] = {
     0x6b, 0x20, 0x00, 0x41, 0x01, 0x71, 0x13, 0x00, 0x00, 0x0b,
 };
 
+/* The same, and the end is an exception; each call leaves a try_table that would catch it:
+
+(module
+  (type $count (func (param i32) (result i32)))
+  (import "e" "t" (table $both 2 funcref))
+  (tag $thrown)
+  (func $g (export "g") (param $left i32) (result i32)
+    (if (i32.eqz (local.get $left)) (then (throw $thrown)))
+    (block $caught
+      (try_table (catch_all $caught)
+        (return_call_indirect $both (type $count)
+          (i32.sub (local.get $left) (i32.const 1))
+          (i32.and (local.get $left) (i32.const 1)))))
+    (i32.const 7))
+)
+*/
+static const uint8_t leaving_bytes[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x09, 0x02, 0x60, 0x01, 0x7f,
+    0x01, 0x7f, 0x60, 0x00, 0x00, 0x02, 0x09, 0x01, 0x01, 0x65, 0x01, 0x74, 0x01, 0x70,
+    0x00, 0x02, 0x03, 0x02, 0x01, 0x00, 0x0d, 0x03, 0x01, 0x00, 0x01, 0x07, 0x05, 0x01,
+    0x01, 0x67, 0x00, 0x00, 0x0a, 0x24, 0x01, 0x22, 0x00, 0x20, 0x00, 0x45, 0x04, 0x40,
+    0x08, 0x00, 0x0b, 0x02, 0x40, 0x1f, 0x40, 0x01, 0x02, 0x00, 0x20, 0x00, 0x41, 0x01,
+    0x6b, 0x20, 0x00, 0x41, 0x01, 0x71, 0x13, 0x00, 0x00, 0x0b, 0x0b, 0x41, 0x07, 0x0b,
+};
+
 static const kp_spec_tier_t *const tiers[] = {&kp_spec_interpreted, &kp_spec_compiled};
 
 /* Two instances of these tiers share a table, in which slot 0 is the first's g and slot 1 the g of
    instance number `second`; calls g of the first. */
-static kp_status_t count_down(int first_tier, int second_tier, int second, uint32_t turns,
-                              kp_wasm_value_t *result, kp_wasm_trap_code_t *trap)
+static kp_status_t count_down_in(const uint8_t *bytes, size_t size, int first_tier, int second_tier,
+                                 int second, uint32_t turns, kp_wasm_value_t *result,
+                                 kp_wasm_trap_code_t *trap)
 {
     kp_wasm_options_t options = kp_wasm_options_init(kp_wasm_heap);
     kp_wasm_store_options_t limits = kp_wasm_store_options_init(kp_wasm_heap);
@@ -43,8 +69,7 @@ static kp_status_t count_down(int first_tier, int second_tier, int second, uint3
     void *code[2];
     kp_wasm_extern_t table = {.kind = KP_WASM_EXTERNAL_TABLE}, g;
     kp_wasm_size_range_t range = {.minimum = 2};
-    KP_EXPECT_INT(kp_wasm_module_decode(module_bytes, sizeof module_bytes, &options, &module, NULL),
-                  KP_OK);
+    KP_EXPECT_INT(kp_wasm_module_decode(bytes, size, &options, &module, NULL), KP_OK);
     KP_EXPECT_INT(kp_wasm_store_create(&limits, &store), KP_OK);
     KP_EXPECT_INT(kp_wasm_tableinst_create(store, KP_WASM_TYPE_FUNCREF, &range, NULL, &table.table),
                   KP_OK);
@@ -66,6 +91,13 @@ static kp_status_t count_down(int first_tier, int second_tier, int second, uint3
         own[i]->discard(code[i]);
     kp_wasm_module_destroy(module);
     return status;
+}
+
+static kp_status_t count_down(int first_tier, int second_tier, int second, uint32_t turns,
+                              kp_wasm_value_t *result, kp_wasm_trap_code_t *trap)
+{
+    return count_down_in(module_bytes, sizeof module_bytes, first_tier, second_tier, second, turns,
+                         result, trap);
 }
 
 KP_TEST(within_an_instance_without_end)
@@ -90,6 +122,22 @@ KP_TEST(between_instances_until_the_stack_ends)
             kp_status_t expected = interpreted ? KP_OK : KP_ERR_TRAP;
             KP_EXPECT_INT(count_down(first, second, 1, 1000000, &result, &trap), expected);
             KP_EXPECT_INT(trap, interpreted ? KP_WASM_TRAP_NONE : KP_WASM_TRAP_STACK_EXHAUSTED);
+        }
+    }
+}
+
+/* A tail call leaves its function, and with it the handlers there. */
+KP_TEST(no_handler_of_the_caller_is_left)
+{
+    for (int first = 0; first < 2; first++) {
+        for (int second = 0; second < 2; second++) {
+            for (uint32_t turns = 1; turns < 20; turns++) {
+                kp_wasm_value_t result;
+                kp_wasm_trap_code_t trap;
+                KP_EXPECT_INT(count_down_in(leaving_bytes, sizeof leaving_bytes, first, second, 1,
+                                            turns, &result, &trap),
+                              KP_ERR_EXCEPTION);
+            }
         }
     }
 }
