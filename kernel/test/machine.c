@@ -741,7 +741,9 @@ kp_status_t kp_machine_space_guest_destroy(kp_machine_space_t *space, uint32_t s
 
 kp_status_t kp_machine_space_guest_handler(kp_machine_space_t *space, uint64_t entry)
 {
+    kp_spin_lock(&space->lock);
     space->handler = entry;
+    kp_spin_unlock(&space->lock);
     return KP_OK;
 }
 

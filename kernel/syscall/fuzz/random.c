@@ -1,6 +1,6 @@
 /* Random system calls, many of them: build/test/kernel_random_calls [--calls N] [--seed S] [--rounds R].
    Rounds of some thousand calls: of several processes by turns, where allocations fail now and then; of
-   several processes with a thread each; of several threads of one process. After a round nothing may be
+   several processes with a thread each; of several threads of one process, also such as end it and begin anew. After a round nothing may be
    left. Rounds run in child processes, so that a finding (a sanitizer's report, a failed check, a leak,
    a hang) is counted and the run goes on. The same seed makes the same calls where players take turns;
    threads race. A finding names its seed: --seed S --rounds 1 repeats it. The last line says how many
@@ -92,8 +92,8 @@ static bool run_round(uint64_t seed)
     static kp_world_t world;
     totals->seed = seed;
     kp_generate_t dice = {.seed = seed};
-    static const kp_world_mode_t modes[] = {KP_WORLD_TURNS,   KP_WORLD_TURNS,  KP_WORLD_TURNS,
-                                            KP_WORLD_THREADS, KP_WORLD_TURNS,  KP_WORLD_TURNS,
+    static const kp_world_mode_t modes[] = {KP_WORLD_TURNS,   KP_WORLD_TURNS,  KP_WORLD_MATES,
+                                            KP_WORLD_THREADS, KP_WORLD_TURNS,  KP_WORLD_MATES,
                                             KP_WORLD_CROWD,   KP_WORLD_THREADS};
     kp_world_mode_t mode = modes[seed % 8];
     kp_world_begin(&world, mode);

@@ -19,6 +19,8 @@ static pthread_mutex_t objects_mutex = PTHREAD_MUTEX_INITIALIZER;
 static int64_t player_call(void *context, uint32_t number, const uint64_t arguments[6])
 {
     kp_world_player_t *player = context;
+    if (player->thread)
+        return kp_test_thread_call6(player->thread, number, arguments);
     return player->is_beside ? kp_test_call6_beside(player->process, number, arguments)
                              : kp_test_call6(player->process, number, arguments);
 }
@@ -43,7 +45,11 @@ static bool player_access(kp_world_player_t *player, uint64_t address, void *to,
     if (player->generate.is_crowd) /* nobody ends it */
         return (to ? kp_user_read(process, to, address, count)
                    : kp_user_write(process, address, from, count)) == KP_OK;
-    kp_thread_t *thread = kp_test_thread(process);
+    kp_thread_t *thread = player->thread;
+    if (thread)
+        kp_object_acquire(&thread->object);
+    else
+        thread = kp_test_thread(process);
     if (!thread)
         return false;
     kp_status_t status = KP_ERR_PROCESS_DEAD;
@@ -84,7 +90,7 @@ static void player_give(kp_world_player_t *player, kp_capability_t capability)
 static void player_start(kp_world_player_t *player, bool alone)
 {
     const kp_job_limits_t limits = {
-        .handles = 100, .queued_bytes = 1 << 20, .pages = 2048, .processes = 4, .objects = 200};
+        .handles = 150, .queued_bytes = 1 << 20, .pages = 16384, .processes = 4, .objects = 250};
     kp_job_t *job;
     kp_test_fail_allocation(0);
     pthread_mutex_lock(&objects_mutex);
@@ -111,6 +117,7 @@ void kp_world_begin(kp_world_t *world, kp_world_mode_t mode)
     world->objects = kp_object_count(KP_TYPE_NONE);
     world->allocations = kp_test_allocations();
     kp_test_objects_begin();
+    world->is_mates = mode == KP_WORLD_MATES;
     for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++) {
         kp_world_player_t *player = &world->players[i];
         player->generate = (kp_generate_t){.arena = 0,
@@ -123,6 +130,8 @@ void kp_world_begin(kp_world_t *world, kp_world_mode_t mode)
                                            .write = player_write,
                                            .read = player_read,
                                            .now = player_now};
+        if (world->is_mates) /* each joins by its first call */
+            continue;
         if (i == 0 || mode != KP_WORLD_CROWD) {
             player_start(player, mode != KP_WORLD_CROWD && i % 2);
             continue;
@@ -133,7 +142,7 @@ void kp_world_begin(kp_world_t *world, kp_world_mode_t mode)
                sizeof(player->generate.handles));
         player->generate.handle_count = world->players[0].generate.handle_count;
     }
-    for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++) {
+    for (unsigned i = 0; i < KP_WORLD_PLAYERS && !world->is_mates; i++) {
         kp_world_player_t *player = &world->players[i];
         kp_world_player_t *next = &world->players[(i + 1) % KP_WORLD_PLAYERS];
         kp_capability_t ends[2];
@@ -144,9 +153,93 @@ void kp_world_begin(kp_world_t *world, kp_world_mode_t mode)
     }
 }
 
+/* ---- Threads of one process ---- */
+
+/* Who makes a thread does so by the process's first, which nobody plays; before objects_mutex. */
+static pthread_mutex_t door_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void mate_leave(kp_world_player_t *player)
+{
+    pthread_mutex_lock(&objects_mutex);
+    kp_process_t *process = player->process;
+    player->process = NULL;
+    pthread_mutex_unlock(&objects_mutex);
+    if (player->thread)
+        kp_object_release(&player->thread->object);
+    player->thread = NULL;
+    if (process)
+        kp_object_release(&process->object);
+}
+
+static int64_t door_open(kp_process_t *process)
+{
+    return process ? kp_test_call(process, thread_create, 0) : KP_ERR_PROCESS_DEAD;
+}
+
+/* The process has ended, or is full: another. */
+static void mates_begin_anew(kp_world_t *world, kp_world_player_t *player)
+{
+    pthread_mutex_lock(&objects_mutex);
+    kp_process_t *dead = world->shared;
+    world->shared = NULL;
+    pthread_mutex_unlock(&objects_mutex);
+    if (dead)
+        kp_test_process_end(dead);
+    player_start(player, false);
+    world->started = player->generate;
+    pthread_mutex_lock(&objects_mutex);
+    world->shared = player->process;
+    player->process = NULL;
+    pthread_mutex_unlock(&objects_mutex);
+}
+
+/* A thread of its own for the player. False: it could not have one, but may try again. */
+static bool mate_join(kp_world_t *world, kp_world_player_t *player)
+{
+    pthread_mutex_lock(&door_mutex);
+    int64_t handle = door_open(world->shared);
+    if (handle <= 0) {
+        mates_begin_anew(world, player);
+        handle = door_open(world->shared);
+    }
+    kp_object_t *object = NULL;
+    kp_rights_t rights;
+    if (handle > 0 &&
+        kp_handle_lookup(&world->shared->handles, (kp_handle_t)handle, &object, &rights) != KP_OK)
+        object = NULL; /* a mate was quicker */
+    if (object && object->type != KP_TYPE_THREAD) {
+        kp_object_release(object);
+        object = NULL;
+    }
+    if (object) {
+        kp_object_acquire(&world->shared->object);
+        pthread_mutex_lock(&objects_mutex);
+        player->process = world->shared;
+        pthread_mutex_unlock(&objects_mutex);
+        player->thread = kp_thread_from_object(object);
+        memcpy(player->generate.handles, world->started.handles, sizeof(world->started.handles));
+        player->generate.handle_count = world->started.handle_count;
+        kp_generate_see(&player->generate, (kp_handle_t)handle);
+    }
+    pthread_mutex_unlock(&door_mutex);
+    return object;
+}
+
+static int64_t mate_call(kp_world_t *world, kp_world_player_t *player)
+{
+    if (!player->thread && !mate_join(world, player))
+        return KP_ERR_PROCESS_DEAD;
+    int64_t result = kp_generate_call(&player->generate);
+    if (kp_thread_is_dying(player->thread))
+        mate_leave(player);
+    return result;
+}
+
 int64_t kp_world_call(kp_world_t *world, unsigned index)
 {
     kp_world_player_t *player = &world->players[index];
+    if (world->is_mates)
+        return mate_call(world, player);
     int64_t result = kp_generate_call(&player->generate);
     if (result == KP_ERR_PROCESS_DEAD && !player->generate.is_crowd) {
         pthread_mutex_lock(&objects_mutex);
@@ -161,10 +254,10 @@ int64_t kp_world_call(kp_world_t *world, unsigned index)
 
 void kp_world_resume(kp_world_t *world)
 {
-    for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++) {
+    for (unsigned i = 0; i < KP_WORLD_PLAYERS + 1; i++) {
         /* Only who plays it replaces the process: NULL then. */
         pthread_mutex_lock(&objects_mutex);
-        kp_process_t *process = world->players[i].process;
+        kp_process_t *process = i < KP_WORLD_PLAYERS ? world->players[i].process : world->shared;
         if (process)
             kp_object_acquire(&process->object);
         pthread_mutex_unlock(&objects_mutex);
@@ -183,9 +276,13 @@ static void process_finish(kp_process_t *process, void *context)
 bool kp_world_end(kp_world_t *world)
 {
     for (unsigned i = 0; i < KP_WORLD_PLAYERS; i++) {
-        if (!world->players[i].is_beside)
+        if (world->is_mates)
+            mate_leave(&world->players[i]);
+        else if (!world->players[i].is_beside)
             kp_test_process_end(world->players[i].process);
     }
+    if (world->shared)
+        kp_test_process_end(world->shared);
     kp_process_each(process_finish, NULL);
     kp_test_objects_end();
     /* A kernel thread (of the timers) may be giving up its last reference just now. */
