@@ -190,7 +190,7 @@ help:
 # make test          all tests; the last line is "N passed, N failed"
 # make bench         measurements, as tables
 # make bench-kernel  the kernel's own, in guest instructions
-# make bench-wasm    the WebAssembly tiers beside other engines; make bench-compiler: the compiler service
+# make bench-wasm    the WebAssembly tiers beside other engines; make bench-compiler: the compiler service; make bench-guard: guard pages on KPIO
 # make libkpwasm     build/libkpwasm.a, the WebAssembly runtime for other programs (runtime/embed)
 # make test-wasm-qemu  the WebAssembly specification suites on KPIO in QEMU, both tiers
 # make fuzz-calls CALLS=10000000   that many random system calls under ASan and UBSan
