@@ -1,8 +1,10 @@
-/* A file as standard input, by the program's own means: opened below "/", then made descriptor 0. */
+/* What the program finds open: a file as standard input, by the program's own means (opened below "/", then made
+   descriptor 0), and its directories. */
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime/runner/runner.h"
+#include "runtime/wasi/kpio.h"
 
 enum {
     ROOT = 3, /* the first descriptor behind the streams */
@@ -30,4 +32,14 @@ kp_status_t kp_runner_input(kp_wasi_t *wasi, const char *name)
         error = kp_wasi_call(wasi, memory, KP_WASI_fd_renumber, renumber);
     }
     return error == KP_WASI_SUCCESS ? KP_OK : KP_ERR_NOT_FOUND;
+}
+
+kp_status_t kp_runner_directories(kp_wasi_t *wasi)
+{
+    const kp_wasi_memory_t none = {NULL, 0};
+    const uint64_t close[1] = {ROOT};
+    if (kp_wasi_kpio_has_directory("/") &&
+        kp_wasi_call(wasi, none, KP_WASI_fd_close, close) != KP_WASI_SUCCESS)
+        return KP_ERR_BAD_STATE;
+    return kp_wasi_kpio_directories(wasi);
 }

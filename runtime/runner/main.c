@@ -26,7 +26,7 @@ static kp_status_t make_wasi(const kp_runner_options_t *options, const kp_handle
     if (status == KP_OK && options->input)
         status = kp_runner_input(*wasi, options->input);
     if (status == KP_OK)
-        status = kp_wasi_kpio_directories(*wasi);
+        status = kp_runner_directories(*wasi);
     return status;
 }
 

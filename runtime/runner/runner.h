@@ -61,6 +61,10 @@ bool kp_runner_parse(int argc, char **argv, kp_runner_options_t *options,
    ERR_TOO_LARGE (the name). */
 kp_status_t kp_runner_input(kp_wasi_t *wasi, const char *name);
 
+/* The directories of the startup message. If "/" is among them it takes the place of the startup message's files, which
+   kp_wasi_kpio_files gave first. ERR_NO_MEMORY. */
+kp_status_t kp_runner_directories(kp_wasi_t *wasi);
+
 /* A module in memory and what runs it. */
 typedef struct kp_runner_code {
     uint8_t *bytes; /* the file, mapped */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define NS_PER_S UINT64_C(1000000000)
+#define LIST_END ((uint64_t)INT64_MAX) /* the cookie behind the last entry */
 
 typedef struct host_source {
     kp_vfs_source_t source;
@@ -395,6 +396,10 @@ static kp_status_t host_list(kp_vfs_node_t *node, uint64_t cookie, uint8_t *to, 
     *used = 0;
     if (fd < 0)
         return beneath_status(fd);
+    if (cookie >= LIST_END) {
+        close(fd);
+        return KP_OK;
+    }
     DIR *directory = fdopendir(fd);
     if (!directory) {
         close(fd);
@@ -406,13 +411,15 @@ static kp_status_t host_list(kp_vfs_node_t *node, uint64_t cookie, uint8_t *to, 
     for (const struct dirent *item; (item = readdir(directory));) {
         size_t length = strlen(item->d_name);
         if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 ||
-            length > KP_FILE_NAME_MAX || item->d_off < 0 || item->d_off == INT64_MAX)
+            length > KP_FILE_NAME_MAX)
             continue;
         if (sizeof(kp_file_entry_t) + length > room - *used) {
             status = *used > 0 ? KP_OK : KP_ERR_BUFFER_TOO_SMALL;
             break;
         }
-        const kp_file_entry_t entry = {.next = (uint64_t)item->d_off + 1,
+        /* Behind the last one ext4 says INT64_MAX, the greatest cookie that there is. */
+        uint64_t next = (uint64_t)item->d_off < LIST_END ? (uint64_t)item->d_off + 1 : LIST_END;
+        const kp_file_entry_t entry = {.next = next,
                                        .inode = item->d_ino,
                                        .type = type_of(DTTOIF(item->d_type)),
                                        .name_size = (uint32_t)length};

@@ -50,6 +50,11 @@ static int directory(int keeps)
         found += strcmp(entry->d_name, "greeting") == 0 || strcmp(entry->d_name, "sub") == 0;
     if (!list || closedir(list) != 0 || found != 2)
         return 2;
+    list = opendir("/data/many");
+    for (found = 0; list && readdir(list);)
+        found++;
+    if (!list || closedir(list) != 0 || found != 202)
+        return 9;
     if (open("/data/../etc/passwd", O_RDONLY) >= 0 || open("/data/out", O_RDONLY) >= 0 ||
         open("/data/sub/../../data/greeting", O_RDONLY) >= 0)
         return 3;
@@ -101,6 +106,14 @@ int main(int argc, char **argv)
         return directory(1);
     if (strcmp(what, "directory-ro") == 0)
         return directory(0);
+    if (strcmp(what, "root") == 0) {
+        char line[64] = "";
+        FILE *file = fopen("/greeting", "r");
+        if (!file || !fgets(line, sizeof line, file) || fopen("/program/arguments", "r"))
+            return 1;
+        printf("root is %s", line);
+        return 0;
+    }
     if (strcmp(what, "fill") == 0)
         return fill();
     if (strcmp(what, "divide") == 0)

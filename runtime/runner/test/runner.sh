@@ -79,7 +79,7 @@ all() {
         run 0 --stdin "$work/input" --program "$program" -- input && says "$(input_sum "$work/input")" &&
         run 0 --stdin - --program "$program" -- input <"$work/input" && says "$(input_sum "$work/input")"
     check input $?
-    rm -rf "$work/d" && mkdir -p "$work/d/sub" && echo hello >"$work/d/greeting" && echo deep >"$work/d/sub/deep" &&
+    rm -rf "$work/d" && mkdir -p "$work/d/sub" "$work/d/many" && touch "$work/d/many/"{1..200} && echo hello >"$work/d/greeting" && echo deep >"$work/d/sub/deep" &&
         ln -s sub/deep "$work/d/link" && ln -s ../out "$work/d/out" && echo secret >"$work/out-secret"
     run 0 --dir-ro "$work/d::/data" --program "$program" -- directory-ro && [ -e "$work/d/greeting" ] &&
         run 0 --dir "$work/d::/data" --program "$program" -- directory && says 'directory is as it should be' &&
@@ -89,6 +89,9 @@ all() {
             [ -e "$work/d/greeting" ] && [ ! -e "$work/d/made" ]
         fi
     check directories $?
+    echo hello >"$work/d/greeting"
+    run 0 --dir-ro "$work/d::/" --program "$program" -- root && says 'root is hello'
+    check root $?
     [ $tier = interpret ] || { run 0 --max-memory 16M --dir /own --program "$program" -- fill && says 'full: No space'; }
     check quota $?
     run 0 --program "$program" -- clock
