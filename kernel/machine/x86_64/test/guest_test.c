@@ -101,7 +101,9 @@ static void test_destroy(void)
         good = begin(true) && kp_machine_space_guest_grow(space, 0, 0, 8 * MIB) == KP_OK;
         pause();
         uint64_t memory = word_read(MEMORY);
+        atomic_store(&test.held, true); /* the process may end in the middle */
         good = good && kp_machine_space_guest_destroy(space, 0) == KP_OK;
+        atomic_store(&test.held, false);
         good = kp_test_process_wait(&test) && good && test.process.exit_reason == KP_EXIT_FAULT &&
                test.process.exit_code == 14 && test.process.fault_address - memory < 8 * MIB &&
                free_bytes() + MIB / 2 >= before;

@@ -68,6 +68,8 @@ void kp_thread_ended(kp_thread_t *thread)
     }
     kp_test_process_t *test = KP_CONTAINER_OF(thread, kp_test_process_t, thread);
     kp_thread_t *waiting = test->waiting;
+    while (atomic_load(&test->held))
+        kp_machine_thread_park(kp_machine_now() + KP_NS_PER_MS);
     kp_machine_space_destroy(&test->process.space);
     atomic_store(&test->ended, true);
     kp_machine_thread_unpark(waiting);

@@ -11,6 +11,7 @@ typedef struct kp_test_process {
     kp_process_t process;
     kp_thread_t thread;
     atomic_bool ended;
+    atomic_bool held;     /* its space stays meanwhile, as a call that works on it makes sure of */
     kp_thread_t *waiting; /* unparked when it ends */
 } kp_test_process_t;
 
