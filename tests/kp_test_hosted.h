@@ -96,7 +96,7 @@ __attribute__((unused)) static kp_test_census_t kp_test_census_now(void)
 __attribute__((unused)) static kp_test_census_t kp_test_census_take(void)
 {
     kp_test_census_t last = kp_test_census_now();
-    for (int calm = 0; calm < 30; calm++) {
+    for (int calm = 0; calm < 100; calm++) {
         usleep(1000);
         kp_test_census_t now = kp_test_census_now();
         if (now.objects != last.objects || now.files != last.files)
@@ -106,15 +106,17 @@ __attribute__((unused)) static kp_test_census_t kp_test_census_take(void)
     return last;
 }
 
+/* Not more than before. Fewer there may be: on a busy machine the last process before took its time to go. */
 __attribute__((unused)) static void kp_test_census_expect(kp_test_census_t before)
 {
     kp_test_census_t now = kp_test_census_now();
-    for (int i = 0; i < 5000 && (now.objects != before.objects || now.files != before.files); i++) {
+    for (int i = 0; i < 5000 && (now.objects > before.objects || now.files > before.files); i++) {
         usleep(1000);
         now = kp_test_census_now();
     }
-    KP_EXPECT_INT(now.objects, before.objects);
-    KP_EXPECT_INT(now.files, before.files);
+    if (now.objects > before.objects || now.files > before.files)
+        KP_FAIL("objects %llu, before %llu; files %zu, before %zu", (unsigned long long)now.objects,
+                (unsigned long long)before.objects, now.files, before.files);
 }
 
 /* ---- over each of the networks that this host can give ---- */

@@ -61,7 +61,7 @@ static uint8_t *pack_room(pack_t *pack, size_t size)
     }
     if (pack->size + size > pack->room) {
         size_t room = (pack->size + size) * 2;
-        uint8_t *grown = realloc(pack->bytes, room);
+        uint8_t *grown = realloc(pack->bytes, room); /* NOLINT: twice the limit at most */
         if (!grown) {
             pack_fail(pack, strerror(ENOMEM));
             return NULL;

@@ -12,6 +12,7 @@
 #include "runtime/instance/x86_64.h"
 #include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
+#include "runtime/wasm/heap.h"
 #include "services/compiler/client.h"
 
 #define PATIENCE (kp_now() + 120 * (kp_time_t)1000000000)
@@ -35,18 +36,6 @@ static void result(const char *name)
     before = failures;
 }
 
-static void *resize(void *context, void *old, size_t old_size, size_t size)
-{
-    (void)context;
-    (void)old_size;
-    if (size == 0) {
-        free(old);
-        return NULL;
-    }
-    return realloc(old, size);
-}
-
-static const kp_wasm_allocator_t allocator = {resize, NULL};
 static kp_compiler_client_t compiler;
 static uint64_t memory_maximum = (uint64_t)4 << 30;
 
@@ -177,7 +166,7 @@ static kp_status_t rig_make(rig_t *rig, uint32_t offset, const char *memory, siz
 {
     memset(rig, 0, sizeof *rig);
     make_module(&rig->module_bytes, offset, memory, memory_size);
-    const kp_wasm_options_t decoding = kp_wasm_options_init(allocator);
+    const kp_wasm_options_t decoding = kp_wasm_options_init(kp_wasm_heap);
     kp_wasm_error_t error;
     kp_compiler_reply_t reply;
     kp_status_t status = kp_wasm_module_decode(rig->module_bytes.bytes, rig->module_bytes.size,
@@ -189,11 +178,11 @@ static kp_status_t rig_make(rig_t *rig, uint32_t offset, const char *memory, siz
     const uint8_t *artefact = (const uint8_t *)rig->artefact.address;
     if (status == KP_OK)
         status = kp_wasm_code_adopt(artefact, rig->artefact.size, artefact + KP_WASM_CODE_PAGE,
-                                    rig->module, allocator, &rig->code);
+                                    rig->module, kp_wasm_heap, &rig->code);
     if (status != KP_OK)
         return status;
     kp_wasm_kpio_authority(rig->artefact.code);
-    kp_wasm_store_options_t options = kp_wasm_store_options_init(allocator);
+    kp_wasm_store_options_t options = kp_wasm_store_options_init(kp_wasm_heap);
     options.memory_maximum = memory_maximum;
     status = kp_wasm_store_create(&options, &rig->store);
     if (status == KP_OK)

@@ -1,59 +1,24 @@
 /* The program of clones.c, without a library: does in its linear memory what it is told, and freezes. Exit
    code as told, or the line of the check that failed. */
-#include "abi/calls.h"
-#include "abi/image.h"
 #include "abi/ipc.h"
+#include "kernel/machine/hosted/test/bare_program.h"
 #include "kernel/machine/hosted/test/clones.h"
-#include "runtime/image/image.h"
 
 __attribute__((section(".note.kpio"), used, aligned(4))) static const kp_image_note_t note =
     KP_IMAGE_NOTE_FLAGS(KP_IMAGE_MACHINE_HOSTED, KP_IMAGE_THREADS, 32, 2048);
 
-__asm__(".section .text.kp_image_start, \"ax\", @progbits\n"
-        ".globl kp_image_start\n"
-        ".hidden kp_image_start\n"
-        "kp_image_start:\n"
-        "    xorl %ebp, %ebp\n"
-        "    call start\n"
-        "    ud2\n"
-        ".text\n");
-
-static uint8_t *memory;
 static clones_room_t *room; /* at linear memory's begin */
-static kp_image_call_fn machine_call;
-
-static int64_t call(uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
-{
-    const uint64_t arguments[6] = {a, b, c, d, e};
-    return machine_call(number, arguments);
-}
-
-static uint64_t at(const volatile void *bytes)
-{
-    return (uint64_t)((const volatile uint8_t *)bytes - memory);
-}
-
-static void finish(int64_t code)
-{
-    call(KP_CALL_process_exit, (uint64_t)code, 0, 0, 0, 0);
-}
-
-#define CHECK(condition)      \
-    do {                      \
-        if (!(condition))     \
-            finish(__LINE__); \
-    } while (0)
 
 static void fill(uint32_t address, uint32_t length, uint32_t value)
 {
     for (uint32_t i = 0; i < length; i++)
-        ((volatile uint8_t *)memory)[address + i] = (uint8_t)value;
+        ((volatile uint8_t *)linear_memory)[address + i] = (uint8_t)value;
 }
 
 static int64_t check(uint32_t address, uint32_t length, uint32_t value)
 {
     for (uint32_t i = 0; i < length; i++) {
-        if (((volatile uint8_t *)memory)[address + i] != (uint8_t)value)
+        if (((volatile uint8_t *)linear_memory)[address + i] != (uint8_t)value)
             return (int64_t)i + 1;
     }
     return 0;
@@ -201,7 +166,7 @@ void start(uint8_t *base, uint64_t pages, kp_image_call_fn function, uint64_t is
         call(KP_CALL_thread_exit, 0, 0, 0, 0, 0);
         finish(__LINE__);
     }
-    memory = base;
+    linear_memory = base;
     room = (clones_room_t *)(void *)(base + CLONES_ROOM);
     machine_call = function;
     take_channel();

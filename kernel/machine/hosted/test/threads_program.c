@@ -1,48 +1,14 @@
 /* A program with threads for threads.c, without a library: what runtime/image/image.h says is all it has.
    The test writes which part to play into linear memory before it starts. Exit code 0, or the line of
    the check that failed. */
-#include "abi/calls.h"
-#include "abi/image.h"
 #include "abi/ipc.h"
+#include "kernel/machine/hosted/test/bare_program.h"
 #include "kernel/machine/hosted/test/threads.h"
-#include "runtime/image/image.h"
 
 __attribute__((section(".note.kpio"), used, aligned(4))) static const kp_image_note_t note =
     KP_IMAGE_NOTE_FLAGS(KP_IMAGE_MACHINE_HOSTED, KP_IMAGE_THREADS, 32, 1024);
 
-__asm__(".section .text.kp_image_start, \"ax\", @progbits\n"
-        ".globl kp_image_start\n"
-        ".hidden kp_image_start\n"
-        "kp_image_start:\n"
-        "    xorl %ebp, %ebp\n"
-        "    call start\n"
-        "    ud2\n"
-        ".text\n");
-
 static threads_shared_t *shared; /* at linear memory's begin */
-static kp_image_call_fn machine_call;
-
-static int64_t call(uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
-{
-    const uint64_t arguments[6] = {a, b, c, d, e};
-    return machine_call(number, arguments);
-}
-
-static uint64_t at(const volatile void *bytes)
-{
-    return (uint64_t)((const volatile uint8_t *)bytes - (const volatile uint8_t *)shared);
-}
-
-static void finish(int64_t code)
-{
-    call(KP_CALL_process_exit, (uint64_t)code, 0, 0, 0, 0);
-}
-
-#define CHECK(condition)      \
-    do {                      \
-        if (!(condition))     \
-            finish(__LINE__); \
-    } while (0)
 
 static int64_t create(uint64_t entry, uint64_t argument)
 {
@@ -238,6 +204,7 @@ void start(uint8_t *memory, uint64_t pages, kp_image_call_fn function, uint64_t 
         call(KP_CALL_thread_exit, 0, 0, 0, 0, 0);
         finish(__LINE__);
     }
+    linear_memory = memory;
     shared = (threads_shared_t *)memory;
     machine_call = function;
     switch (shared->part) {
