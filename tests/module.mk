@@ -16,7 +16,7 @@ monitor_HOST_SRC := tests/e2e/monitor.c tools/kpio/child.c tools/kpio/deflate.c 
 lint: export LINT_X86 = $(filter-out -MMD -MP -Wshadow=local -mindirect-branch%,$(X86_CFLAGS))
 lint: export LINT_HOSTED = $(filter-out -MMD -MP -Wshadow=local,$(HOSTED_CFLAGS)) \
     $(LEXBOR_NATIVE_CFLAGS)
-lint: export LINT_PROGRAM = $(filter-out -MMD -MP -Wshadow=local,$(PROGRAM_CFLAGS)) $(LINT_WASM_LIBS) \
+lint: export LINT_PROGRAM = -matomics $(filter-out -MMD -MP -Wshadow=local,$(PROGRAM_CFLAGS)) $(LINT_WASM_LIBS) \
     -isystem $(LWIP_SRC)/src/include -isystem $(LWIP_SRC)/src -Inetwork/netstack/port
 lint: export LINT_IMAGE = $(filter-out -MMD -MP -Wshadow=local,$(IMAGE_CFLAGS))
 lint: export LINT_NATIVE = $(subst $(NATIVE_COMPILER_HEADERS),$(shell $(WASM_CC) -print-file-name=include),$(filter-out -MMD -MP,$(NATIVE_CFLAGS))) \
