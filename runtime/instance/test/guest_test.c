@@ -14,26 +14,15 @@
 #include "runtime/program/startup.h"
 #include "runtime/wasm/heap.h"
 #include "services/compiler/client.h"
+#include "tests/kp_expect.h"
 
 #define PATIENCE (kp_now() + 120 * (kp_time_t)1000000000)
 #define RESERVE KP_GUEST_RESERVE_MAX
 enum { PAGE = 65536, SIZE = 2 * PAGE };
 
-static unsigned failures;
-
-#define EXPECT(condition)                                            \
-    do {                                                             \
-        if (!(condition)) {                                          \
-            printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            failures++;                                              \
-        }                                                            \
-    } while (0)
-
 static void result(const char *name)
 {
-    static unsigned before;
-    printf("%s guest-%s\n", failures == before ? "ok" : "not ok", name);
-    before = failures;
+    kp_expect_result("guest", name);
 }
 
 static kp_compiler_client_t compiler;

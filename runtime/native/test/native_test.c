@@ -8,22 +8,11 @@
 
 #include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
-
-static unsigned failures;
-
-#define EXPECT(condition)                                            \
-    do {                                                             \
-        if (!(condition)) {                                          \
-            printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            failures++;                                              \
-        }                                                            \
-    } while (0)
+#include "tests/kp_expect.h"
 
 static void result(const char *name)
 {
-    static unsigned before;
-    printf("%s native-%s\n", failures == before ? "ok" : "not ok", name);
-    before = failures;
+    kp_expect_result("native", name);
 }
 
 /* Static data and the stack, in and out. */
