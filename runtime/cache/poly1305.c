@@ -1,7 +1,9 @@
-/* Poly1305 in three limbs of 44, 44 and 42 bits. */
+/* Poly1305 in three limbs of 44, 44 and 42 bits. (poly1305_avx2.c: long messages where the processor can.) */
 #include <string.h>
 
 #include "runtime/cache/hash.h"
+#include "runtime/cache/poly1305.h"
+#include "runtime/cache/processor.h"
 
 typedef unsigned __int128 wide_t;
 
@@ -15,13 +17,8 @@ static uint64_t load64(const uint8_t *at)
     return value;
 }
 
-/* A number below 2^130 and a bit, and what a product with it needs: r1 * 20, r2 * 20. */
-typedef struct power {
-    uint64_t r0, r1, r2, s1, s2;
-} power_t;
-
 typedef struct poly {
-    power_t r[4]; /* r, r^2, r^3, r^4 */
+    kp_poly1305_power_t r[4]; /* r, r^2, r^3, r^4 */
     uint64_t h[3];
 } poly_t;
 
@@ -29,14 +26,14 @@ typedef struct sum {
     wide_t d0, d1, d2;
 } sum_t;
 
-static power_t power_of(uint64_t r0, uint64_t r1, uint64_t r2)
+static kp_poly1305_power_t power_of(uint64_t r0, uint64_t r1, uint64_t r2)
 {
-    return (power_t){r0, r1, r2, r1 * 20, r2 * 20};
+    return (kp_poly1305_power_t){r0, r1, r2, r1 * 20, r2 * 20};
 }
 
 /* sum += (h + the block) * r; above: the bit behind the block, in the third limb. */
 static inline void block_add(sum_t *sum, const uint64_t h[3], const uint8_t *at, uint64_t above,
-                             const power_t *r)
+                             const kp_poly1305_power_t *r)
 {
     uint64_t low = load64(at), high = load64(at + 8);
     uint64_t h0 = h[0] + (low & MASK44), h1 = h[1] + ((low >> 44 | high << 20) & MASK44),
@@ -116,10 +113,19 @@ void kp_poly1305(const uint8_t key[32], const void *bytes, size_t count,
         p.r[i] = power_of(power[0], power[1], power[2]);
     }
     const uint8_t *at = bytes;
-    blocks_add(&p, at, count / 16, 1ull << 40);
+    size_t blocks = count / 16;
+#if defined(__x86_64__)
+    if (blocks >= 16 && KP_PROCESSOR_HAS(AVX2)) {
+        size_t done = kp_poly1305_blocks_avx2(p.r, at, blocks, p.h);
+        at += done * 16;
+        blocks -= done;
+    }
+#endif
+    blocks_add(&p, at, blocks, 1ull << 40);
+    at += blocks * 16;
     if (count % 16 > 0) {
         uint8_t last[16] = {0};
-        memcpy(last, at + count / 16 * 16, count % 16);
+        memcpy(last, at, count % 16);
         last[count % 16] = 1;
         blocks_add(&p, last, 1, 0);
     }

@@ -1,10 +1,9 @@
 #include "runtime/cache/hash.h"
+#include "runtime/cache/processor.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -64,6 +63,7 @@ __attribute__((target("sha,sse4.1"))) static void blocks_sha_ni(uint32_t state[8
         __m128i abef_before = abef, cdgh_before = cdgh, m[4];
         for (size_t i = 0; i < 4; i++)
             m[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(bytes + i * 16)), order);
+#pragma GCC unroll 16
         for (size_t round = 0; round < 16; round++) {
             __m128i words = m[round % 4];
             if (round >= 4) {
@@ -84,25 +84,9 @@ __attribute__((target("sha,sse4.1"))) static void blocks_sha_ni(uint32_t state[8
     _mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
 
-static bool has_sha_ni(void)
-{
-    static int known; /* 0: not asked; racing threads find the same */
-    int now = __atomic_load_n(&known, __ATOMIC_RELAXED);
-    if (now == 0) {
-        unsigned a, b, c, d, b7 = 0, c1 = 0;
-        if (__get_cpuid(1, &a, &b, &c, &d))
-            c1 = c;
-        if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
-            b7 = b;
-        now = (b7 & 1u << 29) && (c1 & 1u << 19) ? 1 : 2;
-        __atomic_store_n(&known, now, __ATOMIC_RELAXED);
-    }
-    return now == 1;
-}
-
 static void blocks_add(uint32_t state[8], const uint8_t *bytes, size_t blocks)
 {
-    if (has_sha_ni())
+    if (KP_PROCESSOR_HAS(SHA) && KP_PROCESSOR_HAS(SSE4_1))
         blocks_sha_ni(state, bytes, blocks);
     else
         blocks_plain(state, bytes, blocks);
