@@ -37,6 +37,12 @@ kp_status_t kp_wasm_platform_commit(void *at, uint64_t old, uint64_t size)
     return before < 0 ? (kp_status_t)before : KP_OK;
 }
 
+void kp_wasm_platform_populate(void *at, uint64_t size)
+{
+    (void)at;
+    (void)size;
+}
+
 void kp_wasm_platform_release(void *at, uint64_t size)
 {
     if (kp_native_is_memory(at))

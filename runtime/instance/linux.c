@@ -32,6 +32,12 @@ kp_status_t kp_wasm_platform_commit(void *at, uint64_t old, uint64_t size)
                                                                                : KP_ERR_NO_MEMORY;
 }
 
+void kp_wasm_platform_populate(void *at, uint64_t size)
+{
+    uintptr_t page = (uintptr_t)getpagesize(), begin = (uintptr_t)at & ~(page - 1);
+    (void)madvise((void *)begin, (uintptr_t)at + size - begin, MADV_POPULATE_WRITE);
+}
+
 void kp_wasm_platform_release(void *at, uint64_t size)
 {
     munmap(at, size);

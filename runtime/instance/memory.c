@@ -208,6 +208,8 @@ kp_wasm_trap_code_t kp_wasm_memory_init(kp_wasm_instance_t *instance, uint32_t i
     const kp_wasm_datainst_t *data = &instance->data[segment];
     if (!inside(from, size, data->size) || !inside(to, size, kp_wasm_memory_bytes(memory)))
         return KP_WASM_TRAP_MEMORY_BOUNDS;
+    if (size >= KP_WASM_PAGE)
+        kp_wasm_platform_populate(memory->base + to, size);
     if (size)
         memcpy(memory->base + to, data->bytes + from, size);
     return KP_WASM_TRAP_NONE;

@@ -12,6 +12,9 @@ void *kp_wasm_platform_reserve(uint64_t size);
 void *kp_wasm_platform_reserve_guarded(uint64_t size, bool shared);
 /* Makes [at + old, at + size) of the reservation `at` readable and writable, zero-filled. Pages of 64 KiB. */
 kp_status_t kp_wasm_platform_commit(void *at, uint64_t old, uint64_t size);
+/* Committed bytes are about to be written: gives them their pages in one step, where that is cheaper than a fault for
+   each. A hint; no effect but time. */
+void kp_wasm_platform_populate(void *at, uint64_t size);
 void kp_wasm_platform_release(void *at, uint64_t size);
 /* Makes faults of registered code (code.h) on GUARDED memories of its instance traps; false: this
    platform cannot. Idempotent. */

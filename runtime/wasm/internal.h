@@ -42,17 +42,14 @@ static inline const char *kp_wasm_read_u32(const uint8_t **at, const uint8_t *en
     return reason;
 }
 
-static inline uint64_t kp_wasm_load_u64(const uint8_t *at)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 8; i++)
-        value |= (uint64_t)at[i] << (8 * i);
-    return value;
-}
-
 static inline uint32_t kp_wasm_load_u32(const uint8_t *at)
 {
     return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static inline uint64_t kp_wasm_load_u64(const uint8_t *at)
+{
+    return kp_wasm_load_u32(at) | (uint64_t)kp_wasm_load_u32(at + 4) << 32;
 }
 
 bool kp_wasm_utf8_valid(const uint8_t *bytes, size_t size);
