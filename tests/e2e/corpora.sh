@@ -53,7 +53,7 @@ while read -r name path; do
     [ -f "$pages$path" ] || continue
     count=$((count + 1))
     url=http://127.0.0.1:$port$path
-    timeout --kill-after=5 120 "$kpio" render "$url" -o "$work/page.png" --timeout 100 \
+    limited "$kpio" render "$url" -o "$work/page.png" --timeout "$patience" \
         >"$work/out" 2>"$work/err" </dev/null
     code=$?
     check "render-$name" "exit code $code: $(tail -n 2 "$work/err")" [ $code -eq 0 ]
@@ -71,17 +71,17 @@ while read -r name path; do
         tr -d '\n' <"$pages$path" | grep -o '<text [^>]*>[^<]*' | sed 's/<[^>]*>//; s/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g' >"$work/svg"
         without "$reference" "$work/svg" >"$work/visible"
         reference=$work/visible
-        timeout 120 "$kpio" dump "$url" --format text >"$work/text" 2>"$work/err" </dev/null
+        limited "$kpio" dump "$url" --format text --timeout "$patience" >"$work/text" 2>"$work/err" </dev/null
         percent=$(coverage "$reference" "$work/text")
-        check "text-$name" "$percent% of the words; missing: $(missing "$reference" "$work/text")" \
+        check "text-$name" "$(cat "$work/err") $percent% of the words; missing: $(missing "$reference" "$work/text")" \
             awk "BEGIN {exit !($percent >= 99)}"
         echo "# $name: $percent% of the reference's words"
     fi
     if [ -f "$pages/ref/$name.json" ]; then
-        timeout 120 "$kpio" dump "$url" --format boxes --size 1280x800 >"$work/boxes" 2>"$work/err" </dev/null
+        limited "$kpio" dump "$url" --format boxes --timeout "$patience" --size 1280x800 >"$work/boxes" 2>"$work/err" </dev/null
         read -r total near1 near8 < <(boxes "$pages/ref/$name.json" "$work/boxes")
         expected=$(awk -v name="$name" '$1 == name {print $2}' "$root/tests/e2e/boxes-expected.tsv")
-        check "boxes-$name" "$near1% of $total boxes within 1 px, at least ${expected:-0}% expected" \
+        check "boxes-$name" "$(cat "$work/err") $near1% of $total boxes within 1 px, at least ${expected:-0}% expected" \
             [ "${near1:-0}" -ge "${expected:-0}" ]
         echo "# $name: of $total boxes $near1% within 1 px, $near8% within 8 px of Chromium's"
     fi

@@ -1,4 +1,4 @@
-# A QEMU guest and a user at it (sourced, bash, after lib.sh). Limits in time are guards only.
+# A QEMU guest and a user at it (sourced, bash, after lib.sh). 
 monitor=$build/tools/monitor
 command -v qemu-system-x86_64 >/dev/null || { echo "skip qemu: QEMU is not installed" && exit 0; }
 
@@ -9,7 +9,7 @@ boot() {
     : >"$log"
     shift
     "$kpio" run "$@" --headless --accel tcg --serial "$log" --qmp "$qmp" --pcap "$pcap" \
-        --timeout 300 >"$work/$name.out" 2>&1 </dev/null &
+        --timeout "$guest_limit" >"$work/$name.out" 2>&1 </dev/null &
     guest=$!
     pids+=($guest)
     dumps_seen=0
@@ -17,11 +17,15 @@ boot() {
 halt() {
     "$monitor" "$qmp" quit 2>/dev/null
     wait "$guest" 2>/dev/null
+    guest=
 }
-user() { "$monitor" "$qmp" "$@" || not_ok monitor "$*"; }
+user() { "$monitor" "$qmp" "$@" 2>"$work/monitor.err" || not_ok monitor "$*: $(cat "$work/monitor.err")"; }
 go() { user key ctrl-l wait 200 type "$1" key ret; } # the address bar
 logged() { grep -aq -- "$1" "$log"; }
-explain() { tail -n 4 "$log" | tr -d '\r' | tr '\n' '|'; }
+explain() {
+    seen "$log"
+    [ ! -s "${log%.log}.out" ] || tail -n 1 "${log%.log}.out"
+}
 has_dumps() { [ "$(grep -ac kpio-dump-end "$log")" -ge "$1" ]; }
 # last_dump: the newest complete dump on the serial line. Log lines may stand between its lines:
 # they begin with the time in brackets.
@@ -35,8 +39,8 @@ last_dump() {
 # the script has no meaning.
 expect() {
     dumps_seen=$((dumps_seen + 1))
-    if ! wait_for 90 has_dumps $dumps_seen; then
-        not_ok "$1" "no dump $dumps_seen; the log ends: $(explain)"
+    if ! wait_until has_dumps $dumps_seen; then
+        not_ok "$1" "waited for dump $dumps_seen: $(explain)"
         finish
     fi
     last_dump >"$work/text"

@@ -18,7 +18,7 @@
 #include "tools/kpio/ppm.h"
 #include "tools/kpio/qmp.h"
 
-enum { ANSWER_MS = 10000 };
+enum { ANSWER_MS = 300000 }; /* a guard */
 
 static kp_qmp_t qmp;
 static unsigned screen_width = 1280, screen_height = 800;

@@ -12,24 +12,23 @@ boxes_are_painted() {
     user picture "$work/screen.png"
     [ "$($pixels "$work/screen.png" count ff0000)" = 2400 ]
 }
-check qemu-painted "the red box is not on the screen: $(explain)" \
-    wait_for 30 boxes_are_painted
+await qemu-painted "the red box on the screen" boxes_are_painted
 # the wheel scrolls: the boxes leave the screen, and come back
 boxes_are_gone() {
     user picture "$work/screen.png"
     [ "$($pixels "$work/screen.png" count ff0000)" = 0 ]
 }
 user move 600 500 wheel -10
-check qemu-wheel-down "the boxes stay" wait_for 30 boxes_are_gone
+await qemu-wheel-down "the boxes to leave the screen" boxes_are_gone
 user wheel 20
-check qemu-wheel-up "the boxes stay away" wait_for 30 boxes_are_painted
+await qemu-wheel-up "the boxes to come back" boxes_are_painted
 # the link is where the hosted engine says it is
-"$kpio" dump "http://127.0.0.1:$port/index.html" --format boxes --size "1280x$((800 - toolbar))" \
+"$kpio" dump "http://127.0.0.1:$port/index.html" --timeout "$patience" --format boxes --size "1280x$((800 - toolbar))" \
     >"$work/boxes"
 read -r x y < <(tr '{}' '\n\n' <"$work/boxes" | awk -F'[:,]' -v bar=$toolbar \
     '/>a:nth-child\(1\)"/ {sub(/.*"x"/, "\"x\""); print int($2 + 8), int($4 + 8 + bar); exit}')
 user click "${x:-0}" "${y:-0}"
-check qemu-link "a click at ${x:-?},${y:-?} did not fetch the page" wait_for 60 requests_are /second.html 1
+await qemu-link "the request after a click at ${x:-?},${y:-?}" requests_are /second.html 1
 expect qemu-link-text 'The second page'
 user key alt-left
 expect qemu-back 'A page on a real screen'
@@ -44,9 +43,9 @@ for format in boxes text; do
     for page in "${pages[@]}"; do
         [ "$page" = "${pages[0]}" ] || go "10.0.2.2:$port/$page"
         expect "guest-$format-$page" .
-        "$kpio" dump "http://127.0.0.1:$port/$page" --format $format \
+        "$kpio" dump "http://127.0.0.1:$port/$page" --timeout "$patience" --format $format \
             --size "1280x$((800 - toolbar))" >"$work/hosted" 2>"$work/err"
-        check "same-$format-$page" "$(diff "$work/hosted" "$work/text" | head -n 3 | tr '\n' '|')" \
+        check "same-$format-$page" "$(cat "$work/err"; diff "$work/hosted" "$work/text" | head -n 3)" \
             diff -q "$work/hosted" "$work/text"
     done
     halt

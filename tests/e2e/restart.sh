@@ -15,28 +15,24 @@ page_is_painted() {
 # A key that comes while the display or the shell's connection to it starts again goes to nobody: the user
 # presses again.
 reload_until_requested() {
-    local try
-    for try in 1 2 3 4 5 6; do
-        user key f5
-        wait_for 15 requests_are /index.html $((before + 1)) && return
-    done
-    return 1
+    user key f5
+    wait_for 15 requests_are /index.html $((before + 1))
 }
+started_twice() { [ "$(grep -ac "started $1 " "$log")" -ge 2 ]; }
 # One boot a service: it dies when the first page has loaded.
 for service in http netstack display; do
     boot $service "$url/index.html" --append "dump=text kill=$service@load-done"
     expect "$service-page" 'A page on a real screen'
-    check "$service-killed" "$(explain)" wait_for 30 logged "$service at load-done: killed"
-    check "$service-starts-again" "$(explain)" \
-        wait_for 60 bash -c "[ \$(grep -ac 'started $service ' '$log') -ge 2 ]"
+    await "$service-killed" "its end" logged "$service at load-done: killed"
+    await "$service-starts-again" "its second start" started_twice $service
     before=$(requests /index.html)
-    check "$service-reload-fetches" "no request after the reload: $(explain)" reload_until_requested
+    await "$service-reload-fetches" "a request after reloads" reload_until_requested
     if [ $service = display ]; then # the shell may have made a fresh tab with the page itself
-        check display-reload-text "$(explain)" wait_for 60 has_dumps 2
+        await display-reload-text "the second dump" has_dumps 2
     else
         expect "$service-reload-text" 'A page on a real screen'
     fi
-    check "$service-reload-pixels" "$(explain)" wait_for 60 page_is_painted
+    await "$service-reload-pixels" "the page on the screen" page_is_painted
     halt
 done
 
@@ -52,23 +48,24 @@ done
 
 # The page's process, which is the first that the shell makes.
 boot tab "$url/index.html" --append "dump=text kill=tab-1@load-done"
-wait_for 60 logged 'tab-1 at load-done: killed'
-check tab-crash-page "$(explain)" wait_for 60 bash -c "grep -aq 'This page crashed' '$log'"
+await tab-killed "its end" logged 'tab-1 at load-done: killed'
+await tab-crash-page "the crash page's dump" logged 'This page crashed'
 dumps_seen=$(grep -ac kpio-dump-end "$log")
 before=$(requests /index.html)
 user key f5
-check tab-reload-fetches "$(explain)" wait_for 60 requests_are /index.html $((before + 1))
+await tab-reload-fetches "a request after the reload" requests_are /index.html $((before + 1))
 expect tab-reload-text 'A page on a real screen'
-check tab-reload-pixels "$(explain)" wait_for 60 page_is_painted
+await tab-reload-pixels "the page on the screen" page_is_painted
 halt
 
 # ---- hosted ----
-"$kpio" render "http://127.0.0.1:$port/no-answer" -o "$work/page.png" >"$work/out" 2>"$work/err" </dev/null &
+"$kpio" render "http://127.0.0.1:$port/no-answer" --timeout "$patience" -o "$work/page.png" >"$work/out" 2>"$work/err" </dev/null &
 command=$!
 pids+=($command)
 # The server answers nothing; the connection to it shows that http is at work.
 asked() { grep -q "0100007F:$(printf %04X "$port") 01" /proc/net/tcp; }
-check hosted-asks "no connection to the server" wait_for 60 asked
+explain() { seen "$work/err"; }
+await hosted-asks "its connection to the server" asked
 # Every process below the command: the zygote, and its children, each named after its program.
 descendants() {
     local child
@@ -85,7 +82,7 @@ done
 check hosted-http-runs "no process http among: ${family[*]}" [ -n "$http" ]
 [ -n "$http" ] && kill -KILL "$http"
 ended() { ! kill -0 "$command" 2>/dev/null; }
-check hosted-kill-ends-command "it still runs" wait_for 60 ended
+await hosted-kill-ends-command "the command's end" ended
 wait "$command"
 code=$?
 check hosted-kill-exit-code "exit code $code" [ $code -ne 0 -a $code -lt 124 ]
@@ -97,6 +94,6 @@ none_left() {
     for pid in "${family[@]}"; do kill -0 "$pid" 2>/dev/null && left="$left $pid"; done
     [ -z "$left" ]
 }
-wait_for 20 none_left
-check hosted-kill-leaves-nothing "processes$left" [ -z "$left" ]
+explain() { ps -o pid,stat,args -p "${left// /,}0"; }
+await hosted-kill-leaves-nothing "the end of every process" none_left
 finish

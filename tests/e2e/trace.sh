@@ -29,9 +29,9 @@ END
 fact() { awk -v name="$1" '$1 == name {print $2}' "$work/facts"; }
 
 for machine in qemu hosted; do
-    if ! timeout --kill-after=5 120 "$kpio" trace "$root/tests/pages/index.html" --machine $machine \
+    if ! limited "$kpio" trace "$root/tests/pages/index.html" --machine $machine --timeout "$patience" \
         -o "$work/$machine.json" 2>"$work/err"; then
-        not_ok "trace-$machine" "$(tail -n 2 "$work/err")"
+        not_ok "trace-$machine" "$(seen "$work/err")"
         continue
     fi
     if ! facts "$work/$machine.json" >"$work/facts" 2>"$work/err"; then
@@ -56,7 +56,7 @@ done
 before=$(ls /tmp | grep -c '^kpio-trace-')
 mkfifo "$work/gone"
 exec 8<>"$work/gone" 9>"$work/gone" 8<&- # a pipe whose reader has gone
-"$kpio" trace "$root/tests/pages/index.html" --machine hosted -o - 2>"$work/err" >&9
+"$kpio" trace "$root/tests/pages/index.html" --machine hosted --timeout "$patience" -o - 2>"$work/err" >&9
 rc=$?
 exec 9>&-
 check trace-reader-gone "$rc: $(cat "$work/err")" \

@@ -10,7 +10,7 @@ cp "$build/x86_64/kpio.bundle" "$work/iso/boot/"
 sed "s|multiboot2 /boot/kpio.elf|& url=http://10.0.2.2:$port/index.html|" \
     "$root/kernel/machine/x86_64/grub.cfg" >"$work/iso/boot/grub/grub.cfg"
 if ! grub-mkrescue -o "$work/disc.iso" "$work/iso" >"$work/grub.log" 2>&1; then
-    not_ok disc-made "$(tail -n 2 "$work/grub.log" | tr '\n' '|')"
+    not_ok disc-made "$(seen "$work/grub.log")"
     finish
 fi
 for firmware in BIOS UEFI; do
@@ -21,26 +21,27 @@ for firmware in BIOS UEFI; do
     fi
     log=$work/$firmware.log
     # -no-reboot and the time limit: nothing of this stays behind.
-    timeout --kill-after=5 150 qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m 256 -nodefaults \
+    timeout --kill-after=5 "$guest_limit" qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m 256 -nodefaults \
         -no-user-config "${bios[@]}" -vga std -display none -no-reboot -netdev user,id=net \
         -device virtio-net-pci,netdev=net -device virtio-rng-pci -serial "file:$log" \
         -qmp "unix:$work/$firmware.qmp,server=on,wait=off" -cdrom "$work/disc.iso" \
         >"$work/out" 2>&1 </dev/null &
     guest=$!
     pids+=($guest)
-    if wait_for 120 grep -saq 'load-done http://10.0.2.2' "$log"; then
+    if wait_until grep -saq 'load-done http://10.0.2.2' "$log"; then
         ok "disc-$firmware-loads"
         check "disc-$firmware-frame-buffer" "another screen driver" grep -aq 'gpu0: boot frame buffer' "$log"
         shown() {
             "$monitor" "$work/$firmware.qmp" picture "$work/$firmware.png" 2>/dev/null &&
                 [ "$($pixels "$work/$firmware.png" count ff0000)" = 2400 ]
         }
-        check "disc-$firmware-shown" "$($pixels "$work/$firmware.png" count ff0000 2>&1) red pixels" \
-            wait_for 20 shown
+        explain() { echo "$($pixels "$work/$firmware.png" count ff0000 2>&1) red pixels" && seen "$log"; }
+        await "disc-$firmware-shown" "the red box on the screen" shown
     else
-        not_ok "disc-$firmware-loads" "$(tail -n 3 "$log" "$work/out" | tr '\n' '|')"
+        not_ok "disc-$firmware-loads" "waited for the page: $(seen "$log" "$work/out" | tr -cd '[:print:]\n')"
     fi
     kill $guest 2>/dev/null
     wait $guest 2>/dev/null
+    guest=
 done
 finish

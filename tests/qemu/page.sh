@@ -10,12 +10,12 @@ start_server "$root/tests/pages"
 boot() {
     local name=$1 url=$2 code
     shift 2
-    timeout --kill-after=5 100 "$kpio" run "$url" --headless --timeout 90 --accel "${KPIO_ACCEL:-auto}" \
+    limited "$kpio" run "$url" --headless --timeout "$patience" --accel "${KPIO_ACCEL:-auto}" \
         --screenshot "$work/$name.png" --serial "$work/$name.log" --pcap "$work/$name.pcap" "$@" \
         >"$work/$name.out" 2>&1 </dev/null
     code=$?
     [ $code -eq 0 ] && ok "boot-$name" && return 0
-    not_ok "boot-$name" "exit code $code: $(head -c 300 "$work/$name.out"); log: $(tail -n 3 "$work/$name.log")"
+    not_ok "boot-$name" "exit code $code: $(seen "$work/$name.out" "$work/$name.log")"
     return 1
 }
 packets_have() { LC_ALL=C grep -qaP "$2" "$work/$1.pcap"; }
@@ -52,6 +52,7 @@ fi
 if boot refused "http://10.0.2.2:1/"; then
     check refused-shows-something "an empty screen" [ "$($pixels "$work/refused.png" colors)" -gt 10 ]
 fi
-left=$(pgrep -f "^[^ ]*qemu-system.*$work")
-check no-qemu-left "process $left" [ -z "$left" ]
+none_left() { ! pgrep -f "^[^ ]*qemu-system.*$work" >/dev/null; }
+explain() { pgrep -af "^[^ ]*qemu-system.*$work" | cut -c1-100; }
+await no-qemu-left "the end of every QEMU" none_left
 finish

@@ -24,8 +24,9 @@ enum {
     ARGUMENTS_MAX = 80,
     MARKS_MAX = 8,
     PICTURE_MAX = 1 << 30,
-    QMP_TIMEOUT_MS = 10000,
+    QMP_TIMEOUT_MS = 60000,
     SETTLE_MS = 60,
+    SETTLE_PART = 16, /* or this part of the time that the page took: slow machines paint slowly */
     SETTLE_TRIES = 20,
 };
 
@@ -35,7 +36,7 @@ typedef struct running {
     int log_fd;     /* the guest's serial port and QEMU's messages, to read */
     int control_fd; /* QMP */
     int serial_fd;  /* where the log goes; -1: nowhere */
-    int64_t deadline;
+    int64_t begin, deadline;
     char marks[MARKS_MAX][64];
     size_t mark_count, marks_seen;
     bool seen[MARKS_MAX];
@@ -262,14 +263,16 @@ static bool screen_dump(kp_qmp_t *qmp, const char *path, uint8_t **bytes, size_t
 
 /* The load is done for the page; its last frame and the toolbar's may be on their way to the
    screen: dumps until two in a row are the same, or a while (a page may move for ever). */
-static bool screen_settle(kp_qmp_t *qmp, const char *path, uint8_t **bytes, size_t *size)
+static bool screen_settle(kp_qmp_t *qmp, const char *path, int64_t loading_ms, uint8_t **bytes,
+                          size_t *size)
 {
+    int64_t pause = loading_ms / SETTLE_PART > SETTLE_MS ? loading_ms / SETTLE_PART : SETTLE_MS;
     if (!screen_dump(qmp, path, bytes, size))
         return false;
     for (int tries = 0; tries < SETTLE_TRIES; tries++) {
         uint8_t *next = NULL;
         size_t next_size = 0;
-        usleep(SETTLE_MS * 1000);
+        usleep((useconds_t)(pause * 1000));
         if (!screen_dump(qmp, path, &next, &next_size))
             return false;
         bool same = next_size == *size && memcmp(next, *bytes, next_size) == 0;
@@ -296,7 +299,7 @@ static int screenshot_take(running_t *running)
         kp_kpio_say("cannot make a temporary file: %s", strerror(errno));
     } else if (!kp_qmp_start(qmp, running->control_fd, deadline)) {
         kp_kpio_say("no screen dump: QEMU does not answer");
-    } else if (screen_settle(qmp, dump, &bytes, &size)) {
+    } else if (screen_settle(qmp, dump, kp_child_now() - running->begin, &bytes, &size)) {
         if (kp_ppm_decode(bytes, size, &pixels, &width, &height) != KP_OK)
             kp_kpio_say("QEMU's screen dump cannot be read");
         else if (kp_png_write(running->guest->screenshot, pixels, width, height,
@@ -370,7 +373,7 @@ static int watch(running_t *running)
             return KP_KPIO_TIMEOUT;
         }
         if (poll(&wait, 1, left > 1000 ? 1000 : (int)left) > 0 && !log_read(running)) {
-            if (!kp_child_wait(running->child, kp_child_now() + 5000, &status))
+            if (!kp_child_wait(running->child, kp_child_now() + QMP_TIMEOUT_MS, &status))
                 return KP_KPIO_FAILED;
             running->child = -1;
             kp_user_output_end(&running->output);
@@ -403,8 +406,9 @@ int kp_guest_run(const kp_guest_t *guest)
     running->guest = guest;
     running->output.code = -1;
     running->output.log = guest->verbose ? STDERR_FILENO : -1;
+    running->begin = kp_child_now();
     running->deadline =
-        guest->timeout ? kp_child_now() + (int64_t)guest->timeout * 1000 : INT64_MAX / 2;
+        guest->timeout ? running->begin + (int64_t)guest->timeout * 1000 : INT64_MAX / 2;
     running->serial_fd = serial_open(guest->serial);
     marks_parse(running);
     if (guest->serial && running->serial_fd < 0) {
