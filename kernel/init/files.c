@@ -143,12 +143,21 @@ static void page_fill(const void *context, uint64_t offset, void *page)
                            offset / KP_PAGE_SIZE, page);
 }
 
+static void page_of_zeroes(const void *context, uint64_t offset, void *page)
+{
+    (void)context, (void)offset;
+    memset(page, 0, KP_PAGE_SIZE);
+}
+
+/* An empty file is a page that nobody looks at: a VMO has at least one. */
 static kp_status_t file_vmo(const kp_bundle_entry_t *entry, kp_vmo_t **out)
 {
     file_t *file = &files[entry - bundle.entries];
     kp_status_t status = KP_OK;
     kp_spin_lock(&files_lock);
-    if (!file->vmo && entry->packed_size)
+    if (!file->vmo && entry->size == 0)
+        status = kp_vmo_create_filled(KP_PAGE_SIZE, page_of_zeroes, NULL, &file->vmo);
+    else if (!file->vmo && entry->packed_size)
         status = kp_vmo_create_filled(entry->size, page_fill, entry, &file->vmo);
     else if (!file->vmo)
         status = kp_vmo_create_static(kp_bundle_data(&bundle, entry), entry->size, &file->vmo);
@@ -161,7 +170,7 @@ static kp_status_t file_vmo(const kp_bundle_entry_t *entry, kp_vmo_t **out)
 kp_status_t kp_files_vmo(const char *name, kp_vmo_t **vmo, uint64_t *size)
 {
     const kp_bundle_entry_t *entry = kp_bundle_find(&bundle, name);
-    if (!entry || entry->size == 0)
+    if (!entry)
         return KP_ERR_NOT_FOUND;
     *size = entry->size;
     return file_vmo(entry, vmo);
@@ -174,7 +183,7 @@ void kp_files_grant(kp_startup_t *startup, const char *prefix)
     size_t length = strlen(prefix);
     for (uint32_t i = 0; i < bundle.count; i++) {
         const kp_bundle_entry_t *entry = &bundle.entries[i];
-        if (strncmp(entry->name, prefix, length) != 0 || entry->size == 0)
+        if (strncmp(entry->name, prefix, length) != 0)
             continue;
         char name[KP_BUNDLE_NAME_MAX + 32];
         kp_snprintf(name, sizeof(name), "file:%s=%llu", entry->name,

@@ -180,6 +180,23 @@ KP_TEST(packed_files_are_unpacked)
     kp_files_close();
 }
 
+KP_TEST(empty_files_are_files)
+{
+    const source_t sources[] = {{"fonts/none", "", 0}};
+    KP_REQUIRE(kp_files_open(archive, archive_build(sources, 1)) == KP_OK);
+    kp_vmo_t *vmo;
+    uint64_t size = 1;
+    KP_REQUIRE(kp_files_vmo("fonts/none", &vmo, &size) == KP_OK);
+    KP_EXPECT_INT(size, 0);
+    uint8_t byte = 1;
+    KP_EXPECT_INT(kp_vmo_read(vmo, KP_PAGE_SIZE - 1, &byte, 1), KP_OK);
+    KP_EXPECT_INT(byte, 0);
+    KP_EXPECT(kp_vmo_is_constant(vmo));
+    kp_vmo_release(vmo);
+    KP_EXPECT_INT(kp_files_vmo("fonts/no", &vmo, &size), KP_ERR_NOT_FOUND);
+    kp_files_close();
+}
+
 KP_TEST(command_lines_are_read)
 {
     const char *line = "  url=http://x/?a=b  flag shell=off\tnote=\"two words\" shell=on ";

@@ -76,6 +76,7 @@ all() {
         says 'temporary: kept'
     check files $?
     run 0 --program "$program" -- input </dev/null && says '0 bytes, 00000000' &&
+        : >"$work/none" && run 0 --stdin "$work/none" --file "$work/none" --program "$program" -- input && says '0 bytes, 00000000' &&
         run 0 --stdin "$work/input" --program "$program" -- input && says "$(input_sum "$work/input")" &&
         run 0 --stdin - --program "$program" -- input <"$work/input" && says "$(input_sum "$work/input")"
     check input $?
