@@ -382,6 +382,10 @@ static inline own wasm_valtype_t *wasm_valtype_new_anyref(void)
 {
     return wasm_valtype_new(WASM_ANYREF);
 }
+static inline own wasm_valtype_t *wasm_valtype_new_externref(void)
+{
+    return wasm_valtype_new(WASM_EXTERNREF);
+}
 static inline own wasm_valtype_t *wasm_valtype_new_funcref(void)
 {
     return wasm_valtype_new(WASM_FUNCREF);
@@ -450,8 +454,25 @@ static inline own wasm_functype_t *wasm_functype_new_2_2(WASM_T(1), WASM_T(2), W
     const size_t parameter_count = 2;
     WASM_FUNCTYPE_NEW(t1, t2, t3, t4, NULL)
 }
+static inline own wasm_functype_t *wasm_functype_new_3_2(WASM_T(1), WASM_T(2), WASM_T(3), WASM_T(4),
+                                                         WASM_T(5))
+{
+    const size_t parameter_count = 3;
+    WASM_FUNCTYPE_NEW(t1, t2, t3, t4, t5, NULL)
+}
 #undef WASM_T
 #undef WASM_FUNCTYPE_NEW
+
+/* A pointer of the host in a number of its width. */
+static inline void wasm_val_init_ptr(own wasm_val_t *out, void *pointer)
+{
+    out->kind = sizeof(void *) == 8 ? WASM_I64 : WASM_I32;
+    out->of.i64 = (int64_t)(uintptr_t)pointer;
+}
+static inline void *wasm_val_ptr(const wasm_val_t *value)
+{
+    return (void *)(uintptr_t)value->of.i64;
+}
 
 #undef own
 

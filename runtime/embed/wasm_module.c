@@ -415,10 +415,10 @@ wasm_instance_t *wasm_instance_new(wasm_store_t *store, const wasm_module_t *han
             module->code.tier ? module->code.tier : &kp_wasm_interpreted_tier,
             module->code.tier ? module->code.tier_module : (void *)module->interpreted, given,
             count, true, &instance, &bad);
-    free(given);
     set_error(store, status, NULL);
-    if (bad != UINT32_MAX)
-        snprintf(store->error, sizeof store->error, "import %u: missing or of another type", bad);
+    if (bad != UINT32_MAX) /* "missing" is the same to the specification */
+        kp_wasm_import_print(module->module, bad, &given[bad], store->error, sizeof store->error);
+    free(given);
     if (status == KP_OK)
         return (wasm_instance_t *)(void *)kp_embed_ref_new(store, KP_EMBED_INSTANCE, instance);
     if (trap && (status == KP_ERR_TRAP || status == KP_ERR_EXCEPTION))

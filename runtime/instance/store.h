@@ -140,6 +140,13 @@ kp_status_t kp_wasm_instance_create(kp_wasm_store_t *store, const kp_wasm_module
                                     bool start, kp_wasm_instance_t **instance,
                                     uint32_t *bad_import);
 
+/* What an import is, for a person to read: `import "env" "f" (func (param i32))`, and, when `given` is not NULL, what
+   it got: `, given (func (param i64) (result i32))` ("nothing": its pointer is NULL). Types as the text format has them.
+   Names are the module's: control characters are written \u{1b}, long ones are cut. Cut at size, ends with NUL; returns
+   the length. */
+size_t kp_wasm_import_print(const kp_wasm_module_t *module, uint32_t index,
+                            const kp_wasm_extern_t *given, char *text, size_t size);
+
 /* What an export is. Its index is that of module->exports. */
 kp_wasm_extern_t kp_wasm_instance_export(kp_wasm_instance_t *instance, uint32_t index);
 /* False when there is no export of that name. */

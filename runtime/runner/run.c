@@ -80,8 +80,9 @@ static kp_wasm_extern_t *resolve(const kp_runner_options_t *options, kp_wasm_sto
             status =
                 kp_wasm_wasi_function(store, wasi, name, import->name.size, &imports[i].function);
         if (status != KP_OK || !imports[i].function) {
-            printf("%s: import \"%.*s\" \"%.*s\": %s\n", options->arguments[0],
-                   (int)import->module.size, from, (int)import->name.size, name,
+            static char what[2048];
+            kp_wasm_import_print(module, i, NULL, what, sizeof what);
+            printf("%s: %s: %s\n", options->arguments[0], what,
                    status == KP_OK ? "nobody has it" : kp_status_text(status));
             free(imports);
             return NULL;
@@ -93,8 +94,7 @@ static kp_wasm_extern_t *resolve(const kp_runner_options_t *options, kp_wasm_sto
 /* A store with an instance in it, start function and all. Ends the process when there can be no store. */
 static kp_status_t instantiate(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
                                const kp_runner_code_t *code, kp_wasi_t *wasi,
-                               kp_wasm_store_t **store, kp_wasm_instance_t **instance,
-                               uint32_t *bad)
+                               kp_wasm_store_t **store, kp_wasm_instance_t **instance)
 {
     kp_wasm_store_options_t limits = kp_wasm_store_options_init(allocator);
     limits.memory_maximum = options->memory_maximum;
@@ -114,11 +114,17 @@ static kp_status_t instantiate(const kp_runner_options_t *options, kp_wasm_alloc
     kp_wasm_extern_t *imports = resolve(options, *store, code->module, wasi);
     if (!imports)
         exit(KP_RUNNER_FAILED);
-    *bad = UINT32_MAX;
+    uint32_t bad = UINT32_MAX;
     status = kp_wasm_instance_create(
         *store, code->module, code->compiled.tier ? code->compiled.tier : &kp_wasm_interpreted_tier,
         code->compiled.tier ? code->compiled.tier_module : (void *)code->interpreted, imports,
-        code->module->import_count, true, instance, bad);
+        code->module->import_count, true, instance, &bad);
+    if (bad != UINT32_MAX) {
+        static char what[2048];
+        kp_wasm_import_print(code->module, bad, &imports[bad], what, sizeof what);
+        printf("%s: incompatible import type: %s\n", options->arguments[0], what);
+        exit(KP_RUNNER_FAILED);
+    }
     free(imports);
     return status;
 }
@@ -129,19 +135,14 @@ void kp_runner_run(const kp_runner_options_t *options, kp_wasm_allocator_t alloc
     kp_wasm_store_t *store;
     kp_wasm_instance_t *instance;
     kp_wasm_extern_t found;
-    uint32_t bad;
-    kp_status_t status = instantiate(options, allocator, code, wasi, &store, &instance, &bad);
+    kp_status_t status = instantiate(options, allocator, code, wasi, &store, &instance);
     bool lacks_space = status == KP_ERR_BAD_STATE || status == KP_ERR_NO_MEMORY;
     if (lacks_space && code->is_guarded) {
         /* One of its memories got no guard pages. */
         kp_wasm_store_destroy(store);
         if (kp_runner_compile_checked(options, allocator, code) != KP_OK)
             exit(KP_RUNNER_FAILED);
-        status = instantiate(options, allocator, code, wasi, &store, &instance, &bad);
-    }
-    if (bad != UINT32_MAX) {
-        printf("%s: import %u has another type\n", options->arguments[0], bad);
-        exit(KP_RUNNER_FAILED);
+        status = instantiate(options, allocator, code, wasi, &store, &instance);
     }
     if (status != KP_OK)
         finish(options, store, wasi, status);

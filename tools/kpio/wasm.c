@@ -452,8 +452,9 @@ static int resolve(kp_wasm_run_t *run, kp_wasm_extern_t *imports)
             status = kp_wasm_wasi_function(run->store, run->wasi, name, import->name.size,
                                            &imports[i].function);
         if (status != KP_OK || !imports[i].function) {
-            kp_kpio_say("%s: import \"%.*s\" \"%.*s\": %s", run->path, (int)import->module.size,
-                        from, (int)import->name.size, name,
+            char what[1500];
+            kp_wasm_import_print(module, i, NULL, what, sizeof what);
+            kp_kpio_say("%s: %s: %s", run->path, what,
                         status == KP_OK ? "nobody has it" : kp_status_text(status));
             return KP_KPIO_FAILED;
         }
@@ -506,7 +507,9 @@ static int instantiate(kp_wasm_run_t *run)
             run->interpret ? (void *)run->interpreted : run->code.tier_module, imports,
             run->module->import_count, true, &run->instance, &bad);
         if (bad != UINT32_MAX) {
-            kp_kpio_say("%s: import %" PRIu32 " has another type", run->path, bad);
+            char what[1500];
+            kp_wasm_import_print(run->module, bad, &imports[bad], what, sizeof what);
+            kp_kpio_say("%s: incompatible import type: %s", run->path, what);
             result = KP_KPIO_FAILED;
         } else if (status == KP_ERR_QUOTA) {
             kp_kpio_say("%s: memories and tables begin larger than permitted (--max-memory)",

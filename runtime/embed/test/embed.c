@@ -441,4 +441,20 @@ KP_TEST(embed_errors)
     }
 }
 
+KP_TEST(embed_conveniences)
+{
+    int here = 0;
+    wasm_val_t value;
+    wasm_val_init_ptr(&value, &here);
+    KP_EXPECT(value.kind == WASM_I64 && wasm_val_ptr(&value) == &here);
+    wasm_functype_t *type = wasm_functype_new_3_2(
+        wasm_valtype_new_i32(), wasm_valtype_new_externref(), wasm_valtype_new_f32(),
+        wasm_valtype_new_funcref(), wasm_valtype_new_f64());
+    KP_EXPECT_INT(wasm_functype_params(type)->size, 3);
+    KP_EXPECT_INT(wasm_functype_results(type)->size, 2);
+    KP_EXPECT_INT(wasm_valtype_kind(wasm_functype_params(type)->data[1]), WASM_EXTERNREF);
+    KP_EXPECT_INT(wasm_valtype_kind(wasm_functype_results(type)->data[0]), WASM_FUNCREF);
+    wasm_functype_delete(type);
+}
+
 KP_TEST_MAIN()

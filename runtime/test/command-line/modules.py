@@ -27,7 +27,8 @@ def vector(items):
 
 
 def name(text):
-    return leb(len(text)) + text.encode()
+    encoded = text.encode()
+    return leb(len(encoded)) + encoded
 
 
 def section(number, content):
