@@ -296,7 +296,7 @@ static kp_status_t reply_keep(kp_channel_t *end, kp_transaction_t transaction,
     kp_spin_lock(end->object.lock);
     if (kp_channel_call_find(to, transaction)) {
         status = KP_ERR_SHOULD_WAIT;
-    } else if (!to->had_lane || to->closed) {
+    } else if (!to->had_lane || to->closed || to->never_read) {
         status = KP_ERR_NOT_FOUND;
     } else {
         garbage = to->early_reply;

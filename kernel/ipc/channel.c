@@ -9,9 +9,6 @@ struct kp_channel_pair {
     kp_channel_t ends[2];
 };
 
-/* Guards every `container`. Taken only for messages that carry channels, before pair locks. */
-static kp_spinlock_t transit;
-
 kp_channel_t *kp_channel_from_object(kp_object_t *object)
 {
     KP_ASSERT(object->type == KP_TYPE_CHANNEL);
@@ -67,102 +64,11 @@ static void message_free(kp_message_t *message)
     kp_kfree(message);
 }
 
-static bool message_has_channels(const kp_message_t *message)
-{
-    for (uint32_t i = 0; i < message->capability_count; i++) {
-        const kp_object_t *object = message->capabilities[i].object;
-        if (object && object->type == KP_TYPE_CHANNEL)
-            return true;
-    }
-    return false;
-}
-
-/* ---- Containers: see "Cycles" in the header ---- */
-
-/* Sets the container of a channel end; the old one's reference is the caller's to release. */
-static kp_channel_t *container_swap(kp_object_t *object, kp_channel_t *container)
-{
-    kp_channel_t *end = kp_channel_from_object(object);
-    kp_channel_t *old = end->container;
-    end->container = container;
-    if (container)
-        kp_object_acquire(&container->object);
-    return old;
-}
-
-static void message_containers_set(kp_message_t *message, kp_channel_t *container)
-{
-    for (uint32_t i = 0; i < message->capability_count; i++) {
-        kp_object_t *object = message->capabilities[i].object;
-        if (!object || object->type != KP_TYPE_CHANNEL)
-            continue;
-        kp_channel_t *old = container_swap(object, container);
-        KP_ASSERT(!old);
-        (void)old;
-    }
-}
-
-/* Takes the message's channels out of their container. */
-void kp_message_containers_clear(kp_message_t *message)
-{
-    for (uint32_t i = 0; i < message->capability_count; i++) {
-        kp_object_t *object = message->capabilities[i].object;
-        if (!object || object->type != KP_TYPE_CHANNEL)
-            continue;
-        kp_spin_lock(&transit);
-        kp_channel_t *old = container_swap(object, NULL);
-        kp_spin_unlock(&transit);
-        if (old)
-            kp_object_release(&old->object);
-    }
-}
-
-/* Would a message in receiver's queue put an end below itself? Transit lock held. */
-static kp_status_t message_nesting_check(const kp_message_t *message, kp_channel_t *receiver)
-{
-    unsigned depth = 0;
-    for (kp_channel_t *above = receiver; above; above = above->container) {
-        if (++depth > KP_CHANNEL_NESTING_MAX)
-            return KP_ERR_INVALID_ARGUMENT;
-        for (uint32_t i = 0; i < message->capability_count; i++) {
-            if (message->capabilities[i].object == &above->object)
-                return KP_ERR_INVALID_ARGUMENT;
-        }
-    }
-    return KP_OK;
-}
-
-kp_status_t kp_message_containers_enter(kp_message_t *message, kp_channel_t *receiver)
-{
-    if (!message_has_channels(message))
-        return KP_OK;
-    /* A closed end's memory is still the pair's, but it may not be referenced any more. */
-    kp_spin_lock(receiver->object.lock);
-    bool closed = receiver->closed;
-    if (!closed)
-        kp_object_acquire(&receiver->object);
-    kp_spin_unlock(receiver->object.lock);
-    if (closed)
-        return KP_ERR_PEER_CLOSED;
-    kp_spin_lock(&transit);
-    kp_status_t status = message_nesting_check(message, receiver);
-    if (status == KP_OK)
-        message_containers_set(message, receiver);
-    kp_spin_unlock(&transit);
-    kp_object_release(&receiver->object);
-    return status;
-}
-
 /* ---- Closing ---- */
 
-/* Marks the end closed, tells the peer, and hands its queue over to be destroyed. */
-static void channel_close(kp_channel_t *end, kp_list_t *garbage)
+/* All that lies in the end's queue. Lock held. */
+static void queue_take(kp_channel_t *end, kp_list_t *garbage)
 {
-    kp_channel_t *peer = end->peer;
-    kp_spin_lock(end->object.lock);
-    end->closed = true;
-    kp_channel_server_t *own = end->server, *server = peer->server;
-    end->server = peer->server = NULL;
     while (!kp_list_is_empty(&end->queue)) {
         kp_list_t *link = end->queue.next;
         kp_list_remove(link);
@@ -173,6 +79,17 @@ static void channel_close(kp_channel_t *end, kp_list_t *garbage)
     end->early_reply = NULL;
     end->queued_bytes = 0;
     end->queued_count = 0;
+}
+
+/* Marks the end closed, tells the peer, and hands its queue over to be destroyed. */
+static void channel_close(kp_channel_t *end, kp_list_t *garbage)
+{
+    kp_channel_t *peer = end->peer;
+    kp_spin_lock(end->object.lock);
+    end->closed = true;
+    kp_channel_server_t *own = end->server, *server = peer->server;
+    end->server = peer->server = NULL;
+    queue_take(end, garbage);
     kp_object_signal_locked(&end->object, KP_SIGNAL_READABLE | KP_SIGNAL_WRITABLE, 0);
     if (!peer->closed)
         kp_object_signal_locked(&peer->object, KP_SIGNAL_WRITABLE, KP_SIGNAL_PEER_CLOSED);
@@ -251,6 +168,7 @@ static void channel_destroy(kp_object_t *object)
 static const kp_object_ops_t channel_ops = {
     .abandoned = channel_abandoned,
     .destroy = channel_destroy,
+    .startup = kp_channel_startup,
 };
 
 kp_status_t kp_channel_create(kp_capability_t ends[2])
@@ -313,6 +231,8 @@ static kp_status_t channel_enqueue(kp_channel_t *end, kp_message_t *message,
         status = KP_ERR_PEER_CLOSED;
     } else if (receiver->server && kp_machine_thread_current()->is_serving) {
         status = KP_ERR_NOT_SUPPORTED; /* one in another would nest as deep as programs like */
+    } else if (receiver->never_read) {
+        status = KP_ERR_NOT_SUPPORTED;
     } else if (channel_is_full(receiver)) {
         status = KP_ERR_SHOULD_WAIT;
     } else {
@@ -349,7 +269,7 @@ static void server_tell(kp_channel_server_t *server)
 kp_status_t kp_channel_push(kp_channel_t *end, kp_message_t *message)
 {
     kp_channel_server_t *server = NULL;
-    if (!message_has_channels(message)) {
+    if (!message->capability_count || !kp_message_survey(message)) {
         kp_status_t status = channel_enqueue(end, message, &server);
         server_tell(server);
         return status;
@@ -359,29 +279,17 @@ kp_status_t kp_channel_push(kp_channel_t *end, kp_message_t *message)
         if (message->capabilities[i].object == &end->object)
             return KP_ERR_INVALID_ARGUMENT;
     }
-    /* A closed end's memory is still the pair's, but it may not be referenced any more. */
     kp_channel_t *receiver = end->peer;
-    kp_spin_lock(end->object.lock);
-    bool closed = receiver->closed;
-    if (!closed)
-        kp_object_acquire(&receiver->object);
-    kp_spin_unlock(end->object.lock);
-    if (closed)
-        return KP_ERR_PEER_CLOSED;
-
-    kp_spin_lock(&transit);
-    kp_status_t status = message_nesting_check(message, receiver);
-    if (status == KP_OK) {
-        message_containers_set(message, receiver);
+    kp_status_t status = kp_channel_receiver_acquire(receiver);
+    if (status != KP_OK)
+        return status;
+    kp_spin_lock(&kp_channel_transit);
+    status = kp_message_enter(message, receiver);
+    if (status == KP_OK)
         status = channel_enqueue(end, message, &server);
-        if (status != KP_OK) {
-            kp_spin_unlock(&transit);
-            kp_message_containers_clear(message);
-            kp_object_release(&receiver->object);
-            return status;
-        }
-    }
-    kp_spin_unlock(&transit);
+    kp_spin_unlock(&kp_channel_transit);
+    if (status != KP_OK)
+        kp_message_containers_clear(message);
     kp_object_release(&receiver->object);
     server_tell(server);
     return status;
@@ -403,15 +311,6 @@ kp_status_t kp_channel_serve(kp_channel_t *end, kp_channel_server_t *server)
     return status;
 }
 
-kp_status_t kp_channel_serve_never(kp_channel_t *end)
-{
-    kp_spin_lock(end->object.lock);
-    bool is_served = end->peer->server;
-    end->peer->never_served |= !is_served;
-    kp_spin_unlock(end->object.lock);
-    return is_served ? KP_ERR_NOT_SUPPORTED : KP_OK;
-}
-
 /* Signals after a message was taken: the receiver's READABLE, the sender's WRITABLE. Lock held. */
 static void channel_taken(kp_channel_t *end)
 {
@@ -420,6 +319,22 @@ static void channel_taken(kp_channel_t *end)
         kp_object_signal_locked(&end->object, KP_SIGNAL_READABLE, 0);
     if (!sender->closed && !end->closed && !channel_is_full(end))
         kp_object_signal_locked(&sender->object, 0, KP_SIGNAL_WRITABLE);
+}
+
+kp_status_t kp_channel_send_only(kp_channel_t *end)
+{
+    kp_list_t garbage;
+    kp_list_init(&garbage);
+    kp_spin_lock(end->object.lock);
+    bool is_served = end->peer->server;
+    if (!is_served) {
+        end->peer->never_served = end->never_read = true;
+        queue_take(end, &garbage);
+        channel_taken(end);
+    }
+    kp_spin_unlock(end->object.lock);
+    messages_destroy(&garbage);
+    return is_served ? KP_ERR_NOT_SUPPORTED : KP_OK;
 }
 
 kp_status_t kp_channel_pop_locked(kp_channel_t *end, size_t byte_capacity,
@@ -458,18 +373,16 @@ kp_status_t kp_channel_pop(kp_channel_t *end, size_t byte_capacity, size_t capab
 
 void kp_channel_unpop(kp_channel_t *end, kp_message_t *message)
 {
-    bool has_channels = message_has_channels(message);
+    bool is_bound = kp_message_survey(message);
     bool back = true;
-    if (has_channels) {
-        kp_spin_lock(&transit);
+    if (is_bound) {
+        kp_spin_lock(&kp_channel_transit);
         /* Another thread may have moved `end` below one of them meanwhile. */
-        back = message_nesting_check(message, end) == KP_OK;
-        if (back)
-            message_containers_set(message, end);
+        back = kp_message_enter(message, end) == KP_OK;
     }
     if (back) {
         kp_spin_lock(end->object.lock);
-        back = !end->closed;
+        back = !end->closed && !end->never_read;
         if (back) {
             kp_list_append(end->queue.next, &message->link); /* before the first */
             end->queued_count++;
@@ -481,8 +394,8 @@ void kp_channel_unpop(kp_channel_t *end, kp_message_t *message)
         }
         kp_spin_unlock(end->object.lock);
     }
-    if (has_channels)
-        kp_spin_unlock(&transit);
+    if (is_bound)
+        kp_spin_unlock(&kp_channel_transit);
     if (!back)
         kp_message_destroy(message);
 }

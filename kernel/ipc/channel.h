@@ -1,11 +1,16 @@
 /* Channels: two ends; what is written to one is read from the other, in order. A message is bytes
    and capabilities in one allocation.
 
-   Every end has exactly one capability at any time (channels cannot be duplicated), so an end
-   inside a queued message has one container. Cycles (an end that waits in its own queue, directly
-   or through others) could never be freed; a send that would make one is refused with
-   ERR_INVALID_ARGUMENT, and so is one that nests ends deeper than KP_CHANNEL_NESTING_MAX. So
-   closing both ends always frees everything: the queue of an end dies with the end. */
+   Cycles of objects that hold each other could never be freed, so a send that would make one is refused with
+   ERR_INVALID_ARGUMENT. What holds capabilities and is not held itself from outside is either an end, by the
+   messages in its queue, or a process that has not begun, by its startup channel:
+   - Every end has exactly one capability at any time (channels cannot be duplicated), so an end inside a
+     queued message has one container, and a send looks at all that the receiving end lies in. One that would put
+     an end below itself is refused, and so is one that nests ends deeper than KP_CHANNEL_NESTING_MAX.
+   - Handles to a process may be many. So those that have not begun are ranked by their making, and one that lies
+     below the startup channel of another has a lower rank: a process can be sent to one that was made after it,
+     or to any that has begun, not to itself or to an older one before that is started.
+   So closing both ends always frees everything: the queue of an end dies with the end. */
 #ifndef KP_KERNEL_CHANNEL_H
 #define KP_KERNEL_CHANNEL_H
 
@@ -26,7 +31,12 @@ typedef struct kp_message {
     kp_quota_t *quota; /* the sender's, charged with bytes and handles until it is read, or NULL */
     uint32_t byte_count;
     uint32_t capability_count;
-    kp_transaction_t transaction;  /* 0: the sender waits for no reply */
+    kp_transaction_t transaction; /* 0: the sender waits for no reply */
+    /* While it is queued and carries ends or processes that have not begun: where, referenced. And how many such
+       processes, the highest of their ranks. Guarded by: transit lock (channel.c). */
+    kp_channel_t *container;
+    uint32_t unbegun;
+    uint64_t rank;
     kp_capability_t *capabilities; /* in the same allocation */
     uint8_t *bytes;                /* in the same allocation */
 } kp_message_t;
@@ -96,9 +106,10 @@ struct kp_channel_server {
    nobody has read, or may not be served. */
 kp_status_t kp_channel_serve(kp_channel_t *end, kp_channel_server_t *server);
 
-/* The other end of `end` is never served from now on: for who keeps `end` in what a server holds. ERR_NOT_SUPPORTED: it
-   is served. */
-kp_status_t kp_channel_serve_never(kp_channel_t *end);
+/* For who keeps `end` in what a server holds, and only sends by it: else the server could hold itself. What lies in its
+   queue goes, nothing can be sent there (ERR_NOT_SUPPORTED), and its other end is never served from now on.
+   ERR_NOT_SUPPORTED: that is served. Thread context. */
+kp_status_t kp_channel_send_only(kp_channel_t *end);
 
 /* ---- Lanes: a machine may let the two holders of a channel go past the kernel ----
    A machine hangs a lane on the channel (machine/hosted/lane.h). The channel tells it when a message

@@ -1,1 +1,1 @@
-KERNEL_SRC += $(addprefix kernel/ipc/, call.c channel.c services.c)
+KERNEL_SRC += $(addprefix kernel/ipc/, call.c channel.c container.c services.c)

@@ -21,6 +21,9 @@ typedef struct kp_quota kp_quota_t;           /* kernel/object/quota.h */
 typedef struct kp_object_ops {
     void (*abandoned)(kp_object_t *object); /* optional: the last capability is gone */
     void (*destroy)(kp_object_t *object);   /* frees the memory; no lock held */
+    /* Optional: it becomes what a process that has not begun will find at its start, and gets a rank above all before
+       (rank 0); or it is that no more (its rank). No lock held. */
+    uint64_t (*startup)(kp_object_t *object, uint64_t rank);
 } kp_object_ops_t;
 
 struct kp_object {

@@ -42,6 +42,34 @@ static void process_abandoned(kp_object_t *object)
 static const kp_object_ops_t process_ops = {.abandoned = process_abandoned,
                                             .destroy = process_destroy};
 
+/* It runs, or never will: what lies in its startup channel is no longer out of everybody's reach. */
+static void process_startup_settle(kp_process_t *process, kp_object_t *startup)
+{
+    atomic_store(&process->has_begun, true);
+    if (startup && process->startup_rank)
+        (void)startup->ops->startup(startup, process->startup_rank);
+}
+
+kp_capability_t kp_process_startup_take(kp_process_t *process)
+{
+    kp_spin_lock(process->object.lock);
+    kp_capability_t startup = kp_capability_take(&process->startup);
+    kp_spin_unlock(process->object.lock);
+    process_startup_settle(process, startup.object);
+    return startup;
+}
+
+static void process_begun(kp_process_t *process)
+{
+    kp_spin_lock(process->object.lock);
+    kp_object_t *startup = process->startup.object;
+    if (startup)
+        kp_object_acquire(startup);
+    kp_spin_unlock(process->object.lock);
+    process_startup_settle(process, startup);
+    kp_object_release(startup);
+}
+
 /* Counts page faults anew; nobody destroys the space meanwhile. */
 static void process_faults_count(kp_process_t *process)
 {
@@ -115,9 +143,7 @@ static void process_close(kp_process_t *process)
     process_log_end(process);
     kp_trace(KP_TRACE_PROCESS_END, process->object.koid, process->exit_reason,
              (uint32_t)process->exit_code);
-    kp_spin_lock(process->object.lock);
-    kp_capability_t startup = kp_capability_take(&process->startup);
-    kp_spin_unlock(process->object.lock);
+    kp_capability_t startup = kp_process_startup_take(process);
     kp_capability_close(&startup);
     kp_handle_table_clear(&process->handles);
 }
@@ -254,6 +280,9 @@ kp_status_t kp_process_make(kp_process_options_t *options, kp_process_t **out)
     kp_object_acquire(&process->threads[0]->object);
     process->thread_count = process->thread_running = 1;
     process->startup = kp_capability_take(&options->startup);
+    kp_object_t *startup = process->startup.object;
+    if (startup && startup->ops->startup)
+        process->startup_rank = startup->ops->startup(startup, 0);
     if (!kp_job_enter(process)) /* from here on whoever kills the job ends it */
         kp_process_end(process, KP_EXIT_KILLED, 0, 0);
     *out = process;
@@ -283,6 +312,8 @@ static kp_status_t process_launch(kp_process_t *process, kp_thread_t *thread)
     }
     kp_spin_unlock(process->object.lock);
     kp_object_release(&thread->object);
+    if (status == KP_OK)
+        process_begun(process);
     if (has_ended) /* meanwhile, and whoever did it left this to us */
         process_end_idle(process);
     return status;
@@ -322,9 +353,7 @@ kp_status_t kp_process_create(kp_process_options_t *options, kp_process_t **out)
         *out = process;
         return KP_OK;
     }
-    kp_spin_lock(process->object.lock);
-    options->startup = kp_capability_take(&process->startup);
-    kp_spin_unlock(process->object.lock);
+    options->startup = kp_process_startup_take(process);
     kp_process_end(process, KP_EXIT_NO_START, 0, 0);
     kp_object_release(&process->object);
     return status;

@@ -54,7 +54,11 @@ struct kp_process {
     kp_thread_t *threads[KP_PROCESS_THREADS_MAX];
     uint32_t thread_count;
     uint32_t thread_running;
-    kp_capability_t startup;    /* startup channel until the program takes it; guarded by: lock */
+    kp_capability_t startup; /* startup channel until the program takes it; guarded by: lock */
+    /* In queues below the startup channel of one that has not begun lie only those of lower rank
+       (kernel/ipc/channel.h). 0: it has none; never changes. */
+    uint64_t startup_rank;
+    atomic_bool has_begun;      /* or never will */
     bool has_space;             /* guarded by: lock (statistics against destruction) */
     uint32_t exit_reason;       /* KP_EXIT_*; first writer wins; guarded by: lock */
     int32_t exit_code;          /* guarded by: lock */
@@ -96,6 +100,9 @@ kp_status_t kp_process_make(kp_process_options_t *options, kp_process_t **out);
 /* ERR_BAD_STATE: it was started before. ERR_PROCESS_DEAD: it has ended. ERR_NO_MEMORY: it can be
    tried again. */
 kp_status_t kp_process_start(kp_process_t *process);
+
+/* Its startup channel, once; empty: it had none, or it was taken. */
+kp_capability_t kp_process_startup_take(kp_process_t *process);
 
 /* Makes and starts a process. The caller gets one reference. On error nothing stays and
    options->startup is still the caller's. ERR_NO_MEMORY, ERR_QUOTA, ERR_BAD_STATE (the job was

@@ -112,9 +112,7 @@ int64_t kp_call_startup_channel(kp_call_t *call)
     kp_status_t status = kp_handle_reserve(&process->handles, 1, &handle);
     if (status != KP_OK)
         return status;
-    kp_spin_lock(process->object.lock);
-    kp_capability_t startup = kp_capability_take(&process->startup);
-    kp_spin_unlock(process->object.lock);
+    kp_capability_t startup = kp_process_startup_take(process);
     if (!startup.object) {
         kp_handle_unreserve(&process->handles, 1, &handle);
         return KP_ERR_NOT_FOUND;

@@ -105,8 +105,12 @@ static kp_status_t service_channel(service_source_t *own, const kp_object_t *sta
     if (!own->service)
         return KP_ERR_PEER_CLOSED;
     kp_status_t status = kp_service_connect(own->service, &made);
-    if (status != KP_OK)
+    if (status == KP_OK)
+        status = kp_channel_send_only(kp_channel_from_object(made.object));
+    if (status != KP_OK) {
+        kp_capability_close(&made);
         return status;
+    }
     kp_spin_lock(&own->lock);
     old = own->channel;
     own->channel = made;
@@ -155,7 +159,7 @@ kp_status_t kp_vfs_service_source(kp_capability_t *channel, kp_vfs_source_t **ou
         status = KP_ERR_ACCESS_DENIED;
     /* The kernel's own directories would hold themselves. */
     if (status == KP_OK && object->type == KP_TYPE_CHANNEL)
-        status = kp_channel_serve_never(kp_channel_from_object(object));
+        status = kp_channel_send_only(kp_channel_from_object(object));
     else if (status == KP_OK &&
              strcmp(kp_service_name(kp_service_from_object(object)), "file") == 0)
         status = KP_ERR_NOT_SUPPORTED;

@@ -3,6 +3,7 @@
    afterwards wants everything to be as it was: the witness answers, a new process can be made, and the abuser
    ended as it should. Results are lines of the kernel's log: "hostile: ok NAME" or "hostile: not ok NAME: why".
    Argument only=NAME: just that abuse; storm=CALLS: instead of them the storm (storm.c) until that many calls;
+   spawn=tab: it may make processes, and so may abuses (spawn_*) and the storm;
    report=memory: the kernel says after each how many objects there are, for run.sh to compare. */
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ static const struct {
 
 enum { ROUNDS_BEFORE_KILL = 40, REPORTS = 8 };
 
-kp_handle_t driver_coordinator;
+kp_handle_t driver_coordinator, driver_job, driver_code;
 static kp_handle_t compiler;
 static kp_tab_created_t witness;
 static uint32_t rounds;
@@ -68,6 +69,17 @@ void driver_role_close(kp_tab_created_t *role)
 {
     (void)kp_handle_close(role->channel);
     (void)kp_handle_close(role->process);
+}
+
+kp_handle_t driver_job_create(unsigned processes)
+{
+    const kp_job_limits_t limits = {.handles = 400,
+                                    .queued_bytes = 1 << 20,
+                                    .pages = 4096ull * processes,
+                                    .processes = processes,
+                                    .objects = 400};
+    int64_t job = driver_job ? kp_job_create(driver_job, &limits) : 0;
+    return job > 0 ? (kp_handle_t)job : KP_HANDLE_NONE;
 }
 
 /* One question to the witness, whose answer must be the question. */
@@ -143,15 +155,34 @@ static const char *abuse_watch(kp_handle_t process, int end)
     }
 }
 
+static bool copy_give(kp_handle_t handle, kp_handle_t given[2], size_t *count)
+{
+    int64_t copy = kp_handle_duplicate(handle, KP_RIGHTS_SAME);
+    if (copy > 0)
+        given[(*count)++] = (kp_handle_t)copy;
+    return copy > 0;
+}
+
+/* What an abuse needs: who abuses code is somebody who was given the compiler, who makes processes has a job. */
+static bool abuse_given(const char *name, kp_handle_t given[2], size_t *count)
+{
+    if (strncmp(name, "code_", 5) == 0)
+        return copy_give(compiler, given, count);
+    if (strncmp(name, "spawn_", 6) != 0)
+        return true;
+    given[0] = driver_job_create(32);
+    *count = given[0] != KP_HANDLE_NONE;
+    return *count && copy_give(driver_code, given, count);
+}
+
 static const char *abuse_run(const char *name, int end)
 {
     kp_tab_created_t abuser;
     kp_process_info_t info;
-    /* Who abuses code is somebody who was given the compiler. */
-    int64_t service = strncmp(name, "code_", 5) == 0 ? kp_handle_duplicate(compiler, KP_RIGHTS_SAME)
-                                                     : KP_HANDLE_NONE;
-    kp_handle_t given = service > 0 ? (kp_handle_t)service : KP_HANDLE_NONE;
-    if (service < 0 || driver_role_start(name, &given, given != KP_HANDLE_NONE, &abuser) != KP_OK)
+    kp_handle_t given[2];
+    size_t given_count = 0;
+    if (!abuse_given(name, given, &given_count) ||
+        driver_role_start(name, given, given_count, &abuser) != KP_OK)
         return "its process cannot be made";
     const char *why = abuse_watch(abuser.process, end);
     if (!why && kp_process_info(abuser.process, &info) != KP_OK)
@@ -208,6 +239,8 @@ int main(void)
 {
     int failures = 0;
     driver_coordinator = kp_startup_take("coordinator");
+    driver_job = kp_startup_take("job");
+    driver_code = kp_startup_take("code:tab");
     compiler = kp_startup_take("svc:compiler");
     if (!driver_coordinator || driver_role_start("witness", NULL, 0, &witness) != KP_OK) {
         driver_log("not ok start: no coordinator or no witness");
@@ -234,7 +267,8 @@ int main(void)
         failures += why != NULL;
     }
     for (size_t i = 0; storm_calls == 0 && i < sizeof(abuses) / sizeof(abuses[0]); i++) {
-        if (!is_wanted(abuses[i].name))
+        if (!is_wanted(abuses[i].name) ||
+            (!driver_job && strncmp(abuses[i].name, "spawn_", 6) == 0))
             continue;
         const char *why = abuse_run(abuses[i].name, abuses[i].end);
         if (why)

@@ -9,6 +9,11 @@
 #define STEP (2 * KP_NS_PER_MS)
 
 extern kp_handle_t driver_coordinator;
+/* Its own job, and code to make processes of; 0: none (no spawn=tab). */
+extern kp_handle_t driver_job, driver_code;
+
+/* A small job for so many processes that somebody makes; 0: none. */
+kp_handle_t driver_job_create(unsigned processes);
 
 void driver_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A process of the hostile program that plays this role; the handles are moved to it on success. */

@@ -17,6 +17,8 @@ static inline int64_t raw_call(uint32_t number, const uint64_t a[6])
 extern kp_handle_t hostile_control;
 /* svc:compiler, for abuses whose names begin with code_. */
 extern kp_handle_t hostile_service;
+/* What the driver gave with the role: to abuses whose names begin with spawn_ a job, and code to make processes of. */
+extern kp_handle_t hostile_given[16];
 /* The size of linear memory now, in bytes. */
 uint64_t hostile_memory_size(void);
 /* A cheap generator, different in each process. */

@@ -39,7 +39,7 @@ uint32_t hostile_random(void)
     return (uint32_t)(state >> 16);
 }
 
-static kp_handle_t given[16]; /* came with the last message */
+kp_handle_t hostile_given[16]; /* came with the last message */
 static size_t given_count;
 
 /* Reads the next message, waiting for it; its length, or a status. */
@@ -47,8 +47,9 @@ static int64_t receive(char *bytes, size_t capacity)
 {
     uint32_t actual[2];
     for (;;) {
-        kp_status_t status = kp_channel_read(hostile_control, bytes, capacity, given,
-                                             sizeof(given) / sizeof(given[0]), actual);
+        kp_status_t status =
+            kp_channel_read(hostile_control, bytes, capacity, hostile_given,
+                            sizeof(hostile_given) / sizeof(hostile_given[0]), actual);
         if (status == KP_OK) {
             given_count = actual[1];
             return actual[0];
@@ -91,10 +92,10 @@ int main(void)
     if (strcmp(role, "witness") == 0)
         return witness();
     if (strcmp(role, "fuzz") == 0)
-        return hostile_fuzz(given, given_count);
+        return hostile_fuzz(hostile_given, given_count);
     if (strcmp(role, "freeze") == 0)
         return hostile_freeze();
-    hostile_service = given_count ? given[0] : KP_HANDLE_NONE;
+    hostile_service = given_count ? hostile_given[0] : KP_HANDLE_NONE;
     for (size_t i = 0; i < sizeof(abuses) / sizeof(abuses[0]); i++) {
         if (strcmp(role, abuses[i].name) == 0)
             return abuses[i].run();

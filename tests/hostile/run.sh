@@ -1,6 +1,6 @@
 #!/bin/bash
 # The hostile suite and the storm on both machines: hosted under sanitizers, and in QEMU with 1 and with 4
-# processors. usage: run.sh [WORD...]   (words for the driver instead of both, such as only=spin or storm=1000000 spawn=tab)
+# processors. usage: run.sh [WORD...]   (words for the driver instead of both, such as only=spin or storm=1000000)
 # STORM_HOSTED and STORM_QEMU: system calls of the storms.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -71,13 +71,13 @@ qemu() {
 }
 
 if [ $# -gt 0 ]; then
-    hosted "$@"
-    qemu 1 "$@"
-    qemu 4 "$@"
+    hosted spawn=tab "$@"
+    qemu 1 spawn=tab "$@"
+    qemu 4 spawn=tab "$@"
 else
-    hosted
-    qemu 1
-    qemu 4
+    hosted spawn=tab
+    qemu 1 spawn=tab
+    qemu 4 spawn=tab
     hosted "storm=${STORM_HOSTED:-300000}" spawn=tab
     qemu 4 "storm=${STORM_QEMU:-50000}" spawn=tab
 fi

@@ -15,8 +15,8 @@ typedef struct fuzzer {
 
 static fuzzer_t fuzzers[FUZZERS];
 static kp_handle_t spare_end; /* the other end of the last fuzzer's channel, for the next one */
-/* A frozen process and the code of one, for processes that fuzzers make; 0: they cannot (no spawn=tab). */
-static kp_handle_t own_job, code, frozen;
+/* A frozen process, for processes that fuzzers make; 0: they cannot (no spawn=tab). */
+static kp_handle_t frozen;
 static uint64_t calls_made, processes_made;
 static uint64_t state;
 
@@ -47,9 +47,7 @@ static void give(kp_handle_t handles[GIVEN_MAX], size_t *count, kp_handle_t hand
 static const char *spawning_begin(void)
 {
     kp_tab_created_t role;
-    own_job = kp_startup_take("job");
-    code = kp_startup_take("code:tab");
-    if (!own_job || !code)
+    if (!driver_job || !driver_code)
         return NULL;
     if (driver_role_start("freeze", NULL, 0, &role) != KP_OK)
         return "no process to be frozen";
@@ -58,14 +56,6 @@ static const char *spawning_begin(void)
     return kp_object_wait_one(frozen, KP_SIGNAL_FROZEN, kp_now() + PATIENCE, NULL) == KP_OK
                ? NULL
                : "a process does not freeze";
-}
-
-static kp_handle_t job_create(void)
-{
-    const kp_job_limits_t limits = {
-        .handles = 400, .queued_bytes = 1 << 20, .pages = 16384, .processes = 4, .objects = 400};
-    int64_t job = own_job ? kp_job_create(own_job, &limits) : 0;
-    return job > 0 ? (kp_handle_t)job : KP_HANDLE_NONE;
 }
 
 /* Starts one with an end to the one before it and to the one after it, duplicates of shared objects, and what
@@ -78,7 +68,7 @@ static const char *fuzzer_start(fuzzer_t *fuzzer)
     fuzzer->shared[1] = (kp_handle_t)kp_vmo_create(65536);
     fuzzer->shared[2] = (kp_handle_t)kp_event_create();
     fuzzer->shared[3] = (kp_handle_t)kp_vmo_create(4096);
-    fuzzer->shared[OBJECTS] = fuzzer->job = job_create();
+    fuzzer->shared[OBJECTS] = fuzzer->job = driver_job_create(4);
     /* Somebody's, or its own of before: nobody promised that it lives. */
     const fuzzer_t *other = &fuzzers[random_next() % FUZZERS];
     fuzzer->shared[OBJECTS + 1] = other->alive ? duplicate(other->process.process) : 0;
@@ -90,7 +80,7 @@ static const char *fuzzer_start(fuzzer_t *fuzzer)
     spare_end = ends[1];
     for (int i = 0; i < SHARED; i++)
         give(handles, &count, fuzzer->shared[i]);
-    give(handles, &count, code);
+    give(handles, &count, driver_code);
     give(handles, &count, frozen);
     kp_status_t status = driver_role_start("fuzz", handles, count, &fuzzer->process);
     if (status != KP_OK) {

@@ -348,4 +348,232 @@ KP_TEST(unstarted_processes_inside_each_other)
     }
 }
 
+/* ---- What cannot be made to hold itself ---- */
+
+static uint64_t unstarted(uint32_t *sender)
+{
+    uint32_t ends[2];
+    channel(ends);
+    int64_t process = create(options(ends[1]));
+    KP_EXPECT(process > 0);
+    *sender = ends[0];
+    return (uint64_t)process;
+}
+
+static int64_t send_handle(uint64_t sender, uint64_t handle)
+{
+    uint32_t moved = (uint32_t)handle;
+    memcpy(kp_test_memory(parent, 0x300), &moved, sizeof(moved));
+    return kp_test_call(parent, channel_write, sender, 0, 4, 0x300, 1);
+}
+
+static uint64_t duplicate_of(uint64_t handle)
+{
+    int64_t copy = kp_test_call(parent, handle_duplicate, handle, KP_RIGHTS_SAME);
+    KP_EXPECT(copy > 0);
+    return (uint64_t)copy;
+}
+
+static void close_handle(uint64_t handle)
+{
+    KP_EXPECT_INT(kp_test_call(parent, handle_close, handle), KP_OK);
+}
+
+KP_TEST(an_unstarted_process_is_not_sent_to_itself)
+{
+    begin();
+    uint64_t processes = kp_object_count(KP_TYPE_PROCESS);
+    uint32_t sender, ends[2], more[2];
+    uint64_t process = unstarted(&sender), copy = duplicate_of(process);
+    /* Its handle, another one, one among others, and inside an end of a channel. */
+    KP_EXPECT_INT(send_handle(sender, process), KP_ERR_INVALID_ARGUMENT);
+    KP_EXPECT_INT(send_handle(sender, copy), KP_ERR_INVALID_ARGUMENT);
+    channel(ends);
+    channel(more);
+    KP_EXPECT_INT(send_handle(ends[0], copy), KP_OK);
+    KP_EXPECT_INT(send_handle(more[0], ends[1]), KP_OK);
+    KP_EXPECT_INT(send_handle(sender, more[1]), KP_ERR_INVALID_ARGUMENT);
+    /* The end first, the handle into it afterwards. */
+    uint32_t other[2];
+    channel(other);
+    KP_EXPECT_INT(send_handle(sender, other[1]), KP_OK);
+    KP_EXPECT_INT(send_handle(other[0], process), KP_ERR_INVALID_ARGUMENT);
+    /* Read again, the end is as good as new. */
+    KP_EXPECT_INT(kp_test_call(parent, channel_read, more[1], 0, 4, 0x310, 1, 0x320), KP_OK);
+    memcpy(&ends[1], kp_test_memory(parent, 0x310), sizeof(ends[1]));
+    KP_EXPECT_INT(send_handle(sender, more[1]), KP_OK);
+    KP_EXPECT_INT(send_handle(sender, ends[1]), KP_ERR_INVALID_ARGUMENT);
+    KP_EXPECT_INT(kp_test_call(parent, channel_read, ends[1], 0, 4, 0x310, 1, 0x320), KP_OK);
+    memcpy(&copy, kp_test_memory(parent, 0x310), sizeof(uint32_t));
+    KP_EXPECT_INT(send_handle(sender, ends[1]), KP_OK);
+    /* One that has begun may have its own handle. */
+    KP_EXPECT_INT(kp_test_call(parent, process_start, process), KP_OK);
+    KP_EXPECT_INT(send_handle(sender, (uint32_t)copy), KP_OK);
+    kp_process_t *object = object_of(process);
+    kp_process_end(object, KP_EXIT_KILLED, 0, 0);
+    KP_EXPECT_INT(kp_wait_one(&object->object, KP_SIGNAL_TERMINATED, KP_TIME_INFINITE, NULL),
+                  KP_OK);
+    KP_EXPECT_INT(send_handle(sender, process), KP_ERR_PEER_CLOSED);
+    kp_object_release(&object->object);
+    close_handle(process);
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_PROCESS), processes);
+    end();
+}
+
+KP_TEST(unstarted_processes_are_sent_to_younger_ones)
+{
+    begin();
+    uint64_t processes = kp_object_count(KP_TYPE_PROCESS);
+    uint32_t sender[3];
+    uint64_t process[3], copy[3];
+    for (int i = 0; i < 3; i++) {
+        process[i] = unstarted(&sender[i]);
+        copy[i] = duplicate_of(process[i]);
+    }
+    for (int to = 0; to < 3; to++)
+        for (int i = 0; i < 3; i++) {
+            uint64_t moved = duplicate_of(process[i]);
+            int64_t status = send_handle(sender[to], moved);
+            KP_EXPECT_INT(status, i < to ? KP_OK : KP_ERR_INVALID_ARGUMENT);
+            if (status != KP_OK)
+                close_handle(moved);
+        }
+    /* One that has ended holds nothing any more. */
+    KP_EXPECT_INT(kp_test_call(parent, process_kill, process[2]), KP_OK);
+    KP_EXPECT_INT(send_handle(sender[0], copy[2]), KP_OK);
+    /* Nobody can start the other two when these are gone. */
+    for (int i = 0; i < 3; i++) {
+        close_handle(process[i]);
+        if (i < 2)
+            close_handle(copy[i]);
+    }
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_PROCESS), processes);
+    end();
+}
+
+/* A read that cannot be delivered puts its message back; what came to lie below its startup channel meanwhile does not
+   come back. */
+KP_TEST(a_startup_channel_that_moves_on)
+{
+    begin();
+    uint64_t processes = kp_object_count(KP_TYPE_PROCESS);
+    uint32_t ends[2];
+    channel(ends);
+    int64_t first = create(options(ends[1]));
+    KP_REQUIRE(first > 0);
+    uint64_t copy = duplicate_of((uint64_t)first);
+    /* Its startup channel comes back, for it never runs: and the next process gets it. */
+    close_handle((uint64_t)first);
+    close_handle(copy);
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_PROCESS), processes);
+    /* Queued before the process is made: what lies there is older. */
+    uint32_t sender;
+    uint64_t older = unstarted(&sender);
+    channel(ends);
+    copy = duplicate_of(older);
+    KP_EXPECT_INT(send_handle(ends[0], copy), KP_OK);
+    int64_t younger = create(options(ends[1]));
+    KP_REQUIRE(younger > 0);
+    KP_EXPECT_INT(send_handle(sender, (uint64_t)younger), KP_ERR_INVALID_ARGUMENT);
+    close_handle(older);
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_PROCESS), processes + 2);
+    close_handle((uint64_t)younger);
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_PROCESS), processes);
+    end();
+}
+
+/* Random graphs of channels, processes that are not started and their handles, in each other's queues: when the last
+   handle outside is closed, nothing is left. */
+KP_TEST(random_graphs_leave_nothing)
+{
+    enum { HANDLES = 24, STEPS = 3000 };
+    uint64_t random = 88172645463325252u;
+    for (int round = 0; round < 6; round++) {
+        begin();
+        uint64_t before = kp_object_count(KP_TYPE_NONE);
+        uint32_t handles[HANDLES] = {0};
+        unsigned sent = 0, refused = 0;
+        for (int step = 0; step < STEPS; step++) {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            uint32_t *at = &handles[random >> 8 & 15], *other = &handles[random >> 16 & 15];
+            uint32_t ends[2];
+            switch (random >> 24 & 15) {
+            case 0:
+            case 1:
+                if (*at || *other || at == other)
+                    break;
+                channel(ends);
+                *at = ends[0];
+                *other = ends[1];
+                break;
+            case 2:
+            case 3: { /* a process, with whatever that is as its startup channel */
+                int64_t made = *at ? create(options(*at)) : 0;
+                if (made > 0)
+                    *at = (uint32_t)made;
+                break;
+            }
+            case 4:
+            case 5:
+                if (*at && !*other) {
+                    int64_t copy = kp_test_call(parent, handle_duplicate, *at, KP_RIGHTS_SAME);
+                    *other = copy > 0 ? (uint32_t)copy : 0;
+                }
+                break;
+            case 6:
+                if (*at && kp_test_call(parent, handle_close, *at) == KP_OK)
+                    *at = 0;
+                break;
+            case 7:
+                if (*at && !*other &&
+                    kp_test_call(parent, channel_read, *at, 0, 4, 0x310, 1, 0x320) == KP_OK)
+                    memcpy(other, kp_test_memory(parent, 0x310), sizeof(*other));
+                break;
+            default:
+                if (*at && *other) {
+                    int64_t status = send_handle(*at, *other);
+                    sent += status == KP_OK;
+                    refused += status == KP_ERR_INVALID_ARGUMENT;
+                    if (status == KP_OK)
+                        *other = 0;
+                }
+                break;
+            }
+        }
+        KP_EXPECT(sent > 50 && refused > 10);
+        for (int i = 0; i < HANDLES; i++)
+            if (handles[i])
+                close_handle(handles[i]);
+        KP_EXPECT_INT(kp_object_count(KP_TYPE_NONE), before);
+        end();
+    }
+}
+
+/* One that has begun is no part of a cycle: it goes on, or waits for a resume that may never come, at its job's cost. */
+KP_TEST(a_suspended_process_that_holds_itself)
+{
+    begin();
+    uint64_t processes = kp_object_count(KP_TYPE_PROCESS);
+    uint32_t sender;
+    uint64_t process = unstarted(&sender);
+    kp_process_t *object = object_of(process);
+    KP_EXPECT_INT(kp_test_call(parent, process_suspend, process), KP_OK);
+    KP_EXPECT_INT(kp_test_call(parent, process_start, process), KP_OK);
+    /* It waits for its last resume to begin, and is not sent to itself either. */
+    KP_EXPECT_INT(send_handle(sender, process), KP_ERR_INVALID_ARGUMENT);
+    KP_EXPECT_INT(kp_test_call(parent, process_resume, process), KP_OK);
+    KP_EXPECT_INT(kp_test_call(parent, process_suspend, process), KP_OK);
+    KP_EXPECT_INT(send_handle(sender, process), KP_OK);
+    close_handle(sender);
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_PROCESS), processes + 1);
+    KP_EXPECT_INT(kp_test_call(parent, job_kill, job), KP_OK);
+    KP_EXPECT_INT(kp_wait_one(&object->object, KP_SIGNAL_TERMINATED, KP_TIME_INFINITE, NULL),
+                  KP_OK);
+    kp_object_release(&object->object);
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_PROCESS), processes);
+    end();
+}
+
 KP_TEST_MAIN()

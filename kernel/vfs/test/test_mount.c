@@ -296,4 +296,49 @@ KP_TEST(a_mount_of_the_kernels_own_directory)
     tear_down();
 }
 
+/* What is mounted is only sent to: a message of the server's would be read by nobody, and one with a handle to the
+   directory that it is mounted in would keep both. */
+KP_TEST(a_mount_keeps_nothing_that_is_sent_to_it)
+{
+    kp_handle_t ends[2], directory;
+    const kp_ramfs_options_t wanted = {.pages_max = 100};
+    kp_vfs_source_t *source;
+    kp_capability_t capability, event;
+    uint32_t id;
+    KP_REQUIRE(set_up("", KP_FILE_RIGHTS_ALL));
+    uint64_t before = kp_object_count(KP_TYPE_NONE);
+    /* A file system that only its handles keep. */
+    KP_REQUIRE(kp_ramfs_create(&wanted, &source) == KP_OK);
+    KP_REQUIRE(kp_vfs_open(source, "", KP_FILE_RIGHTS_ALL, client.process->quota, &capability) ==
+               KP_OK);
+    kp_vfs_source_release(source);
+    KP_EXPECT_INT(kp_handle_add(&client.process->handles, capability, &directory), KP_OK);
+    client_t inside = client;
+    inside.channel = directory;
+    KP_EXPECT_INT(client_path(&inside, KP_FILE_MAKE, 0, "m", NULL, 0), KP_OK);
+    KP_EXPECT_INT(kp_test_call(client.process, channel_create, 0x800), KP_OK);
+    memcpy(ends, kp_test_memory(client.process, 0x800), sizeof(ends));
+    /* What lay there before goes. */
+    KP_REQUIRE(kp_event_create(&event) == KP_OK);
+    kp_handle_t handle;
+    KP_EXPECT_INT(kp_handle_add(&client.process->handles, event, &handle), KP_OK);
+    memcpy(kp_test_memory(client.process, 0x800), &handle, sizeof(handle));
+    KP_EXPECT_INT(kp_test_call(client.process, channel_write, ends[1], 0, 4, 0x800, 1), KP_OK);
+    uint64_t events = kp_object_count(KP_TYPE_EVENT);
+    const kp_file_request_t mount = {
+        .operation = KP_FILE_MOUNT, .rights = KP_FILE_RIGHTS_ALL, .first_size = 1};
+    KP_EXPECT_INT(client_ask(&inside, mount, "m", NULL, ends[0]), KP_OK);
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_EVENT), events - 1);
+    /* The directory itself, sent to what is mounted in it. */
+    memcpy(kp_test_memory(client.process, 0x800), &directory, sizeof(directory));
+    KP_EXPECT_INT(kp_test_call(client.process, channel_write, ends[1], 0, 4, 0x800, 1),
+                  KP_ERR_NOT_SUPPORTED);
+    KP_EXPECT_INT(client_open(&inside, 0, "m/x", 0, &id), KP_ERR_ELSEWHERE);
+    KP_EXPECT_INT(kp_test_call(client.process, handle_close, inside.handle), KP_OK);
+    KP_EXPECT_INT(kp_test_call(client.process, handle_close, directory), KP_OK);
+    KP_EXPECT_INT(kp_test_call(client.process, handle_close, ends[1]), KP_OK);
+    KP_EXPECT_INT(kp_object_count(KP_TYPE_NONE), before);
+    tear_down();
+}
+
 KP_TEST_MAIN()
