@@ -10,7 +10,8 @@ typedef struct kp_wasm_text {
     char *at, *end;
 } kp_wasm_text_t;
 
-static void text_bytes(kp_wasm_text_t *text, const char *bytes, size_t size)
+__attribute__((noinline)) static void text_bytes(kp_wasm_text_t *text, const char *bytes,
+                                                 size_t size)
 {
     size_t room = (size_t)(text->end - text->at);
     size = size < room ? size : room;
@@ -19,7 +20,7 @@ static void text_bytes(kp_wasm_text_t *text, const char *bytes, size_t size)
     text->at += size;
 }
 
-static void text_string(kp_wasm_text_t *text, const char *string)
+__attribute__((noinline)) static void text_string(kp_wasm_text_t *text, const char *string)
 {
     text_bytes(text, string, strlen(string));
 }
@@ -55,7 +56,8 @@ static bool is_hidden(uint32_t code)
 }
 
 /* Names come from the module: as the text format writes what cannot be shown, and cut when long. */
-static void text_name(kp_wasm_text_t *out, const kp_wasm_module_t *module, kp_wasm_span_t name)
+__attribute__((noinline)) static void text_name(kp_wasm_text_t *out, const kp_wasm_module_t *module,
+                                                kp_wasm_span_t name)
 {
     const uint8_t *at = kp_wasm_module_at(module, name), *end = at + name.size;
     for (uint32_t shown = 0; at < end; shown++) {
