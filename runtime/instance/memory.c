@@ -64,11 +64,22 @@ kp_status_t kp_wasm_meminst_create(kp_wasm_store_t *store, const kp_wasm_size_ra
     if (memory->base) {
         memory->kind = KP_WASM_MEMORY_GUARDED;
     } else {
-        /* It never moves, so all that it can become is reserved now. */
+        /* It never moves, so all that it can become is reserved now; where address space is short, less. */
+        if (budget > store->options.memory_unguarded)
+            budget = store->options.memory_unguarded;
         if (memory->page_maximum > budget / KP_WASM_PAGE)
             memory->page_maximum = budget / KP_WASM_PAGE;
-        reserve = memory->page_maximum * KP_WASM_PAGE + KP_WASM_PAGE;
-        memory->base = kp_wasm_platform_reserve(reserve);
+        if (memory->page_maximum < type->minimum)
+            memory->page_maximum = type->minimum;
+        for (;;) {
+            reserve = memory->page_maximum * KP_WASM_PAGE + KP_WASM_PAGE;
+            memory->base = kp_wasm_platform_reserve(reserve);
+            if (memory->base || memory->page_maximum == type->minimum)
+                break;
+            memory->page_maximum /= 2;
+            if (memory->page_maximum < type->minimum)
+                memory->page_maximum = type->minimum;
+        }
     }
     if (!memory->base) {
         memory_free(memory);

@@ -16,6 +16,7 @@ kp_wasm_store_options_t kp_wasm_store_options_init(kp_wasm_allocator_t allocator
     return (kp_wasm_store_options_t){
         .allocator = allocator,
         .memory_maximum = (uint64_t)4 << 30,
+        .memory_unguarded = UINT64_MAX,
         .table_maximum = 10000000,
         .object_maximum = (uint64_t)1 << 30,
         .stack_bytes = 512 << 10,

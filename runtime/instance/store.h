@@ -32,8 +32,10 @@ const void *kp_wasm_lazy_code(void);
 typedef struct kp_wasm_store_options {
     kp_wasm_allocator_t allocator; /* for objects; linear memories come from the platform */
     uint64_t memory_maximum;       /* bytes of all linear memories together */
-    uint64_t table_maximum;        /* elements of all tables together */
-    uint64_t object_maximum;       /* bytes of everything else */
+    uint64_t
+        memory_unguarded;   /* bytes of each without guard pages: address space is taken for them */
+    uint64_t table_maximum; /* elements of all tables together */
+    uint64_t object_maximum; /* bytes of everything else */
     /* Native stack that WebAssembly may use below the outermost entry; the thread must have 128 KiB
        more, which host functions and helpers use. */
     uint64_t stack_bytes;

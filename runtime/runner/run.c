@@ -14,6 +14,8 @@ enum {
 
 /* Of linear memories that are not guarded, all together. */
 #define MEMORY_OWN_MAXIMUM ((uint64_t)2 << 30)
+/* Of several such: they lie behind each other, and the runner's job is charged for the room in front of the last. */
+#define MEMORY_SEVERAL_MAXIMUM ((uint64_t)768 << 20)
 
 static uint32_t trap_of(kp_wasm_trap_code_t code)
 {
@@ -91,6 +93,19 @@ static kp_wasm_extern_t *resolve(const kp_runner_options_t *options, kp_wasm_sto
     return imports;
 }
 
+/* For each memory without guard pages where there are several: an equal part. */
+static uint64_t memory_part(const kp_wasm_module_t *module, bool is_guarded, uint64_t maximum)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < module->memory_count; i++) {
+        const kp_wasm_size_range_t *size = &module->memories[i].size;
+        count += !is_guarded || size->is_64 || size->shared;
+    }
+    if (count < 2)
+        return maximum;
+    return (maximum < MEMORY_SEVERAL_MAXIMUM ? maximum : MEMORY_SEVERAL_MAXIMUM) / count;
+}
+
 /* A store with an instance in it, start function and all. Ends the process when there can be no store. */
 static kp_status_t instantiate(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
                                const kp_runner_code_t *code, kp_wasi_t *wasi,
@@ -104,6 +119,7 @@ static kp_status_t instantiate(const kp_runner_options_t *options, kp_wasm_alloc
     /* Others have their place in the runner's own memory. */
     if (!code->is_guarded && limits.memory_maximum > MEMORY_OWN_MAXIMUM)
         limits.memory_maximum = MEMORY_OWN_MAXIMUM;
+    limits.memory_unguarded = memory_part(code->module, code->is_guarded, limits.memory_maximum);
     if (options->metered)
         limits.fuel = options->fuel;
     kp_status_t status = kp_wasm_store_create(&limits, store);

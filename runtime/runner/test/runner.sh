@@ -54,6 +54,13 @@ def module(functions, body):
 open(sys.argv[1] + "/huge.wasm", "wb").write(module(30000, b"\0" + b"\x41\1\x1a" * 33 + b"\x0b"))
 open(sys.argv[1] + "/cut.wasm", "wb").write(module(30, b"\0\x0b")[:-3])
 open(sys.argv[1] + "/invalid.wasm", "wb").write(module(1, b"\0\x1a\x0b"))
+# several memories: the first plain or shared, i32.const 1, memory.grow of the last, which must succeed
+for name, first in (("memories", b"\0\1"), ("shared", b"\3\1" + leb(65536))):
+    body = b"\0\x41\1\x40\2\x41\x7f\x46\x04\x40\0\x0b\x0b"
+    open(sys.argv[1] + f"/{name}.wasm", "wb").write(
+        b"\0asm\1\0\0\0" + section(1, b"\1\x60\0\0") + section(3, b"\1\0") +
+        section(5, b"\3" + first + b"\0\2\0\1") + section(7, b"\1\6_start\0\0") +
+        section(10, b"\1" + leb(len(body)) + body))
 open(sys.argv[1] + "/import.wasm", "wb").write(
     b"\0asm\1\0\0\0" + section(1, b"\1\x60\0\0") + section(2, b"\1\3env\4nope\0\0"))
 PYTHON
@@ -102,6 +109,8 @@ all() {
     run 1 --program "$work/cut.wasm" && says 'cut.wasm: ' && run 1 --program "$work/invalid.wasm" &&
         says 'invalid.wasm: ' && run 1 --program "$work/import.wasm" && says '"env" "nope"'
     check bad-modules $?
+    run 0 --program "$work/memories.wasm" && run 0 --program "$work/shared.wasm"
+    check several-memories $?
 }
 
 wrong() { # CODE TEXT OPTION...: said in one line, before anything starts
