@@ -1,5 +1,6 @@
 #include "kernel/drivers/virtio.h"
 
+#include "kernel/machine/x86_64/cpu.h"
 #include "kernel/machine/x86_64/memory.h"
 
 enum {
@@ -193,6 +194,13 @@ kp_status_t kp_virtio_queue_start(kp_virtio_t *device, kp_virtqueue_t *queue, ui
         kp_x86_page_free(page); /* the device has not been told of it yet */
         return status;
     }
+    /* QEMU's emulator with one processor (TCG, -smp 1) leaves the guest's fences out, locked
+       instructions' and before its version 8.1 mfence's too, as if no other thread shared the
+       memory; but its devices run on one. A register access takes the lock that the devices hold
+       while they work on a queue, so it orders what the fence does not. It is a trip out of the
+       guest: only where no real processor executes the fence. */
+    if (!kp_x86_features.real_fences)
+        queue->fence_register = common + COMMON_STATUS;
     queue->doorbell = (volatile uint16_t *)(volatile void *)(device->notify + doorbell);
     uint64_t physical = kp_x86_physical(page);
     write64(common + COMMON_QUEUE_TABLE, physical);

@@ -261,9 +261,10 @@ kp_status_t kp_virtio_net_start(const kp_pci_function_t *function, uint32_t inde
     if (status == KP_OK)
         status = net_bring_up(net);
     if (status == KP_OK) {
-        kp_log("net", KP_LOG_INFO, "%s: mac %02x:%02x:%02x:%02x:%02x:%02x, %s", names[index],
+        kp_log("net", KP_LOG_INFO, "%s: mac %02x:%02x:%02x:%02x:%02x:%02x, %s, %s", names[index],
                net->mac[0], net->mac[1], net->mac[2], net->mac[3], net->mac[4], net->mac[5],
-               net->virtio.features & KP_VIRTIO_F_EVENT_INDEX ? "event index" : "no event index");
+               net->virtio.features & KP_VIRTIO_F_EVENT_INDEX ? "event index" : "no event index",
+               net->receive.fence_register ? "fence by register" : "fence by processor");
         return KP_OK;
     }
     kp_virtio_fail(&net->virtio); /* before its memory goes back */

@@ -52,6 +52,17 @@ static void shared_write(uint16_t *word, uint16_t value)
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
+/* Everything written before is visible to the device before anything is read after. The rest of the
+   ring needs only the order that x86 keeps by itself; here, each side writes its own word and then
+   reads the other's, and if both read the old one, a notification is lost for ever. */
+static void fence(const kp_virtqueue_t *queue)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (queue->fence_register)
+        (void)*queue->fence_register;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the compiler keeps what follows behind the read */
+}
+
 kp_status_t kp_virtqueue_init(kp_virtqueue_t *queue, void *page, uint16_t size, uint16_t index,
                               bool event_index)
 {
@@ -120,7 +131,7 @@ bool kp_virtqueue_kick(kp_virtqueue_t *queue)
     shared_write(available_word(queue, 1), now);
     queue->published = now;
     /* The device must see the index before we look at whether it wants to be told. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    fence(queue);
     bool ring;
     if (queue->event_index) {
         uint16_t event = shared_read(available_event(queue));
@@ -176,7 +187,7 @@ bool kp_virtqueue_arm(kp_virtqueue_t *queue)
     else
         shared_write(available_word(queue, 0), 0);
     /* Either the device sees the wish, or we see what it finished before it could. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    fence(queue);
     return shared_read(used_word(queue, 1)) != queue->used;
 }
 

@@ -42,8 +42,11 @@ typedef struct kp_virtqueue {
     uint16_t published;          /* what the device was last told */
     uint16_t used;               /* index of the next entry of the used ring to look at */
     volatile uint16_t *doorbell; /* written with `index` to notify; NULL in tests */
-    uint16_t index;              /* of this queue within its device */
-    uint8_t *page;               /* shared with the device */
+    /* A register of the device whose read has no effect, set after init by who knows that the
+       processor's own fence does not reach the device (virtio.c says when); NULL: it does. */
+    const volatile uint8_t *fence_register;
+    uint16_t index;                         /* of this queue within its device */
+    uint8_t *page;                          /* shared with the device */
     uint32_t available_offset, used_offset; /* of the rings in the page */
     kp_virtqueue_slot_t slots[KP_VIRTQUEUE_SIZE_MAX];
 } kp_virtqueue_t;

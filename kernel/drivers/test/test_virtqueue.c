@@ -1,6 +1,8 @@
 /* The split queue against a well-behaved and against a hostile device. The device's side works on
    the shared page alone, by the layout of virtio 1.x and not by the driver's structures. */
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "kernel/drivers/virtqueue.h"
 #include "tests/kp_test.h"
@@ -164,6 +166,84 @@ KP_TEST(virtqueue_notifications)
     kp_virtqueue_disarm(&f.queue);
     KP_EXPECT_INT(get16(used_event), 0xffff);
     free(f.page);
+}
+
+/* A register whose read traps to the device, as under an emulator: its chance to work on the queue
+   between the driver's write and the driver's next read, which is where a missing fence hurts. */
+static struct {
+    uint8_t *page;
+    fixture_t *fixture;
+    void (*device)(fixture_t *fixture);
+    uint32_t reads;
+} trapped;
+
+static void trap(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    if ((uint8_t *)info->si_addr != trapped.page) {
+        signal(number, SIG_DFL); /* a fault of the test's own: happens again, and ends it */
+        return;
+    }
+    trapped.reads++;
+    mprotect(trapped.page, 4096, PROT_READ);
+    trapped.device(trapped.fixture);
+}
+
+static void trap_next(fixture_t *fixture, void (*device)(fixture_t *fixture))
+{
+    fixture->queue.fence_register = trapped.page;
+    trapped.fixture = fixture;
+    trapped.device = device;
+    mprotect(trapped.page, 4096, PROT_NONE);
+}
+
+static void device_falls_asleep(fixture_t *f)
+{
+    KP_EXPECT_INT(get16(f->page + f->device.available + 2), 1); /* published already */
+    if (f->queue.event_index)
+        put16(f->page + f->device.used_ring + 4 + 64, 0); /* ring when the first is added */
+    else
+        put16(f->page + f->device.used_ring, 0);
+}
+
+static void device_finishes_one(fixture_t *f)
+{
+    if (f->queue.event_index) /* asked for already */
+        KP_EXPECT_INT(get16(f->page + f->device.available + 4 + 16), 0);
+    else
+        KP_EXPECT_INT(get16(f->page + f->device.available), 0);
+    device_finish(&f->device, (uint32_t)device_next(&f->device), 0);
+}
+
+KP_TEST(virtqueue_fence_register)
+{
+    struct sigaction action = {.sa_sigaction = trap, .sa_flags = SA_SIGINFO}, before;
+    trapped.page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    KP_REQUIRE(trapped.page != MAP_FAILED && sigaction(SIGSEGV, &action, &before) == 0);
+    for (int event_index = 0; event_index < 2; event_index++) {
+        fixture_t f;
+        uint32_t token, written;
+        start(&f, 8, event_index);
+        trapped.reads = 0;
+        if (event_index)
+            put16(f.page + f.device.used_ring + 4 + 64, 0x8000); /* awake: not now */
+        else
+            put16(f.page + f.device.used_ring, 1);
+        trap_next(&f, device_falls_asleep);
+        KP_EXPECT(!kp_virtqueue_kick(&f.queue)); /* nothing to tell: no trip to the device */
+        KP_EXPECT_INT(trapped.reads, 0);
+        KP_EXPECT_INT(kp_virtqueue_add(&f.queue, pieces, 1, 0, 1), KP_OK);
+        KP_EXPECT(kp_virtqueue_kick(&f.queue));
+        KP_EXPECT_INT(trapped.reads, 1);
+        kp_virtqueue_disarm(&f.queue);
+        trap_next(&f, device_finishes_one);
+        KP_EXPECT(kp_virtqueue_arm(&f.queue));
+        KP_EXPECT_INT(trapped.reads, 2);
+        KP_EXPECT_INT(kp_virtqueue_take(&f.queue, &token, &written), KP_OK);
+        free(f.page);
+    }
+    sigaction(SIGSEGV, &before, NULL);
+    munmap(trapped.page, 4096);
 }
 
 /* One outstanding chain of 96 writable bytes; then what the device answers must break the queue. */

@@ -71,9 +71,11 @@ void kp_x86_cpu_features(void)
     f->avx = f->xsave && bit(basic.c, 28);
     f->rdrand = bit(basic.c, 30);
     f->hypervisor = bit(basic.c, 31);
+    f->real_fences = !f->hypervisor;
     if (f->hypervisor) {
-        kp_x86_cpuid_t name = kp_x86_cpuid(0x40000000, 0); /* "TCGTCGTCGTCG" */
-        f->emulated = name.b == 0x54474354 && name.c == 0x43544743;
+        kp_x86_cpuid_t name = kp_x86_cpuid(0x40000000, 0);
+        f->emulated = name.b == 0x54474354 && name.c == 0x43544743;    /* "TCGTCGTCGTCG" */
+        f->real_fences = name.b == 0x4b4d564b && name.c == 0x564b4d56; /* "KVMKVMKVM" */
     }
     f->huge_pages = bit(extended.d, 26);
     if (kp_x86_cpuid(0, 0).a >= 7) {

@@ -94,7 +94,10 @@ static inline kp_machine_thread_t *kp_x86_current(void)
 typedef struct kp_x86_features {
     bool pcid, x2apic, tsc_deadline, xsave, avx, rdrand, rdseed, smep, smap, umip, huge_pages;
     bool invariant_tsc, hypervisor;
-    bool emulated;          /* QEMU without hardware virtualisation: string instructions are slow */
+    bool emulated; /* QEMU without hardware virtualisation: string instructions are slow */
+    /* A processor executes our instructions itself: its fences order memory for devices too. Not so
+       in an emulator; under a hypervisor that is not known, not relied on. */
+    bool real_fences;
     uint32_t fpu_size;      /* bytes of the XSAVE (or FXSAVE) area */
     uint64_t fpu_mask;      /* XCR0 */
     uint32_t physical_bits; /* width of physical addresses */
