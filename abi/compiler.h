@@ -18,6 +18,10 @@
               (KP_WASM_COMPILE_LAZY), and `module`; or, with `module` 0, the code of the whole module, which
               closes it.
      INFO     kp_compiler_request_t, no handle. Reply: kp_compiler_info_t, of this connection only.
+     SETTLE   kp_compiler_request_t, no handle: for who is about to end the system. What the connection has open is
+              compiled whole now. Reply: kp_compiler_info_t, when nothing of the connection's job is being compiled in
+              the background or written to the cache's directory any more. One at a time of a connection:
+              ERR_BUSY in its status.
 
    Errors in the reply's status: KP_ERR_BAD_FORMAT, KP_ERR_NOT_SUPPORTED, KP_ERR_TOO_LARGE (the module; text,
    offset and function say where), KP_ERR_INVALID_ARGUMENT (the request), KP_ERR_ACCESS_DENIED and
@@ -36,6 +40,7 @@ enum {
     KP_COMPILER_INFO = 2,
     KP_COMPILER_OPEN = 3,
     KP_COMPILER_FUNCTIONS = 4,
+    KP_COMPILER_SETTLE = 5,
 };
 
 #define KP_COMPILER_MODULE_BYTES_MAX (64u << 20)
@@ -85,11 +90,13 @@ typedef struct kp_compiler_info {
     uint32_t workers;   /* that compile for it now */
     uint32_t modules;   /* of its job: open */
     uint32_t completed; /* of its job: were opened and are compiled whole */
+    uint32_t loaded;    /* requests whose answer was read from the cache's directory */
+    uint32_t reserved;  /* 0 */
 } kp_compiler_info_t;
 
 KP_STATIC_ASSERT(sizeof(kp_compiler_request_t) == 16, "ABI layout");
 KP_STATIC_ASSERT(sizeof(kp_compiler_functions_t) == 16, "ABI layout");
 KP_STATIC_ASSERT(sizeof(kp_compiler_reply_t) == 40 + KP_COMPILER_TEXT_MAX, "ABI layout");
-KP_STATIC_ASSERT(sizeof(kp_compiler_info_t) == 40, "ABI layout");
+KP_STATIC_ASSERT(sizeof(kp_compiler_info_t) == 48, "ABI layout");
 
 #endif

@@ -11,12 +11,15 @@
 #include "kernel/ipc/services.h"
 #include "kernel/kernel.h"
 #include "kernel/object/code.h"
+#include "kernel/vfs/ramfs.h"
 #include "kernel/vfs/vfs.h"
 
 #define COMMAND_LINE_MAX 4096u
+#define CACHE_MEMORY_BYTES (32u << 20)
 
 static char command_line[COMMAND_LINE_MAX];
 static uint64_t archive_bytes;
+static kp_vfs_source_t *cache; /* of the compiler, in memory; made when it starts first */
 static atomic_bool memory_report_wanted;
 
 #define FRAME (KP_NS_PER_S / 60)
@@ -162,6 +165,32 @@ static void grant_directories(kp_startup_t *startup, kp_job_t *job)
             kp_directories_grant_memory(startup, word + 10, job->quota);
 }
 
+/* Where the compiler keeps what it made. The word cache=FROM: there (directories.h); cache=off: nowhere. Else in memory,
+   which outlives the service, not the system. cache-bytes=N: how much. */
+static void grant_cache(kp_startup_t *startup, kp_quota_t *quota)
+{
+    const kp_ramfs_options_t options = {.pages_max = CACHE_MEMORY_BYTES / KP_PAGE_SIZE};
+    char from[KP_BUNDLE_NAME_MAX], bytes[24], argument[48];
+    kp_capability_t channel = {0};
+    bool is_given = kp_command_line_get(command_line, "cache", from, sizeof(from));
+    bool is_sized = kp_command_line_get(command_line, "cache-bytes", bytes, sizeof(bytes));
+    if (is_given && strcmp(from, "off") == 0)
+        return;
+    if (is_sized)
+        kp_snprintf(argument, sizeof(argument), "cache-bytes=%s", bytes);
+    else
+        kp_snprintf(argument, sizeof(argument), "cache-bytes=%u",
+                    is_given ? 0 : CACHE_MEMORY_BYTES);
+    kp_startup_argument(startup, argument);
+    if (is_given) {
+        kp_directories_grant_from(startup, "cache", from, quota);
+        return;
+    }
+    if ((cache || kp_ramfs_create(&options, &cache) == KP_OK) &&
+        kp_vfs_open(cache, "", KP_FILE_RIGHTS_CHANGE, quota, &channel) == KP_OK)
+        kp_startup_grant(startup, "dir:cache=31", channel);
+}
+
 /* The names are abi/startup.h's. */
 static void grant_making_code(kp_startup_t *startup, const char *name, kp_job_t *job)
 {
@@ -171,6 +200,7 @@ static void grant_making_code(kp_startup_t *startup, const char *name, kp_job_t 
     kp_files_grant_code(startup, name);
     kp_startup_grant(startup, "job",
                      kp_capability_create(&job->object, kp_object_default_rights(KP_TYPE_JOB)));
+    grant_cache(startup, job->quota);
 }
 
 static kp_status_t entry_job(const boot_entry_t *entry, kp_job_t **job)
@@ -316,7 +346,12 @@ kp_status_t kp_kernel_stop(kp_time_t deadline)
 {
     kp_boot_trace_finish();
     kp_supervisor_stop(0);
-    return kp_supervisor_join(deadline);
+    kp_status_t status = kp_supervisor_join(deadline);
+    if (status == KP_OK) {
+        kp_vfs_source_release(cache);
+        cache = NULL;
+    }
+    return status;
 }
 
 void kp_kernel_main(const kp_boot_t *boot)

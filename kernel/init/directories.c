@@ -140,20 +140,35 @@ static kp_status_t open_from(const char *from, uint32_t rights, kp_quota_t *quot
     return status;
 }
 
-static void grant(kp_startup_t *startup, const char *name, uint32_t rights, const char *from,
-                  kp_quota_t *quota)
+static kp_status_t try_grant(kp_startup_t *startup, const char *name, uint32_t rights,
+                             const char *from, kp_quota_t *quota)
 {
     char handle_name[KP_FILE_NAME_MAX + 32];
     kp_capability_t channel = {0};
     if (startup->status != KP_OK)
-        return;
+        return startup->status;
     kp_snprintf(handle_name, sizeof(handle_name), "dir:%s=%u", name, rights);
     kp_status_t status = strlen(name) > KP_FILE_NAME_MAX ? KP_ERR_NAME_TOO_LONG
                                                          : open_from(from, rights, quota, &channel);
     if (status == KP_OK)
         kp_startup_grant(startup, handle_name, channel);
-    else
+    return status;
+}
+
+static void grant(kp_startup_t *startup, const char *name, uint32_t rights, const char *from,
+                  kp_quota_t *quota)
+{
+    kp_status_t status = try_grant(startup, name, rights, from, quota);
+    if (status != KP_OK)
         startup->status = status;
+}
+
+void kp_directories_grant_from(kp_startup_t *startup, const char *name, const char *from,
+                               kp_quota_t *quota)
+{
+    kp_status_t status = try_grant(startup, name, KP_FILE_RIGHTS_CHANGE, from, quota);
+    if (status != KP_OK)
+        kp_log("boot", KP_LOG_WARN, "directory %s (%s): %s", name, from, kp_status_text(status));
 }
 
 void kp_directories_grant_memory(kp_startup_t *startup, const char *name, kp_quota_t *quota)

@@ -24,6 +24,9 @@ typedef struct kp_directory_item {
 void kp_directories_grant(kp_startup_t *startup, kp_quota_t *quota);
 /* Grants an empty directory in memory. */
 void kp_directories_grant_memory(kp_startup_t *startup, const char *name, kp_quota_t *quota);
+/* Grants what `from` means (as in the list). If it cannot be opened that is logged, and the program does without. */
+void kp_directories_grant_from(kp_startup_t *startup, const char *name, const char *from,
+                               kp_quota_t *quota);
 /* Fills a ramfs with the items of these bytes (an archive's file): for kp_directories_grant and tests. ERR_BAD_FORMAT;
    errors of the ramfs. */
 kp_status_t kp_directory_unpack(kp_vfs_source_t *ramfs, kp_vmo_t *vmo, uint64_t size,

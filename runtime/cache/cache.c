@@ -14,24 +14,10 @@
 #include <unistd.h>
 
 #define BYTES_MAX_DEFAULT (UINT64_C(256) << 20)
-#define MAGIC "KPCODE02"
-enum { HEADER_SIZE = 4096, NAME_SIZE = 2 * KP_SHA256_SIZE + 6, SECRET_SIZE = 32 };
-
-/* The first page of an entry; the code begins on the next. */
-typedef struct header {
-    char magic[8];
-    uint8_t identity[KP_SHA256_SIZE]; /* of the key */
-    uint64_t size;                    /* of the code */
-    uint8_t nonce[16];
-    uint8_t tag
-        [KP_POLY1305_SIZE]; /* of the code, under a key made from secret, nonce, identity and size */
-} header_t;
-_Static_assert(sizeof(header_t) == 80, "file layout");
-
 struct kp_code_cache {
     int folder;
     uint64_t bytes_max;
-    uint8_t secret[SECRET_SIZE];
+    uint8_t secret[KP_CODE_SECRET_SIZE];
     kp_code_cache_counts_t counts;
 };
 
@@ -85,20 +71,21 @@ static kp_status_t secret_read(kp_code_cache_t *cache)
     for (int tries = 0; tries < 3; tries++) {
         int file = openat(cache->folder, "secret", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         if (file >= 0) {
-            bool good = is_private(file, true) && read_whole(file, cache->secret, SECRET_SIZE, 0);
+            bool good =
+                is_private(file, true) && read_whole(file, cache->secret, KP_CODE_SECRET_SIZE, 0);
             close(file);
             return good ? KP_OK : KP_ERR_ACCESS_DENIED;
         }
         if (errno != ENOENT)
             return KP_ERR_ACCESS_DENIED;
         char name[40];
-        uint8_t secret[SECRET_SIZE];
+        uint8_t secret[KP_CODE_SECRET_SIZE];
         snprintf(name, sizeof(name), "secret.%ld", (long)getpid());
         file = openat(cache->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (file < 0)
             return errno == EACCES ? KP_ERR_ACCESS_DENIED : KP_ERR_IO;
         bool written =
-            random_bytes(secret, sizeof(secret)) && write_whole(file, secret, SECRET_SIZE);
+            random_bytes(secret, sizeof(secret)) && write_whole(file, secret, KP_CODE_SECRET_SIZE);
         close(file);
         if (written)
             (void)linkat(cache->folder, name, cache->folder, "secret", 0);
@@ -148,48 +135,6 @@ kp_code_cache_counts_t kp_code_cache_counts(const kp_code_cache_t *cache)
     return cache->counts;
 }
 
-/* ---- names and authentication ---- */
-
-static void identity_make(const kp_code_key_t *key, uint8_t identity[KP_SHA256_SIZE])
-{
-    kp_sha256_t hash;
-    kp_sha256_begin(&hash);
-    kp_sha256_add(&hash, MAGIC, sizeof(MAGIC));
-    kp_sha256_add(&hash, key->module, sizeof(key->module));
-    kp_sha256_add(&hash, &key->compiler_version, sizeof(key->compiler_version));
-    kp_sha256_add(&hash, &key->compile_flags, sizeof(key->compile_flags));
-    kp_sha256_add(&hash, &key->features, sizeof(key->features));
-    kp_sha256_add(&hash, &key->processor_features, sizeof(key->processor_features));
-    kp_sha256_end(&hash, identity);
-}
-
-static void name_make(const uint8_t identity[KP_SHA256_SIZE], char name[NAME_SIZE])
-{
-    for (size_t i = 0; i < KP_SHA256_SIZE; i++)
-        snprintf(name + 2 * i, 3, "%02x", identity[i]);
-    memcpy(name + (size_t)2 * KP_SHA256_SIZE, ".code", sizeof ".code");
-}
-
-static void tag_make(const kp_code_cache_t *cache, const header_t *header, const uint8_t *code,
-                     uint8_t tag[KP_POLY1305_SIZE])
-{
-    uint8_t what[sizeof(header->nonce) + sizeof(header->identity) + sizeof(header->size)], key[32];
-    memcpy(what, header->nonce, sizeof(header->nonce));
-    memcpy(what + 16, header->identity, sizeof(header->identity));
-    memcpy(what + 48, &header->size, sizeof(header->size));
-    kp_hmac_sha256(cache->secret, what, sizeof(what), key);
-    kp_poly1305(key, code, header->size, tag);
-    explicit_bzero(key, sizeof(key));
-}
-
-static bool is_same(const uint8_t *a, const uint8_t *b, size_t count)
-{
-    uint8_t different = 0;
-    for (size_t i = 0; i < count; i++)
-        different |= a[i] ^ b[i];
-    return different == 0;
-}
-
 /* ---- finding ---- */
 
 void kp_code_entry_release(kp_code_entry_t *entry)
@@ -204,14 +149,11 @@ static bool entry_open(const kp_code_cache_t *cache, int file, const uint8_t *id
                        kp_code_entry_t *entry, kp_status_t *status)
 {
     struct stat stat;
-    header_t header;
-    uint8_t tag[KP_POLY1305_SIZE];
-    if (fstat(file, &stat) != 0 || !S_ISREG(stat.st_mode) || stat.st_size <= HEADER_SIZE ||
-        !read_whole(file, &header, sizeof(header), 0))
-        return false;
-    if (memcmp(header.magic, MAGIC, sizeof(header.magic)) != 0 ||
-        !is_same(header.identity, identity, KP_SHA256_SIZE) ||
-        header.size != (uint64_t)stat.st_size - HEADER_SIZE)
+    kp_code_header_t header;
+    kp_poly1305_t sum;
+    if (fstat(file, &stat) != 0 || !S_ISREG(stat.st_mode) ||
+        !read_whole(file, &header, sizeof(header), 0) ||
+        !kp_code_header_read(&header, sizeof(header), (uint64_t)stat.st_size, identity, &header))
         return false;
     entry->mapping_size = (size_t)stat.st_size;
     const int flags = MAP_PRIVATE | MAP_POPULATE;
@@ -224,10 +166,11 @@ static bool entry_open(const kp_code_cache_t *cache, int file, const uint8_t *id
         *status = KP_ERR_NO_MEMORY;
         return false;
     }
-    entry->bytes = (const uint8_t *)entry->mapping + HEADER_SIZE;
+    entry->bytes = (const uint8_t *)entry->mapping + KP_CODE_ENTRY_AT;
     entry->size = (size_t)header.size;
-    tag_make(cache, &header, entry->bytes, tag);
-    if (is_same(tag, header.tag, sizeof(tag)))
+    kp_code_tag_begin(&sum, cache->secret, &header);
+    kp_poly1305_add(&sum, entry->bytes, entry->size);
+    if (kp_code_tag_fits(&sum, &header))
         return true;
     kp_code_entry_release(entry);
     return false;
@@ -237,10 +180,10 @@ kp_status_t kp_code_cache_find(kp_code_cache_t *cache, const kp_code_key_t *key,
                                kp_code_entry_t *entry)
 {
     uint8_t identity[KP_SHA256_SIZE];
-    char name[NAME_SIZE];
+    char name[KP_CODE_NAME_SIZE];
     kp_status_t status = KP_ERR_NOT_FOUND;
-    identity_make(key, identity);
-    name_make(identity, name);
+    kp_code_identity(key, identity);
+    kp_code_name(identity, name);
     int file = openat(cache->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (file < 0 && errno == ENOENT) {
         cache->counts.absent++;
@@ -264,7 +207,7 @@ kp_status_t kp_code_cache_find(kp_code_cache_t *cache, const kp_code_key_t *key,
 /* ---- storing ---- */
 
 typedef struct record {
-    char name[NAME_SIZE];
+    char name[KP_CODE_NAME_SIZE];
     uint64_t size;
     struct timespec used;
 } record_t;
@@ -277,18 +220,11 @@ static int record_compare(const void *left, const void *right)
     return a->used.tv_nsec < b->used.tv_nsec ? -1 : a->used.tv_nsec > b->used.tv_nsec;
 }
 
-static bool is_entry_name(const char *name)
-{
-    size_t length = strlen(name);
-    return length == NAME_SIZE - 1 && strcmp(name + length - 5, ".code") == 0;
-}
-
 /* Written by a process that died before it was done. */
 static bool is_left_over(const char *name, const struct stat *stat)
 {
-    enum { SECONDS = 3600 };
-    return (strncmp(name, "new.", 4) == 0 || strncmp(name, "secret.", 7) == 0) &&
-           stat->st_mtim.tv_sec + SECONDS < time(NULL);
+    return kp_code_name_is_temporary(name, strlen(name)) &&
+           stat->st_mtim.tv_sec + KP_CODE_LEFT_OVER_SECONDS < time(NULL);
 }
 
 /* All entries, in a block of memory; NULL with *count 0: none, or no memory. Removes what was left over. */
@@ -308,7 +244,7 @@ static record_t *records_list(const kp_code_cache_t *cache, size_t *count, uint6
             continue;
         if (is_left_over(item->d_name, &stat))
             (void)unlinkat(cache->folder, item->d_name, 0);
-        if (!is_entry_name(item->d_name))
+        if (!kp_code_name_is_entry(item->d_name, strlen(item->d_name)))
             continue;
         if (*count == room) {
             room = room * 2 + 64;
@@ -318,7 +254,7 @@ static record_t *records_list(const kp_code_cache_t *cache, size_t *count, uint6
             records = grown;
         }
         record_t *record = &records[(*count)++];
-        memcpy(record->name, item->d_name, NAME_SIZE);
+        memcpy(record->name, item->d_name, KP_CODE_NAME_SIZE);
         record->size = (uint64_t)stat.st_size;
         record->used = stat.st_mtim;
         *total += record->size;
@@ -348,13 +284,15 @@ static void evict(kp_code_cache_t *cache)
 static bool entry_write(const kp_code_cache_t *cache, int file, const uint8_t *identity,
                         const void *bytes, size_t size)
 {
-    static const uint8_t zeroes[HEADER_SIZE - sizeof(header_t)];
-    header_t header = {.size = size};
-    memcpy(header.magic, MAGIC, sizeof(header.magic));
-    memcpy(header.identity, identity, KP_SHA256_SIZE);
-    if (!random_bytes(header.nonce, sizeof(header.nonce)))
+    static const uint8_t zeroes[KP_CODE_ENTRY_AT - sizeof(kp_code_header_t)];
+    uint8_t nonce[KP_CODE_NONCE_SIZE];
+    kp_poly1305_t sum;
+    if (!random_bytes(nonce, sizeof(nonce)))
         return false;
-    tag_make(cache, &header, bytes, header.tag);
+    kp_code_header_t header = kp_code_header_of(identity, size, nonce);
+    kp_code_tag_begin(&sum, cache->secret, &header);
+    kp_poly1305_add(&sum, bytes, size);
+    kp_poly1305_end(&sum, header.tag);
     return write_whole(file, &header, sizeof(header)) &&
            write_whole(file, zeroes, sizeof(zeroes)) && write_whole(file, bytes, size);
 }
@@ -363,13 +301,13 @@ kp_status_t kp_code_cache_store(kp_code_cache_t *cache, const kp_code_key_t *key
                                 size_t size)
 {
     uint8_t identity[KP_SHA256_SIZE], unique[8];
-    char name[NAME_SIZE], temporary[NAME_SIZE + 20];
+    char name[KP_CODE_NAME_SIZE], temporary[KP_CODE_NAME_SIZE + 20];
     if (size == 0)
         return KP_ERR_INVALID_ARGUMENT;
     if (size > cache->bytes_max / 2)
         return KP_ERR_TOO_LARGE;
-    identity_make(key, identity);
-    name_make(identity, name);
+    kp_code_identity(key, identity);
+    kp_code_name(identity, name);
     if (!random_bytes(unique, sizeof(unique)))
         return KP_ERR_IO;
     uint64_t number;

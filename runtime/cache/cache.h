@@ -13,18 +13,9 @@
 #include <stdint.h>
 
 #include "abi/status.h"
-#include "runtime/cache/hash.h"
+#include "runtime/cache/entry.h"
 
 typedef struct kp_code_cache kp_code_cache_t;
-
-/* All that code depends on. */
-typedef struct kp_code_key {
-    uint8_t module[KP_SHA256_SIZE];
-    uint32_t compiler_version;
-    uint32_t compile_flags;
-    uint32_t features; /* that were allowed when the module was validated */
-    uint64_t processor_features;
-} kp_code_key_t;
 
 /* An entry in memory: bytes lie on a page boundary. Everything stays valid until kp_code_entry_release, also when
    the entry is evicted meanwhile. is_executable: the mapping is read-execute, of the file itself, so that its code needs no

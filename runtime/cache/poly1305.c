@@ -9,6 +9,7 @@ typedef unsigned __int128 wide_t;
 
 #define MASK44 ((1ull << 44) - 1)
 #define MASK42 ((1ull << 42) - 1)
+#define ABOVE (1ull << 40) /* the bit behind a whole block */
 
 static uint64_t load64(const uint8_t *at)
 {
@@ -17,10 +18,7 @@ static uint64_t load64(const uint8_t *at)
     return value;
 }
 
-typedef struct poly {
-    kp_poly1305_power_t r[4]; /* r, r^2, r^3, r^4 */
-    uint64_t h[3];
-} poly_t;
+typedef kp_poly1305_t poly_t;
 
 typedef struct sum {
     wide_t d0, d1, d2;
@@ -75,7 +73,7 @@ static void blocks_add(poly_t *p, const uint8_t *at, size_t blocks, uint64_t abo
 }
 
 /* h mod 2^130 - 5, plus the second half of the key, modulo 2^128. */
-static void finish(const poly_t *p, const uint8_t key[32], uint8_t tag[KP_POLY1305_SIZE])
+static void finish(const poly_t *p, uint8_t tag[KP_POLY1305_SIZE])
 {
     uint64_t h0 = p->h[0], h1 = p->h[1], h2 = p->h[2], carry;
     for (unsigned i = 0; i < 2; i++) {
@@ -90,44 +88,85 @@ static void finish(const poly_t *p, const uint8_t key[32], uint8_t tag[KP_POLY13
     h0 = (h0 & ~take) | (g0 & MASK44 & take);
     h1 = (h1 & ~take) | (g1 & MASK44 & take);
     h2 = (h2 & ~take) | (g2 & MASK42 & take);
-    wide_t low = (wide_t)(h0 | h1 << 44) + load64(key + 16);
-    uint64_t high = (h1 >> 20 | h2 << 24) + load64(key + 24) + (uint64_t)(low >> 64);
+    wide_t low = (wide_t)(h0 | h1 << 44) + p->added[0];
+    uint64_t high = (h1 >> 20 | h2 << 24) + p->added[1] + (uint64_t)(low >> 64);
     uint64_t words[2] = {(uint64_t)low, high};
     memcpy(tag, words, sizeof(words));
+}
+
+void kp_poly1305_begin(kp_poly1305_t *p, const uint8_t key[32])
+{
+    uint64_t low = load64(key) & 0x0ffffffc0fffffffull,
+             high = load64(key + 8) & 0x0ffffffc0ffffffcull;
+    *p = (kp_poly1305_t){
+        .r = {power_of(low & MASK44, (low >> 44 | high << 20) & MASK44, high >> 24)},
+        .added = {load64(key + 16), load64(key + 24)},
+    };
+    for (unsigned i = 1; i < 4; i++) {
+        static const uint8_t nothing[16];
+        sum_t sum = {0};
+        uint64_t power[3] = {p->r[i - 1].r0, p->r[i - 1].r1, p->r[i - 1].r2};
+        block_add(&sum, power, nothing, 0, &p->r[0]);
+        sum_carry(&sum, power);
+        p->r[i] = power_of(power[0], power[1], power[2]);
+    }
+}
+
+/* Whole blocks, the first of a message among them or not. */
+static void message_add(poly_t *p, const uint8_t *at, size_t blocks)
+{
+#if defined(__x86_64__)
+    if (!p->has_begun && blocks >= 16 && KP_PROCESSOR_HAS(AVX2)) {
+        size_t done = kp_poly1305_blocks_avx2(p->r, at, blocks, p->h);
+        at += done * 16;
+        blocks -= done;
+    }
+#endif
+    p->has_begun = true;
+    blocks_add(p, at, blocks, ABOVE);
+}
+
+void kp_poly1305_add(kp_poly1305_t *p, const void *bytes, size_t count)
+{
+    const uint8_t *at = bytes;
+    if (p->used > 0) {
+        size_t part = sizeof(p->block) - p->used;
+        part = part < count ? part : count;
+        memcpy(p->block + p->used, at, part);
+        p->used += (uint32_t)part;
+        at += part;
+        count -= part;
+        if (p->used < sizeof(p->block))
+            return;
+        message_add(p, p->block, sizeof(p->block) / 16);
+        p->used = 0;
+    }
+    size_t whole = count / sizeof(p->block) * sizeof(p->block);
+    if (whole > 0)
+        message_add(p, at, whole / 16);
+    if (count > whole)
+        memcpy(p->block, at + whole, count - whole);
+    p->used = (uint32_t)(count - whole);
+}
+
+void kp_poly1305_end(kp_poly1305_t *p, uint8_t tag[KP_POLY1305_SIZE])
+{
+    uint32_t whole = p->used / 16, rest = p->used % 16;
+    blocks_add(p, p->block, whole, ABOVE);
+    if (rest > 0) {
+        uint8_t last[16] = {0};
+        memcpy(last, p->block + (size_t)16 * whole, rest);
+        last[rest] = 1;
+        blocks_add(p, last, 1, 0);
+    }
+    finish(p, tag);
 }
 
 void kp_poly1305(const uint8_t key[32], const void *bytes, size_t count,
                  uint8_t tag[KP_POLY1305_SIZE])
 {
-    uint64_t low = load64(key) & 0x0ffffffc0fffffffull,
-             high = load64(key + 8) & 0x0ffffffc0ffffffcull;
-    poly_t p = {
-        .r = {power_of(low & MASK44, (low >> 44 | high << 20) & MASK44, high >> 24)},
-    };
-    for (unsigned i = 1; i < 4; i++) {
-        static const uint8_t nothing[16];
-        sum_t sum = {0};
-        uint64_t power[3] = {p.r[i - 1].r0, p.r[i - 1].r1, p.r[i - 1].r2};
-        block_add(&sum, power, nothing, 0, &p.r[0]);
-        sum_carry(&sum, power);
-        p.r[i] = power_of(power[0], power[1], power[2]);
-    }
-    const uint8_t *at = bytes;
-    size_t blocks = count / 16;
-#if defined(__x86_64__)
-    if (blocks >= 16 && KP_PROCESSOR_HAS(AVX2)) {
-        size_t done = kp_poly1305_blocks_avx2(p.r, at, blocks, p.h);
-        at += done * 16;
-        blocks -= done;
-    }
-#endif
-    blocks_add(&p, at, blocks, 1ull << 40);
-    at += blocks * 16;
-    if (count % 16 > 0) {
-        uint8_t last[16] = {0};
-        memcpy(last, at, count % 16);
-        last[count % 16] = 1;
-        blocks_add(&p, last, 1, 0);
-    }
-    finish(&p, key, tag);
+    kp_poly1305_t p;
+    kp_poly1305_begin(&p, key);
+    kp_poly1305_add(&p, bytes, count);
+    kp_poly1305_end(&p, tag);
 }

@@ -11,6 +11,8 @@
 
 /* A compiler that does not answer is as good as none; the longest module takes seconds under emulation. */
 #define PATIENCE (120 * (kp_time_t)1000000000)
+/* For the longest module, on the slowest machine. */
+#define SETTLING (600 * (kp_time_t)1000000000)
 /* Modules from this size on are compiled function by function, in groups of about that many bytes (README.md has
    the measurement). */
 #define LAZY_FROM (512u << 10)
@@ -105,6 +107,14 @@ static kp_status_t compile_first(const kp_runner_options_t *options, kp_wasm_all
         code->is_guarded = true;
     }
     return compile(options, allocator, code);
+}
+
+void kp_runner_settle(const kp_runner_options_t *options, kp_runner_code_t *code)
+{
+    /* What was there already is kept already. */
+    if (options->settles && code->compiled.tier && !code->compiled.is_cached)
+        (void)kp_compiler_settle(&code->compiler,
+                                 kp_now() + SETTLING); /* else the next start is slower */
 }
 
 kp_status_t kp_runner_compile_checked(const kp_runner_options_t *options,

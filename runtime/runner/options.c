@@ -41,6 +41,10 @@ static bool take(kp_runner_options_t *options, const char **own, const char *nam
         options->input = value;
         return true;
     }
+    if (strcmp(name, "--settle") == 0) {
+        options->settles = strcmp(value, "yes") == 0;
+        return options->settles;
+    }
     if (strcmp(name, "--memory") == 0) {
         options->checked_memory = strcmp(value, "checked") == 0;
         return options->checked_memory;

@@ -39,13 +39,14 @@ static uint32_t trap_of(kp_wasm_trap_code_t code)
 }
 
 /* Ends the process as the call ended. */
-_Noreturn static void finish(const kp_runner_options_t *options, const kp_wasm_store_t *store,
-                             kp_wasi_t *wasi, kp_status_t status)
+_Noreturn static void finish(const kp_runner_options_t *options, kp_runner_code_t *loaded,
+                             const kp_wasm_store_t *store, kp_wasi_t *wasi, kp_status_t status)
 {
     uint32_t code, trap = KP_TRAP_NONE;
     bool exited = kp_wasi_has_exited(wasi, &code);
     const char *name = options->arguments[0];
     kp_wasi_destroy(wasi); /* what its streams hold back comes out */
+    kp_runner_settle(options, loaded);
     if (exited)
         exit((int)code);
     if (status == KP_OK)
@@ -161,7 +162,7 @@ void kp_runner_run(const kp_runner_options_t *options, kp_wasm_allocator_t alloc
         status = instantiate(options, allocator, code, wasi, &store, &instance);
     }
     if (status != KP_OK)
-        finish(options, store, wasi, status);
+        finish(options, code, store, wasi, status);
     if (!kp_wasm_instance_find(instance, "_start", 6, &found) ||
         found.kind != KP_WASM_EXTERNAL_FUNCTION || found.function->signature->parameter_count ||
         found.function->signature->result_count) {
@@ -169,5 +170,5 @@ void kp_runner_run(const kp_runner_options_t *options, kp_wasm_allocator_t alloc
         exit(KP_RUNNER_FAILED);
     }
     kp_wasm_value_t none[1] = {{.u64 = 0}};
-    finish(options, store, wasi, kp_wasm_call(store, found.function, none));
+    finish(options, code, store, wasi, kp_wasm_call(store, found.function, none));
 }

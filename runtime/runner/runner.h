@@ -2,7 +2,7 @@
 
    Startup message (abi/startup.h):
      arguments  wasm-runner [--tier interpret|compile] [--compile eager|lazy] [--fuel N] [--max-memory BYTES]
-                [--memory checked] [--env NAME=VALUE]... [--stdin NAME] [--] MODULE [ARGUMENT]...   MODULE names the file: `program/x.wasm` is the handle
+                [--memory checked] [--settle yes] [--env NAME=VALUE]... [--stdin NAME] [--] MODULE [ARGUMENT]...   MODULE names the file: `program/x.wasm` is the handle
                 "file:program/x.wasm"; the program gets it as its argument 0, without directories
      environment   the program's, too
      handles    file:MODULE; file:NAME for --stdin; stdin, stdout, stderr (each may be missing); svc:compiler: without it programs
@@ -42,6 +42,7 @@ typedef struct kp_runner_options {
     kp_runner_tier_t tier;
     kp_runner_compile_t compile;
     bool metered;
+    bool settles;        /* ends when the compiler has kept what it made for it */
     bool checked_memory; /* no guard pages, though they were to be had */
     int64_t fuel;
     uint64_t memory_maximum; /* bytes */
@@ -80,6 +81,9 @@ typedef struct kp_runner_code {
 /* Finds, decodes, and validates or compiles it. KP_OK, else it was said why. */
 kp_status_t kp_runner_load(const kp_runner_options_t *options, kp_wasm_allocator_t allocator,
                            kp_runner_code_t *code);
+
+/* Waits until what was compiled is kept, if that was asked for. */
+void kp_runner_settle(const kp_runner_options_t *options, kp_runner_code_t *code);
 
 /* Compiles it once more, for checked memories, in place of what it was compiled to for guarded ones, which
    nothing uses any more. KP_OK, else it was said why. */

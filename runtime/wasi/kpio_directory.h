@@ -13,6 +13,7 @@
 typedef struct kp_wasi_kpio_server {
     kp_handle_t channel; /* owned */
     unsigned holders;
+    kp_time_t patience; /* with each request, ns: ERR_TIMED_OUT; 0: for ever */
     uint8_t *bytes; /* room for one message; owned */
     size_t room;
 } kp_wasi_kpio_server_t;

@@ -193,13 +193,25 @@ void kp_compiler_code_release(kp_compiler_code_t *code)
     *code = (kp_compiler_code_t){0};
 }
 
-kp_status_t kp_compiler_ask_info(kp_compiler_client_t *compiler, kp_time_t deadline,
-                                 kp_compiler_info_t *info)
+static kp_status_t info_ask(kp_compiler_client_t *compiler, uint32_t ordinal, kp_time_t deadline,
+                            kp_compiler_info_t *info)
 {
-    const kp_compiler_request_t request = {.ordinal = KP_COMPILER_INFO};
+    const kp_compiler_request_t request = {.ordinal = ordinal};
     kp_compiler_info_t answer = {0};
     kp_status_t status =
         ask(compiler, &request, sizeof(request), NULL, &answer, sizeof(answer), NULL, deadline);
     *info = answer;
     return status == KP_OK ? answer.status : status;
+}
+
+kp_status_t kp_compiler_ask_info(kp_compiler_client_t *compiler, kp_time_t deadline,
+                                 kp_compiler_info_t *info)
+{
+    return info_ask(compiler, KP_COMPILER_INFO, deadline, info);
+}
+
+kp_status_t kp_compiler_settle(kp_compiler_client_t *compiler, kp_time_t deadline)
+{
+    kp_compiler_info_t info;
+    return info_ask(compiler, KP_COMPILER_SETTLE, deadline, &info);
 }

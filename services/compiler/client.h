@@ -63,6 +63,8 @@ kp_status_t kp_compiler_functions(kp_compiler_client_t *compiler, uint32_t *numb
 void kp_compiler_code_release(kp_compiler_code_t *code);
 kp_status_t kp_compiler_ask_info(kp_compiler_client_t *compiler, kp_time_t deadline,
                                  kp_compiler_info_t *info);
+/* Waits until what was compiled for the caller's job is whole and kept, as far as it will be: before the system ends. */
+kp_status_t kp_compiler_settle(kp_compiler_client_t *compiler, kp_time_t deadline);
 
 #ifdef __cplusplus
 }

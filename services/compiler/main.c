@@ -1,5 +1,5 @@
 /* compiler: serves "svc:compiler" until the process is ended; with the argument "worker" it compiles one
-   module for that service instead. */
+   module for that service instead. Handles: abi/startup.h; "dir:cache", if it is given, is where results are kept. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,22 +8,29 @@
 #include "services/compiler/service.h"
 #include "services/compiler/worker.h"
 
+#define CACHE_BYTES "cache-bytes=" /* an argument: how much the cache's directory may hold */
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], KP_COMPILER_WORKER_ARGUMENT) == 0)
         return kp_compiler_worker_run();
-    kp_handle_t registry = kp_startup_take("svc:compiler");
-    kp_handle_t authority = kp_startup_take("code-authority");
-    kp_handle_t program = kp_startup_take("code:compiler");
-    kp_handle_t job = kp_startup_take("job");
-    if (!registry || !authority || !program || !job) {
+    const kp_compiler_handles_t handles = {
+        .registry = kp_startup_take("svc:compiler"),
+        .authority = kp_startup_take("code-authority"),
+        .program = kp_startup_take("code:compiler"),
+        .job = kp_startup_take("job"),
+        .directory = kp_startup_take("dir:cache"),
+    };
+    uint64_t disk_bytes = 0;
+    if (argc > 1 && strncmp(argv[1], CACHE_BYTES, strlen(CACHE_BYTES)) == 0)
+        disk_bytes = strtoull(argv[1] + strlen(CACHE_BYTES), NULL, 10);
+    if (!handles.registry || !handles.authority || !handles.program || !handles.job) {
         kp_log("no service, authority, program or job was given");
         return 1;
     }
     kp_compiler_service_t *service = calloc(1, sizeof(*service));
-    kp_status_t status = service
-                             ? kp_compiler_service_init(service, registry, authority, program, job)
-                             : KP_ERR_NO_MEMORY;
+    kp_status_t status =
+        service ? kp_compiler_service_init(service, &handles, disk_bytes) : KP_ERR_NO_MEMORY;
     if (status == KP_OK)
         status = kp_compiler_service_run(service);
     kp_log("cannot go on: %s", kp_status_text(status));

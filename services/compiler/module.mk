@@ -1,5 +1,5 @@
 # The compiler service: runtime/compile in processes of its own.
-COMPILER_SERVICE_SRC := $(addprefix services/compiler/,cache.c grants.c request.c service.c sessions.c tasks.c workers.c)
+COMPILER_SERVICE_SRC := $(addprefix services/compiler/,cache.c disk.c disk_store.c grants.c request.c service.c sessions.c tasks.c workers.c)
 COMPILER_PORTABLE_SRC = $(filter-out runtime/compile/code.c,$(RUNTIME_COMPILE_SRC)) $(RUNTIME_WASM_SRC)
 
 # For native programs: code by the service.
@@ -7,13 +7,13 @@ COMPILER_OBTAINED_SRC := $(addprefix services/compiler/,client.c obtain.c) $(add
 
 PROGRAMS += compiler
 compiler_SRC = $(addprefix services/compiler/,main.c parallel.c worker.c) $(COMPILER_SERVICE_SRC) \
-    $(COMPILER_PORTABLE_SRC) runtime/cache/sha256.c
+    $(COMPILER_PORTABLE_SRC) $(CODE_ENTRY_SRC)
 compiler_MEMORY := 768
 compiler_THREADS := y
 compiler_SPLIT := 4
 
 # The service with a worker that lies, and short limits.
-compiler_liar_SRC = $(addprefix services/compiler/,main.c test/liar.c) $(COMPILER_SERVICE_SRC) runtime/cache/sha256.c
+compiler_liar_SRC = $(addprefix services/compiler/,main.c test/liar.c) $(COMPILER_SERVICE_SRC) $(CODE_ENTRY_SRC)
 compiler_liar_CFLAGS := -DKP_COMPILER_TIME_BASE='(KP_NS_PER_S/2)' -DKP_COMPILER_PATIENCE=10
 compiler_liar_MEMORY := 32
 $(eval $(call KP_PROGRAM,compiler_liar))

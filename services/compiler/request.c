@@ -14,7 +14,8 @@ kp_status_t kp_compiler_request_parse(const void *bytes, size_t size, size_t han
     if (size != sizeof(*out))
         return KP_ERR_PROTOCOL;
     memcpy(out, bytes, sizeof(*out));
-    if (out->ordinal == KP_COMPILER_INFO || out->ordinal == KP_COMPILER_FUNCTIONS)
+    if (out->ordinal == KP_COMPILER_INFO || out->ordinal == KP_COMPILER_FUNCTIONS ||
+        out->ordinal == KP_COMPILER_SETTLE)
         return handle_count ? KP_ERR_PROTOCOL : KP_OK;
     if ((out->ordinal != KP_COMPILER_COMPILE && out->ordinal != KP_COMPILER_OPEN) ||
         handle_count != 1)

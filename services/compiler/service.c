@@ -65,7 +65,7 @@ static void clients_forget(kp_compiler_service_t *service)
     kp_compiler_job_t **link = &service->clients;
     while (*link) {
         kp_compiler_job_t *client = *link;
-        if (client->connections > 0 || client->whole > 0 ||
+        if (client->connections > 0 || client->whole > 0 || client->stores > 0 ||
             kp_compiler_client_left(service, client) > 0) {
             link = &client->next;
             continue;
@@ -120,7 +120,7 @@ static void connection_close(kp_compiler_connection_t *connection)
     free(connection);
 }
 
-static void answer_info(kp_compiler_connection_t *connection, kp_transaction_t transaction)
+void kp_compiler_info_answer(kp_compiler_connection_t *connection, kp_transaction_t transaction)
 {
     connection->counts.status = KP_OK;
     connection->counts.requests = connection->requests;
@@ -146,7 +146,9 @@ static bool accept(kp_compiler_connection_t *connection, const kp_channel_messag
         return false;
     }
     if (status == KP_OK && request.ordinal == KP_COMPILER_INFO) {
-        answer_info(connection, message->transaction);
+        kp_compiler_info_answer(connection, message->transaction);
+    } else if (status == KP_OK && request.ordinal == KP_COMPILER_SETTLE) {
+        kp_compiler_settle(connection, message->transaction);
     } else if (status == KP_OK && request.ordinal == KP_COMPILER_FUNCTIONS) {
         kp_compiler_functions_t functions;
         memcpy(&functions, &request, sizeof(functions));
@@ -234,12 +236,13 @@ static void on_registry(void *context, kp_handle_t registry, kp_signals_t observ
         kp_loop_stop(&service->loop, status);
 }
 
-kp_status_t kp_compiler_service_init(kp_compiler_service_t *service, kp_handle_t registry,
-                                     kp_handle_t authority, kp_handle_t program, kp_handle_t job)
+kp_status_t kp_compiler_service_init(kp_compiler_service_t *service,
+                                     const kp_compiler_handles_t *handles, uint64_t disk_bytes)
 {
-    service->authority = authority;
-    service->program = program;
-    service->job = job;
+    service->authority = handles->authority;
+    service->program = handles->program;
+    service->job = handles->job;
+    kp_compiler_disk_init(&service->disk, handles->directory, disk_bytes);
     service->cache.bytes_max = KP_COMPILER_CACHE_BYTES;
     service->cache.count_max = KP_COMPILER_ENTRIES_MAX;
     service->cache.context = service;
@@ -248,7 +251,9 @@ kp_status_t kp_compiler_service_init(kp_compiler_service_t *service, kp_handle_t
     kp_loop_init(&service->loop);
     kp_loop_timer_init(&service->slices, kp_compiler_tasks_slice, service);
     kp_loop_timer_init(&service->watch, kp_compiler_tasks_watch, service);
-    int64_t requests = kp_service_register(registry);
+    kp_loop_timer_init(&service->storing, kp_compiler_tasks_store, service);
+    kp_loop_timer_init(&service->settled, kp_compiler_tasks_settled, service);
+    int64_t requests = kp_service_register(handles->registry);
     if (requests < 0)
         return (kp_status_t)requests;
     service->requests = (kp_handle_t)requests;

@@ -1,7 +1,8 @@
 /* The compiler service: clients, their requests, the workers that compile, and the cache.
 
-   COMPILE passes through three states: its module is copied (copy-on-write) and hashed, a slice at a
-   time; it waits for a worker; a worker has it. Nobody waits for ever behind others: slices go round among the
+   COMPILE passes through these states: its module is copied (copy-on-write) and hashed, a slice at a time; if the
+   code is not in memory, it is sought in the cache's directory and read, in slices too; it waits for a worker; a
+   worker has it. Nobody waits for ever behind others: slices go round among the
    requests; a client (a job) has at most CLIENT_WORKERS of the workers, and whoever has fewer comes first; one worker
    is kept for small modules; and the kernel shares the processor among workers as among all processes. A
    module that takes more processor time than any should is given up.
@@ -16,6 +17,7 @@
 #include "runtime/program/loop.h"
 #include "runtime/program/message.h"
 #include "services/compiler/cache.h"
+#include "services/compiler/disk.h"
 #include "services/compiler/request.h"
 
 enum {
@@ -32,6 +34,8 @@ enum {
     KP_COMPILER_SESSION_WORKERS = 12,
     KP_COMPILER_CLIENT_SESSION_WORKERS = 4,
     KP_COMPILER_ENTRIES_MAX = 4096,
+    KP_COMPILER_LOADS = 4, /* entries that are read at a time */
+    KP_COMPILER_CLIENT_LOADS = 2,
 };
 #define KP_COMPILER_CACHE_BYTES ((uint64_t)384 << 20)
 /* Modules in work, of all clients and of one. */
@@ -62,6 +66,8 @@ typedef struct kp_compiler_job {
     uint32_t modules;   /* open */
     uint32_t whole;     /* being compiled in the background, or waiting for it */
     uint32_t completed; /* compiled so */
+    uint32_t loads;     /* entries that are read for it */
+    uint32_t stores;    /* that are to be written */
     struct kp_compiler_job *next;
 } kp_compiler_job_t;
 
@@ -73,7 +79,8 @@ struct kp_compiler_connection {
     kp_compiler_info_t counts;
     struct kp_compiler_session *sessions;
     uint32_t requests, workers;
-    uint32_t numbers; /* of sessions, so far */
+    uint32_t numbers;          /* of sessions, so far */
+    kp_transaction_t settling; /* of SETTLE; NONE: nobody waits */
     kp_compiler_connection_t *next;
 };
 
@@ -115,6 +122,8 @@ typedef struct kp_compiler_session {
 
 typedef enum kp_compiler_state {
     KP_COMPILER_HASHING,
+    KP_COMPILER_SEEKING, /* may be in the directory */
+    KP_COMPILER_LOADING,
     KP_COMPILER_WAITING,
     KP_COMPILER_WORKING,
 } kp_compiler_state_t;
@@ -133,6 +142,7 @@ typedef struct kp_compiler_task {
     kp_sha256_t hash;
     uint32_t hashed; /* bytes */
     kp_compiler_key_t key;
+    kp_compiler_load_t load;
     kp_compiler_worker_t worker;
     kp_time_t started; /* the worker */
     bool is_late;      /* it was ended for taking too long */
@@ -141,7 +151,7 @@ typedef struct kp_compiler_task {
 
 struct kp_compiler_service {
     kp_loop_t loop;
-    kp_loop_timer_t slices, watch;
+    kp_loop_timer_t slices, watch, storing, settled;
     kp_handle_t authority, program, job;
     kp_handle_t requests; /* the service's: new connections */
     kp_compiler_connection_t *connections;
@@ -150,16 +160,23 @@ struct kp_compiler_service {
     kp_compiler_task_t
         *tasks; /* by age; the one whose slice was hashed last is behind the others */
     uint32_t workers, large_workers, background_workers, session_workers;
-    uint32_t sessions;
+    uint32_t sessions, loads;
     uint64_t pending;
     kp_compiler_cache_t cache;
+    kp_compiler_disk_t disk;
     kp_message_t message;
     uint8_t slice[KP_COMPILER_SLICE];
 };
 
-/* Takes the handles. The service is zeroed memory, about 200 KiB. */
-kp_status_t kp_compiler_service_init(kp_compiler_service_t *service, kp_handle_t registry,
-                                     kp_handle_t authority, kp_handle_t program, kp_handle_t job);
+typedef struct kp_compiler_handles {
+    kp_handle_t registry, authority, program, job;
+    kp_handle_t directory; /* of the cache; NONE: there is none */
+} kp_compiler_handles_t;
+
+/* Takes the handles. The service is zeroed memory, about 300 KiB. disk_bytes: of the cache's directory; 0: as
+   usual. */
+kp_status_t kp_compiler_service_init(kp_compiler_service_t *service,
+                                     const kp_compiler_handles_t *handles, uint64_t disk_bytes);
 /* Serves for ever; returns on an error. */
 kp_status_t kp_compiler_service_run(kp_compiler_service_t *service);
 
@@ -177,10 +194,16 @@ bool kp_compiler_task_complete(kp_compiler_connection_t *connection,
                                kp_handle_t module);
 /* Timers. */
 void kp_compiler_tasks_slice(void *service);
+void kp_compiler_tasks_store(void *service);
 void kp_compiler_tasks_watch(void *service);
 void kp_compiler_watch_set(kp_compiler_service_t *service);
 /* Has a worker, which began then and used so much processor time, taken longer than any module should? */
 bool kp_compiler_is_late(const kp_compiler_request_t *request, kp_time_t started, uint64_t used);
+
+/* SETTLE: the answer comes when nothing of the connection's client is being compiled in the background or written. */
+void kp_compiler_settle(kp_compiler_connection_t *connection, kp_transaction_t transaction);
+/* Timer; answers those for whom that is so. */
+void kp_compiler_tasks_settled(void *service);
 
 /* ---- sessions.c ---- */
 
@@ -191,6 +214,8 @@ uint32_t kp_compiler_session_open(kp_compiler_connection_t *connection,
 /* A FUNCTIONS request. Replies at once or later. */
 void kp_compiler_session_ask(kp_compiler_connection_t *connection, kp_transaction_t transaction,
                              const kp_compiler_functions_t *functions);
+/* What is open is compiled whole now, as far as it may. */
+void kp_compiler_sessions_complete(kp_compiler_connection_t *connection);
 /* The client has gone. */
 void kp_compiler_sessions_drop(kp_compiler_connection_t *connection);
 /* The whole module is in the cache. */
@@ -234,6 +259,7 @@ uint64_t kp_compiler_client_left(kp_compiler_service_t *service, kp_compiler_job
 /* The connection ends. */
 void kp_compiler_grants_revoke(kp_compiler_connection_t *connection);
 
+void kp_compiler_info_answer(kp_compiler_connection_t *connection, kp_transaction_t transaction);
 /* Answers a COMPILE, OPEN or FUNCTIONS, which is no request in work any more; code may be NONE and is taken. */
 void kp_compiler_answer(kp_compiler_connection_t *connection, kp_transaction_t transaction,
                         const kp_compiler_reply_t *reply, kp_handle_t code);

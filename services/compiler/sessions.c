@@ -313,6 +313,15 @@ static void session_complete(kp_compiler_session_t *session)
                                                        &session->key, session->module);
 }
 
+void kp_compiler_sessions_complete(kp_compiler_connection_t *connection)
+{
+    kp_compiler_session_t *session = connection->sessions;
+    for (; session; session = session->next) {
+        if (!session->is_completing && !session->is_whole)
+            session_complete(session);
+    }
+}
+
 void kp_compiler_sessions_drop(kp_compiler_connection_t *connection)
 {
     while (connection->sessions) {

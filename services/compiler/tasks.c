@@ -25,6 +25,16 @@ static void close_handle(kp_handle_t *handle)
 
 /* ---- the end of a task ---- */
 
+static void load_leave(kp_compiler_task_t *task)
+{
+    if (task->state != KP_COMPILER_LOADING)
+        return;
+    kp_compiler_load_end(&task->service->disk, &task->load);
+    task->service->loads--;
+    task->client->loads--;
+    task->state = KP_COMPILER_SEEKING;
+}
+
 static void worker_leave(kp_compiler_task_t *task)
 {
     if (task->state != KP_COMPILER_WORKING)
@@ -51,6 +61,7 @@ static void task_free(kp_compiler_task_t *task)
         link = &(*link)->next;
     *link = task->next;
     worker_leave(task);
+    load_leave(task);
     close_handle(&task->module);
     service->pending -= task->request.module_size;
     task->client->pending -= task->request.module_size;
@@ -58,6 +69,7 @@ static void task_free(kp_compiler_task_t *task)
         task->connection->requests--;
     else
         task->client->whole--;
+    kp_loop_timer_set(&service->loop, &service->settled, KP_TIME_POLL);
     free(task);
 }
 
@@ -102,6 +114,17 @@ static bool task_find(kp_compiler_task_t *task)
 
 static void tasks_pump(kp_compiler_service_t *service);
 
+/* One more handle to the artefact, if it may be kept on disk; nobody can write it once it is code. */
+static kp_handle_t artefact_keep(const kp_compiler_service_t *service,
+                                 const kp_compiler_answer_t *answer)
+{
+    if (answer->artefact == KP_HANDLE_NONE ||
+        !kp_compiler_disk_may_store(&service->disk, answer->reply.artefact_size))
+        return KP_HANDLE_NONE;
+    int64_t kept = kp_handle_duplicate(answer->artefact, KP_RIGHT_READ);
+    return kept > 0 ? (kp_handle_t)kept : KP_HANDLE_NONE;
+}
+
 static void on_worker(void *context, kp_handle_t control, kp_signals_t observed)
 {
     kp_compiler_task_t *task = context;
@@ -114,12 +137,20 @@ static void on_worker(void *context, kp_handle_t control, kp_signals_t observed)
     kp_status_t status = answer.reply.status;
     if (!answer.is_alive && task->is_late)
         status = KP_ERR_TIMED_OUT;
+    kp_handle_t kept = artefact_keep(service, &answer);
     if (status == KP_OK)
         status = answer.artefact == KP_HANDLE_NONE
                      ? KP_ERR_PROCESS_DEAD
                      : kp_compiler_artefact_take(service, &answer, &task->request, NULL, &task->key,
                                                  &task->client->account, &entry);
     close_handle(&answer.artefact);
+    if (status == KP_OK && kept != KP_HANDLE_NONE) {
+        kp_compiler_disk_store(&service->disk, &task->key, kept, answer.reply.artefact_size,
+                               &task->client->stores);
+        kp_loop_timer_set(&service->loop, &service->storing, KP_TIME_POLL);
+    } else {
+        close_handle(&kept);
+    }
     if (status == KP_OK) {
         task->client->completed += task->is_background;
         kp_compiler_sessions_retire(service, &task->key);
@@ -261,40 +292,178 @@ static bool task_open(kp_compiler_task_t *task)
     return true;
 }
 
-void kp_compiler_tasks_slice(void *context)
+/* Nowhere: it is to be compiled. */
+static void task_miss(kp_compiler_task_t *task)
 {
-    kp_compiler_service_t *service = context;
-    kp_compiler_task_t **link = &service->tasks;
-    while (*link && (*link)->state != KP_COMPILER_HASHING)
-        link = &(*link)->next;
-    kp_compiler_task_t *task = *link;
-    if (!task)
+    task->state = KP_COMPILER_WAITING;
+    if (task->request.ordinal != KP_COMPILER_OPEN || !task_open(task))
+        tasks_pump(task->service);
+}
+
+static bool is_loading(const kp_compiler_service_t *service, const kp_compiler_key_t *key)
+{
+    for (const kp_compiler_task_t *each = service->tasks; each; each = each->next) {
+        if (each->state == KP_COMPILER_LOADING && memcmp(&each->key, key, sizeof(*key)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The oldest that may look into the directory now. */
+static kp_compiler_task_t *seeking_pick(const kp_compiler_service_t *service)
+{
+    kp_compiler_task_t *task = service->tasks;
+    /* NOLINTNEXTLINE: a task that was freed has left the list */
+    while (task &&
+           (task->state != KP_COMPILER_SEEKING || is_loading(service, &task->key) ||
+            service->loads == KP_COMPILER_LOADS || task->client->loads == KP_COMPILER_CLIENT_LOADS))
+        task = task->next;
+    return task;
+}
+
+static void seeking_pump(kp_compiler_service_t *service)
+{
+    kp_compiler_task_t *task;
+    while ((task = seeking_pick(service))) {
+        if (task_find(task)) /* read while it waited */
+            continue;
+        if (kp_compiler_load_begin(&service->disk, &task->key, &task->load) != KP_OK) {
+            task_miss(task);
+            continue;
+        }
+        task->state = KP_COMPILER_LOADING;
+        service->loads++;
+        task->client->loads++;
+        kp_loop_timer_set(&service->loop, &service->slices, KP_TIME_POLL);
+    }
+}
+
+/* The directory's entry is in memory and authentic. False: it is not of use. */
+static bool task_adopt(kp_compiler_task_t *task)
+{
+    kp_compiler_service_t *service = task->service;
+    kp_compiler_entry_t *entry = NULL;
+    kp_compiler_answer_t answer = {
+        .is_alive = true,
+        .reply = {.artefact_size = (uint32_t)task->load.header.size},
+        .artefact = task->load.vmo,
+    };
+    task->load.vmo = KP_HANDLE_NONE;
+    if (kp_compiler_cache_find(&service->cache, &task->key)) { /* a worker was faster */
+        close_handle(&answer.artefact);
+    } else {
+        kp_status_t status = kp_compiler_artefact_take(service, &answer, &task->request, NULL,
+                                                       &task->key, &task->client->account, &entry);
+        close_handle(&answer.artefact);
+        if (status == KP_ERR_PROCESS_DEAD) /* no code for this module */
+            kp_compiler_disk_reject(&service->disk, &task->key);
+        if (status != KP_OK)
+            return false;
+    }
+    load_leave(task);
+    if (task->connection)
+        task->connection->counts.loaded++;
+    return task_find(task);
+}
+
+static void load_slice(kp_compiler_task_t *task)
+{
+    kp_compiler_service_t *service = task->service;
+    kp_status_t status = kp_compiler_load_step(&service->disk, &task->load);
+    if (status == KP_ERR_SHOULD_WAIT)
         return;
+    if (status != KP_OK || !task_adopt(task)) {
+        load_leave(task);
+        task_miss(task);
+    }
+    seeking_pump(service);
+}
+
+static void hash_slice(kp_compiler_task_t *task)
+{
+    kp_compiler_service_t *service = task->service;
     uint32_t left = task->request.module_size - task->hashed;
     uint32_t part = left < KP_COMPILER_SLICE ? left : KP_COMPILER_SLICE;
     kp_status_t status =
         part ? kp_vmo_read(task->module, task->hashed, service->slice, part) : KP_OK;
-    kp_loop_timer_set(&service->loop, &service->slices, KP_TIME_POLL); /* the next one's turn */
     if (status != KP_OK) {
         task_fail(task, status);
         return;
     }
     kp_sha256_add(&task->hash, service->slice, part);
     task->hashed += part;
-    if (task->hashed == task->request.module_size) {
-        kp_sha256_end(&task->hash, task->key.module);
-        task->state = KP_COMPILER_WAITING;
-        if (!task_find(task) && !(task->request.ordinal == KP_COMPILER_OPEN && task_open(task)))
-            tasks_pump(service);
+    if (task->hashed < task->request.module_size)
+        return;
+    kp_sha256_end(&task->hash, task->key.module);
+    task->state = KP_COMPILER_SEEKING;
+    if (!task_find(task))
+        seeking_pump(service);
+}
+
+/* One slice of the first that is hashed or read; the next one's turn is then. */
+void kp_compiler_tasks_slice(void *context)
+{
+    kp_compiler_service_t *service = context;
+    kp_compiler_task_t **link = &service->tasks;
+    while (*link && (*link)->state != KP_COMPILER_HASHING && (*link)->state != KP_COMPILER_LOADING)
+        link = &(*link)->next;
+    kp_compiler_task_t *task = *link;
+    if (!task)
+        return;
+    kp_loop_timer_set(&service->loop, &service->slices, KP_TIME_POLL);
+    if (task->next) { /* behind the others */
+        *link = task->next;
+        task->next = NULL;
+        while (*link)
+            link = &(*link)->next;
+        *link = task;
+    }
+    if (task->state == KP_COMPILER_HASHING)
+        hash_slice(task);
+    else
+        load_slice(task);
+}
+
+/* ---- keeping ---- */
+
+void kp_compiler_tasks_store(void *context)
+{
+    kp_compiler_service_t *service = context;
+    if (kp_compiler_disk_step(&service->disk))
+        kp_loop_timer_set(&service->loop, &service->storing, KP_TIME_POLL);
+    kp_loop_timer_set(&service->loop, &service->settled, KP_TIME_POLL);
+}
+
+static bool is_settled(const kp_compiler_job_t *client)
+{
+    return client->whole == 0 && client->stores == 0;
+}
+
+void kp_compiler_tasks_settled(void *context)
+{
+    kp_compiler_service_t *service = context;
+    kp_compiler_connection_t *each = service->connections;
+    for (; each; each = each->next) {
+        kp_transaction_t transaction = each->settling;
+        if (transaction == KP_TRANSACTION_NONE || !is_settled(each->client))
+            continue;
+        each->settling = KP_TRANSACTION_NONE;
+        kp_compiler_info_answer(each, transaction);
+    }
+}
+
+void kp_compiler_settle(kp_compiler_connection_t *connection, kp_transaction_t transaction)
+{
+    kp_compiler_service_t *service = connection->service;
+    if (connection->settling != KP_TRANSACTION_NONE) {
+        const kp_compiler_info_t busy = {.status = KP_ERR_BUSY};
+        kp_compiler_reply(connection, transaction, &busy, sizeof(busy), KP_HANDLE_NONE);
         return;
     }
-    if (!task->next)
-        return;
-    *link = task->next; /* behind the others */
-    task->next = NULL;
-    while (*link)
-        link = &(*link)->next;
-    *link = task;
+    connection->settling = transaction;
+    kp_compiler_sessions_complete(connection);
+    tasks_pump(service);
+    kp_loop_timer_set(&service->loop, &service->settled, KP_TIME_POLL);
 }
 
 /* A copy that nobody else can write: the module from here on. */

@@ -209,6 +209,8 @@ static bool add_arguments(archive_t *archive, const kp_user_program_t *program, 
         good = append(text, &used, "--tier") && append(text, &used, program->tier);
     if (good && program->compile)
         good = append(text, &used, "--compile") && append(text, &used, program->compile);
+    if (good && program->cache)
+        good = append(text, &used, "--settle") && append(text, &used, "yes");
     if (good && program->fuel)
         good = append(text, &used, "--fuel") && append(text, &used, program->fuel);
     if (good && program->memory_maximum) {
@@ -411,15 +413,22 @@ static int join(void *context)
     return 0;
 }
 
-static int run_hosted(const char *archive, const char *line, const kp_user_program_t *program,
-                      uint32_t timeout, bool verbose, int *result)
+/* cache: a directory for compiled code, or NULL. */
+static int run_hosted(const char *archive, const char *given, const char *cache,
+                      const kp_user_program_t *program, uint32_t timeout, bool verbose, int *result)
 {
-    static kp_hosted_directory_t directories[DIRECTORIES_MAX];
+    static kp_hosted_directory_t directories[DIRECTORIES_MAX + 1];
+    static char line[2048];
     hosted_t context = {.timeout = timeout};
     size_t count = program ? program->directories.count + program->directories_read_only.count : 0;
     for (size_t i = 0; i < count; i++)
         directories[i] =
             (kp_hosted_directory_t){program->wanted[i].host, program->wanted[i].read_only};
+    int used = snprintf(line, sizeof line, "%s", given ? given : "");
+    if (cache && used >= 0 && (size_t)used < sizeof line) {
+        snprintf(line + used, sizeof line - (size_t)used, " cache=host:%zu", count);
+        directories[count++] = (kp_hosted_directory_t){cache, false};
+    }
     const kp_hosted_options_t options = {
         .console_input = program && !program->input,
         .directories = directories,
@@ -442,10 +451,10 @@ static int run_hosted(const char *archive, const char *line, const kp_user_progr
     return KP_KPIO_OK;
 }
 
-int kp_user_system_hosted(const char *archive, const char *line, uint32_t timeout, bool verbose,
-                          int *result)
+int kp_user_system_hosted(const char *archive, const char *line, const char *cache,
+                          uint32_t timeout, bool verbose, int *result)
 {
-    return run_hosted(archive, line, NULL, timeout, verbose, result);
+    return run_hosted(archive, line, cache, NULL, timeout, verbose, result);
 }
 
 int kp_user_program_hosted(const kp_user_program_t *program, const char *archive, uint32_t timeout,
@@ -454,6 +463,6 @@ int kp_user_program_hosted(const kp_user_program_t *program, const char *archive
     char line[256];
     int result = 0;
     kp_user_program_line(program, line, sizeof line);
-    int code = run_hosted(archive, line, program, timeout, verbose, &result);
+    int code = run_hosted(archive, line, program->cache, program, timeout, verbose, &result);
     return code == KP_KPIO_OK ? kp_user_program_exit(program->path, result) : code;
 }

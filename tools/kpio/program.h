@@ -21,7 +21,8 @@ typedef struct kp_user_program {
     kp_option_list_t files; /* NAME=PATH: the program's /program/NAME */
     char **arguments;       /* of the program, without its name */
     size_t argument_count;
-    bool hosted; /* directories of the host stay where they are; else they are packed */
+    const char *cache; /* the host's directory for compiled code, hosted; NULL: none */
+    bool hosted;       /* directories of the host stay where they are; else they are packed */
     kp_directory_option_t
         *wanted; /* directories, parsed; kp_user_program_archive makes it, and it stays */
 } kp_user_program_t;
@@ -36,10 +37,10 @@ void kp_user_program_line(const kp_user_program_t *program, char *line, size_t s
 int kp_user_program_hosted(const kp_user_program_t *program, const char *archive, uint32_t timeout,
                            bool verbose);
 
-/* Runs the system of an archive hosted, without screen and network, until its shell exits: its code in *result. Returns
-   an exit code. */
-int kp_user_system_hosted(const char *archive, const char *line, uint32_t timeout, bool verbose,
-                          int *result);
+/* Runs the system of an archive hosted, without screen and network, until its shell exits: its code in *result. cache: as
+   above. Returns an exit code. */
+int kp_user_system_hosted(const char *archive, const char *line, const char *cache,
+                          uint32_t timeout, bool verbose, int *result);
 
 /* kpio's exit code for how the kernel says it ended (kernel/init/program.h). */
 int kp_user_program_exit(const char *name, int code);

@@ -13,6 +13,7 @@
 #include "tools/kpio/options.h"
 #include "tools/kpio/program.h"
 #include "tools/kpio/target.h"
+#include "tools/kpio/wasm_code.h"
 
 static const char missing_qemu[] =
     "QEMU is missing: install the package qemu-system-x86 (apt-get install qemu-system-x86)";
@@ -132,13 +133,14 @@ int kp_kpio_run(int count, char **arguments)
 {
     static kp_guest_t guest = {.memory = 256, .processors = 1, .size = {1280, 800}};
     static char kernel[KP_KPIO_PATH_MAX], bundle[KP_KPIO_PATH_MAX], qemu[KP_KPIO_PATH_MAX];
-    static char command_line[2048], url[8192];
+    static char cache_folder[KP_KPIO_PATH_MAX], command_line[2048], url[8192];
     kp_file_server_t server = {.child = -1};
     static kp_user_program_t program;
     const char *machine = "qemu";
     const char *accel = "auto", *append = NULL, *root = NULL, *qemu_name = "qemu-system-x86_64";
+    const char *cache = NULL;
     uint32_t timeout = 0;
-    bool headless = false;
+    bool headless = false, no_cache = false;
     const kp_option_t options[] = {
         {"--headless", 0, KP_OPTION_FLAG, NULL, "no window", &headless, 0, 0},
         {"--screenshot", 0, KP_OPTION_TEXT, "FILE",
@@ -203,6 +205,9 @@ int kp_kpio_run(int count, char **arguments)
         {"--compile", 0, KP_OPTION_TEXT, "eager|lazy",
          "all at once, or functions at their first call (large programs lazily)", &program.compile,
          0, 0},
+        {"--cache", 0, KP_OPTION_TEXT, "DIR",
+         "hosted: compiled code is kept in DIR/system (DIR: ~/.cache/kpio/wasm)", &cache, 0, 0},
+        {"--no-cache", 0, KP_OPTION_FLAG, NULL, "hosted: it is not kept", &no_cache, 0, 0},
         {"--verbose", 'v', KP_OPTION_FLAG, NULL,
          "says which accelerator was chosen and why; with --program, the system's log",
          &guest.verbose, 0, 0},
@@ -236,6 +241,10 @@ int kp_kpio_run(int count, char **arguments)
                     "for --program");
         return KP_KPIO_USAGE;
     }
+    if ((cache && (!hosted || no_cache)) || (no_cache && !hosted)) {
+        kp_kpio_say("--cache and --no-cache are for --machine hosted, one of them");
+        return KP_KPIO_USAGE;
+    }
     if (program.path && (guest.screenshot || guest.marks || root)) {
         kp_kpio_say("--screenshot, --wait and --root are for pages, not for --program");
         return KP_KPIO_USAGE;
@@ -259,11 +268,15 @@ int kp_kpio_run(int count, char **arguments)
         kp_kpio_beside(hosted ? "kpio.bundle" : "x86_64/kpio.bundle", bundle, sizeof bundle))
         guest.bundle = bundle;
     guest.timeout = timeout;
+    /* A system does without unless it is told where: what it keeps is its own business. */
+    if (hosted && !no_cache && (program.path || cache) &&
+        kp_wasm_code_system_folder(cache, cache_folder, sizeof cache_folder))
+        program.cache = cache_folder;
     if (hosted && guest.bundle && program.path)
         return run_program(&program, &guest, machine, append);
     if (hosted && guest.bundle) {
-        int result = 0,
-            code = kp_user_system_hosted(guest.bundle, append, timeout, guest.verbose, &result);
+        int result = 0, code = kp_user_system_hosted(guest.bundle, append, program.cache, timeout,
+                                                     guest.verbose, &result);
         return code == KP_KPIO_OK ? result & 255 : code;
     }
     if (!guest.kernel || !guest.bundle || !file_there(guest.kernel, "kernel") ||

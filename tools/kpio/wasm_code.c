@@ -70,18 +70,12 @@ static void make_parents(const char *path)
     }
 }
 
-static kp_code_cache_t *open_cache(const char *folder, bool needed)
+/* NULL: it cannot be used, and why was said. */
+static kp_code_cache_t *open_at(const char *path, bool makes_parents)
 {
-    char usual[KP_KPIO_PATH_MAX];
     kp_code_cache_t *cache = NULL;
-    if (!folder && !usual_folder(usual, sizeof usual)) {
-        if (needed)
-            kp_kpio_say("no code cache: HOME is not set; --cache DIR or -o FILE names a place");
-        return NULL;
-    }
-    const char *path = folder ? folder : usual;
     kp_status_t status = kp_code_cache_open(path, 0, &cache);
-    if (status == KP_ERR_NOT_FOUND && !folder) {
+    if (status == KP_ERR_NOT_FOUND && makes_parents) {
         make_parents(path);
         status = kp_code_cache_open(path, 0, &cache);
     }
@@ -94,6 +88,32 @@ static kp_code_cache_t *open_cache(const char *folder, bool needed)
                                                       : kp_status_text(status);
     kp_kpio_say("no code cache: %s: %s", path, reason);
     return NULL;
+}
+
+static kp_code_cache_t *open_cache(const char *folder, bool needed)
+{
+    char usual[KP_KPIO_PATH_MAX];
+    if (!folder && !usual_folder(usual, sizeof usual)) {
+        if (needed)
+            kp_kpio_say("no code cache: HOME is not set; --cache DIR or -o FILE names a place");
+        return NULL;
+    }
+    return open_at(folder ? folder : usual, !folder);
+}
+
+bool kp_wasm_code_system_folder(const char *folder, char *path, size_t size)
+{
+    char usual[KP_KPIO_PATH_MAX];
+    if (!folder && !usual_folder(usual, sizeof usual))
+        return false;
+    int length = snprintf(path, size, "%s/system", folder ? folder : usual);
+    if (length < 0 || (size_t)length >= size)
+        return false;
+    if (!folder)
+        make_parents(path);
+    kp_code_cache_t *cache = open_at(path, false);
+    kp_code_cache_close(cache);
+    return cache != NULL;
 }
 
 void kp_wasm_code_not_kept(const char *path, kp_status_t status)

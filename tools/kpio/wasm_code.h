@@ -19,6 +19,10 @@ bool kp_wasm_code_option(kp_wasm_code_choice_t *choice, const char *name, const 
 kp_code_options_t kp_wasm_code_options(const kp_wasm_code_choice_t *choice,
                                        kp_wasm_allocator_t allocator, uint32_t flags);
 
+/* The folder for compiled code of KPIO itself, below that of kpio wasm (folder; NULL: the usual one): made, with its
+   secret, if it is not there. False: there is none, which was said unless no folder is known. */
+bool kp_wasm_code_system_folder(const char *folder, char *path, size_t size);
+
 /* Says that the module at `path` is compiled, but was not stored. */
 void kp_wasm_code_not_kept(const char *path, kp_status_t status);
 
