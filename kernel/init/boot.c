@@ -334,24 +334,24 @@ kp_status_t kp_kernel_start(const kp_boot_t *boot)
 
 void kp_kernel_run(void)
 {
-    (void)kp_supervisor_join(KP_TIME_INFINITE);
+    (void)kp_kernel_join(KP_TIME_INFINITE);
 }
 
 kp_status_t kp_kernel_join(kp_time_t deadline)
 {
-    return kp_supervisor_join(deadline);
+    kp_status_t status = kp_supervisor_join(deadline);
+    if (status == KP_OK) { /* nobody is left who could use it */
+        kp_vfs_source_release(cache);
+        cache = NULL;
+    }
+    return status;
 }
 
 kp_status_t kp_kernel_stop(kp_time_t deadline)
 {
     kp_boot_trace_finish();
     kp_supervisor_stop(0);
-    kp_status_t status = kp_supervisor_join(deadline);
-    if (status == KP_OK) {
-        kp_vfs_source_release(cache);
-        cache = NULL;
-    }
-    return status;
+    return kp_kernel_join(deadline);
 }
 
 void kp_kernel_main(const kp_boot_t *boot)

@@ -8,7 +8,19 @@
 #include "services/compiler/service.h"
 #include "services/compiler/worker.h"
 
+#define DIRECTORY "dir:cache="
 #define CACHE_BYTES "cache-bytes=" /* an argument: how much the cache's directory may hold */
+
+/* "dir:cache=RIGHTS" */
+static kp_handle_t directory_take(void)
+{
+    const char *name;
+    for (size_t i = 0; (name = kp_startup_name(i)) != NULL; i++) {
+        if (strncmp(name, DIRECTORY, strlen(DIRECTORY)) == 0)
+            return kp_startup_take(name);
+    }
+    return KP_HANDLE_NONE;
+}
 
 int main(int argc, char **argv)
 {
@@ -19,7 +31,7 @@ int main(int argc, char **argv)
         .authority = kp_startup_take("code-authority"),
         .program = kp_startup_take("code:compiler"),
         .job = kp_startup_take("job"),
-        .directory = kp_startup_take("dir:cache"),
+        .directory = directory_take(),
     };
     uint64_t disk_bytes = 0;
     if (argc > 1 && strncmp(argv[1], CACHE_BYTES, strlen(CACHE_BYTES)) == 0)

@@ -447,6 +447,10 @@ void kp_compiler_tasks_settled(void *context)
         kp_transaction_t transaction = each->settling;
         if (transaction == KP_TRANSACTION_NONE || !is_settled(each->client))
             continue;
+        kp_compiler_sessions_complete(each); /* what there was no room for */
+        tasks_pump(service);
+        if (!is_settled(each->client))
+            continue;
         each->settling = KP_TRANSACTION_NONE;
         kp_compiler_info_answer(each, transaction);
     }

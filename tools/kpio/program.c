@@ -368,7 +368,8 @@ int kp_user_program_archive(kp_user_program_t *program, const char *bundle, char
 void kp_user_program_line(const kp_user_program_t *program, char *line, size_t size)
 {
     uint64_t bytes;
-    int used = snprintf(line, size, "program=run shell=off display=off http=off");
+    /* Memory would keep what is compiled until the program ends, and the system with it. */
+    int used = snprintf(line, size, "program=run shell=off display=off http=off cache=off");
     if (program->hosted && !program->input)
         used += snprintf(line + used, size - (size_t)used, " stdin=console");
     if (program->memory_maximum && read_bytes(program->memory_maximum, &bytes))
@@ -457,12 +458,13 @@ int kp_user_system_hosted(const char *archive, const char *line, const char *cac
     return run_hosted(archive, line, cache, NULL, timeout, verbose, result);
 }
 
-int kp_user_program_hosted(const kp_user_program_t *program, const char *archive, uint32_t timeout,
-                           bool verbose)
+int kp_user_program_hosted(const kp_user_program_t *program, const char *archive, const char *added,
+                           uint32_t timeout, bool verbose)
 {
-    char line[256];
+    char own[256], line[1024];
     int result = 0;
-    kp_user_program_line(program, line, sizeof line);
+    kp_user_program_line(program, own, sizeof own);
+    snprintf(line, sizeof line, "%s %s", own, added ? added : "");
     int code = run_hosted(archive, line, program->cache, program, timeout, verbose, &result);
     return code == KP_KPIO_OK ? kp_user_program_exit(program->path, result) : code;
 }

@@ -33,9 +33,10 @@ int kp_user_program_archive(kp_user_program_t *program, const char *bundle, char
                             size_t size);
 /* The kernel's command line for it. */
 void kp_user_program_line(const kp_user_program_t *program, char *line, size_t size);
-/* Runs it hosted to its end. Returns an exit code; failures are said. */
-int kp_user_program_hosted(const kp_user_program_t *program, const char *archive, uint32_t timeout,
-                           bool verbose);
+/* Runs it hosted to its end; added (may be NULL) stands behind the kernel's command line. Returns an exit code; failures
+   are said. */
+int kp_user_program_hosted(const kp_user_program_t *program, const char *archive, const char *added,
+                           uint32_t timeout, bool verbose);
 
 /* Runs the system of an archive hosted, without screen and network, until its shell exits: its code in *result. cache: as
    above. Returns an exit code. */

@@ -113,7 +113,7 @@ static int run_program(kp_user_program_t *program, kp_guest_t *guest, const char
         int file = open(archive, O_RDONLY | O_CLOEXEC);
         if (file >= 0 && unlink(archive) == 0)
             snprintf(archive, sizeof archive, "/proc/self/fd/%d", file);
-        code = kp_user_program_hosted(program, archive, guest->timeout, guest->verbose);
+        code = kp_user_program_hosted(program, archive, append, guest->timeout, guest->verbose);
         if (file >= 0)
             close(file);
     } else {

@@ -7,6 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
 program=$build/test/runner.wasm
+export KPIO_CACHE=$work/cache
 has_compiler() { grep -aq 'programs/compiler\.kpi' "$1"; }
 
 run() { # CODE ARGUMENT...: output in $work/out

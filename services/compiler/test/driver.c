@@ -1,6 +1,6 @@
 /* The service from a client's side, on both machines: plays the shell's part in a boot archive of its own.
    Results are lines of the log: "compiler: ok NAME" or "compiler: not ok NAME: why". The command line has
-   kill=compiler@kill-service and kill=compiler-worker@kill-worker. With the word measure: only how fast it
+   kill=compiler@kill-kept, kill=compiler@kill-service and kill=compiler-worker@kill-worker. With the word measure: only how fast it
    compiles. With the word liar: the service has workers that lie (liar.c). */
 #include <stdio.h>
 #include <stdlib.h>
@@ -733,7 +733,7 @@ static void test_deaths(void)
     CHECK(kp_boot_mark_text("kill-service") == KP_OK);
     CHECK(compile(&client, &module, sizeof(module), &code, NULL) == KP_ERR_PEER_CLOSED);
     CHECK(compile(&client, &module, sizeof(module), &code, NULL) == KP_OK); /* a new one */
-    CHECK(!code.is_cached && koid_of(code.code) != koid_of(before.code));
+    CHECK(koid_of(code.code) != koid_of(before.code));
     /* What was open has to be opened again; what was mapped stays. */
     kp_compiler_code_t none;
     CHECK(functions(&opener, &number, 1, 1, &none) == KP_ERR_PEER_CLOSED);
@@ -741,8 +741,9 @@ static void test_deaths(void)
     CHECK(kp_code_unmap(part.address) == KP_OK);
     part.address = 0;
     kp_compiler_code_release(&part);
-    CHECK(open_module(&opener, lazy, lazy_size, &number, &part) == KP_OK && number > 0);
-    CHECK(functions(&opener, &number, 1, 1, &part) == KP_OK && !part.is_cached);
+    CHECK(open_module(&opener, lazy, lazy_size, &number, &part) == KP_OK);
+    if (number > 0) /* else it was compiled whole meanwhile, and kept */
+        CHECK(functions(&opener, &number, 1, 1, &part) == KP_OK && !part.is_cached);
     kp_compiler_code_release(&part);
     kp_compiler_disconnect(&opener);
     CHECK(kp_code_unmap(before.address) == KP_OK); /* it was there all the time */
@@ -751,6 +752,64 @@ static void test_deaths(void)
     kp_compiler_code_release(&code);
     (void)kp_handle_close((kp_handle_t)vmo);
     free(bytes);
+    kp_compiler_disconnect(&client);
+    end();
+}
+
+/* ---- the cache's directory ---- */
+
+static void test_kept(const void *large, size_t large_size)
+{
+    static uint8_t lazy[256];
+    kp_compiler_client_t client, other;
+    kp_compiler_info_t counts = {0};
+    kp_compiler_code_t before[2], code, part;
+    module_t module = small(61);
+    uint8_t *bytes = malloc(large_size);
+    size_t lazy_size = module_of_functions(lazy, 21, false);
+    uint32_t number = 0;
+    begin("what was compiled outlives the service");
+    CHECK(bytes != NULL);
+    if (bytes)
+        memcpy(bytes, large, large_size); /* as a client has it: in its own memory */
+    CHECK(kp_compiler_connect(&client, service) == KP_OK);
+    CHECK(compile(&client, &module, sizeof(module), &before[0], NULL) == KP_OK);
+    CHECK(compile(&client, bytes, large_size, &before[1], NULL) == KP_OK);
+    CHECK(open_module(&client, lazy, lazy_size, &number, &part) == KP_OK && number > 0);
+    CHECK(functions(&client, &number, 0, 1, &part) == KP_OK);
+    kp_compiler_code_release(&part);
+    CHECK(kp_compiler_settle(&client, PATIENCE) == KP_OK);
+    CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK && counts.completed > 0 &&
+          counts.loaded == 0);
+    CHECK(kp_boot_mark_text("kill-kept") == KP_OK);
+    kp_status_t status = compile(&client, &module, sizeof(module), &code, NULL);
+    CHECK(status == KP_ERR_PEER_CLOSED);
+    CHECK(compile(&client, &module, sizeof(module), &code, NULL) == KP_OK && code.is_cached &&
+          code.size == before[0].size && koid_of(code.code) != koid_of(before[0].code));
+    kp_compiler_code_release(&code);
+    CHECK(compile(&client, bytes, large_size, &code, NULL) == KP_OK && code.is_cached &&
+          code.size == before[1].size);
+    /* From then on it is in memory, and everybody's. */
+    CHECK(kp_compiler_connect(&other, service) == KP_OK);
+    CHECK(compile(&other, bytes, large_size, &part, NULL) == KP_OK && part.is_cached &&
+          koid_of(part.code) == koid_of(code.code));
+    kp_compiler_code_release(&part);
+    kp_compiler_code_release(&code);
+    CHECK(kp_compiler_ask_info(&other, PATIENCE, &counts) == KP_OK && counts.loaded == 0);
+    CHECK(open_module(&client, lazy, lazy_size, &number, &part) == KP_OK && number == 0 &&
+          part.is_cached);
+    CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK && counts.loaded == 3 &&
+          counts.compiled == 0);
+    /* Other flags are another key. */
+    CHECK(kp_compiler_compile(&client, &module, sizeof(module), GUARDED | KP_WASM_COMPILE_FUEL, 0,
+                              PATIENCE, &code, NULL) == KP_OK &&
+          !code.is_cached);
+    kp_compiler_code_release(&code);
+    kp_compiler_code_release(&part);
+    for (int i = 0; i < 2; i++)
+        kp_compiler_code_release(&before[i]);
+    free(bytes);
+    kp_compiler_disconnect(&other);
     kp_compiler_disconnect(&client);
     end();
 }
@@ -917,6 +976,7 @@ int main(int argc, char **argv)
     test_completed();
     test_many_open();
     test_flood(large, size);
+    test_kept(large, size);
     test_deaths();
     digest(large, size);
     kp_log("compiler: finished: %u failed", failures);

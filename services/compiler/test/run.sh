@@ -8,7 +8,7 @@ build=${BUILD:-$root/build}
 work=$(mktemp -d "${TMPDIR:-/tmp}/kpio-compiler.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 failed=0
-deaths="kill=compiler@kill-service kill=compiler-worker@kill-worker"
+deaths="kill=compiler@kill-kept kill=compiler@kill-service kill=compiler-worker@kill-worker"
 wanted=$("$build/tools/compile-digest" "$build/wasm/http.wasm" | sed 's/.* digest \([0-9a-f]*\) .*/\1/')
 
 # report MACHINE: the driver's results in $work/log as test lines
