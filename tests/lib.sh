@@ -47,8 +47,10 @@ seen() {
     local file
     for file in "$@"; do
         [ -s "$file" ] || { echo "${file##*/} is empty" && continue; }
-        LC_ALL=C grep -ahm 1 -E 'panic|ERROR: |runtime error|ended by (trap|fault)|not ok' "$file" | cut -c1-160
-        tail -n 3 "$file" | tr -d '\r' | cut -c1-160
+        {
+            LC_ALL=C grep -ahm 1 -E 'panic|ERROR: |runtime error|ended by (trap|fault)|not ok' "$file"
+            tail -n 3 "$file"
+        } | tr -d '\r' | awk '!said[$0]++ {print substr($0, 1, 160)}'
     done
 }
 # explain: what a wait that was in vain has seen; scripts say it in their own way

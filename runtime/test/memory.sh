@@ -1,33 +1,17 @@
 #!/bin/bash
 # VMOs, processes and snapshots on the machine x86_64: the program memory_test as QEMU's shell, one boot a
 # case. Instruction counting: a difference of the guest's clock is a number of instructions.
-set -u
-cd "$(dirname "$0")/../.." || exit 2
-build=${BUILD:-build}
-command -v qemu-system-x86_64 >/dev/null || { echo "skip memory-qemu: QEMU is not installed" && exit 0; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-bios=
-[ -f /usr/share/qemu/qboot.rom ] && bios='-bios /usr/share/qemu/qboot.rom'
-failed=0
+source "$(dirname "$0")/../../tests/lib.sh"
+source "$root/tests/system.sh"
+qemu_or_skip memory || exit 0
 # run CASE PROCESSORS: serial output in $work/CASE. With one, instructions are counted.
 run() {
-    local count=
-    [ "$2" = 1 ] && count='-icount shift=0,sleep=off'
-    # shellcheck disable=SC2086
-    timeout --kill-after=5 120 qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m 512 -smp "$2" \
-        $count -nodefaults -no-user-config -no-reboot -vga none -display none $bios \
-        -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$build/x86_64/kpio.elf" \
-        -initrd "$build/test/memory.bundle" -append "$1 display=off http=off net=off spawn=memory report=memory" \
-        >"$work/$1" 2>&1 </dev/null
-    if [ $? = 1 ]; then # exit code 0 of the program
-        echo "ok memory-qemu-$1-$2"
-        grep -a 'figure: ' "$work/$1" | sed 's/.*figure: /# /'
-    else
-        echo "not ok memory-qemu-$1-$2"
-        failed=1
-        tail -n 25 "$work/$1" | sed 's/^/# /'
-    fi
+    local clock=()
+    [ "$2" = 1 ] && clock=(--clock guest)
+    system qemu "$build/test/memory.bundle" "$1 display=off http=off net=off spawn=memory report=memory" \
+        --memory 512 --cpus "$2" --log "$work/$1" "${clock[@]}"
+    result "memory-qemu-$1-$2" $status "exit code $status: $(seen "$log")"
+    grep -a 'figure: ' "$log" | sed 's/.*figure: /# /'
 }
 cases=${KPIO_MEMORY_CASES:-vmo spawn snapshot kill ring scale}
 for case in $cases; do run "$case" 1; done
@@ -49,14 +33,11 @@ if [ -s "$work/scale" ] && [ -n "$(used 4)" ]; then
     private=$(sed -n 's/.*process child [0-9]* private=\([0-9]*\) .*/\1/p' "$work/scale" | sort -n | tail -n 1)
     beyond=$((process - ${private:-0})) with_tables=$((process - 8 * 4096))
     echo "# an idle clone's overhead is $beyond bytes, with page tables $with_tables"
-    if [ $beyond -le 65536 ] && [ $with_tables -le 65536 ]; then
-        echo "ok memory-qemu-idle-process-overhead"
-    else
-        echo "not ok memory-qemu-idle-process-overhead" && failed=1
-    fi
+    [ $beyond -le 65536 ] && [ $with_tables -le 65536 ]
+    result memory-qemu-idle-process-overhead $? "$beyond bytes, with page tables $with_tables, are more than 65536"
     echo "# with all of them $(($(used 3) >> 20)) MiB of memory are used; $left bytes stay afterwards"
     # 64 KiB of overhead (kernel stack, 7 page tables, objects), and the 8 pages that it writes itself: of
     # its stack, its data and its linear memory.
-    if [ $process -le 98304 ]; then echo "ok memory-qemu-idle-process"; else echo "not ok memory-qemu-idle-process" && failed=1; fi
+    check memory-qemu-idle-process "$process bytes are more than 98304" [ $process -le 98304 ]
 fi
-exit $failed
+finish
