@@ -5,7 +5,7 @@ set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$root/build}
 firmware=$([ -e /usr/share/qemu/qboot.rom ] && echo "-bios qboot.rom")
-timeout -k 5 300 qemu-system-x86_64 -accel tcg -icount shift=0,sleep=off -cpu max -m 256 -smp 1 \
+timeout -k 5 3000 qemu-system-x86_64 -accel tcg -icount shift=0,sleep=off -cpu max -m 256 -smp 1 \
     -machine q35 $firmware -kernel "$build/x86_64/kpio.elf" -initrd "$build/bench/kernel.bundle" \
     -append "report=memory net=off display=off" -display none -serial stdio -no-reboot \
     -device isa-debug-exit,iobase=0xf4,iosize=4 </dev/null 2>"$WORK/err" | tr -d '\r' >"$WORK/log"

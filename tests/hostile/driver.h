@@ -5,7 +5,7 @@
 #include "runtime/program/kp.h"
 
 /* Guards against hanging, not measures. */
-#define PATIENCE (120 * KP_NS_PER_S)
+#define PATIENCE (600 * KP_NS_PER_S)
 #define STEP (2 * KP_NS_PER_MS)
 
 extern kp_handle_t driver_coordinator;

@@ -7,7 +7,7 @@
 #include "services/compiler/client.h"
 #include "tests/hostile/hostile.h"
 
-#define PATIENCE (kp_now() + 100 * KP_NS_PER_S)
+#define PATIENCE (kp_now() + 600 * KP_NS_PER_S)
 enum { CROWD = 6, ROUNDS = 1500, SHARED = 8 };
 
 static kp_handle_t authority;

@@ -2,32 +2,26 @@
 # The hostile suite and the storm on both machines: hosted under sanitizers, and in QEMU with 1 and with 4
 # processors. usage: run.sh [WORD...]   (words for the driver instead of both, such as only=spin or storm=1000000)
 # STORM_HOSTED and STORM_QEMU: system calls of the storms.
-set -u
-root=$(cd "$(dirname "$0")/../.." && pwd)
-build=${BUILD:-$root/build}
-work=$(mktemp -d "${TMPDIR:-/tmp}/kpio-hostile.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-failed=0
+source "$(dirname "$0")/../lib.sh"
+log=$work/log
 
 # report MACHINE: the driver's results in $work/log as test lines
 report() {
-    sed -n "s/^.*hostile: \(not ok\|ok\) \([a-z_-]*\)/\1 hostile-$1-\2/p" "$work/log" | tr -d '\r'
-    grep -aq 'hostile: not ok' "$work/log" && failed=1
-    if grep -aq 'hostile: ok thread_traps' "$work/log"; then
-        grep -aq 'ended by trap .* in thread_that_traps' "$work/log" && echo "ok hostile-$1-thread-named" ||
-            { failed=1 && echo "not ok hostile-$1-thread-named"; }
+    sed -n "s/^.*hostile: \(not ok\|ok\) \([a-z_-]*\)/\1 hostile-$1-\2/p" "$log" | tr -d '\r'
+    grep -aq 'hostile: not ok' "$log" && failures=1
+    if grep -aq 'hostile: ok thread_traps' "$log"; then
+        check "hostile-$1-thread-named" "no 'ended by trap ... in thread_that_traps'" \
+            grep -aq 'ended by trap .* in thread_that_traps' "$log"
     fi
-    grep -aq 'hostile: finished:' "$work/log" && return
-    failed=1
-    echo "not ok hostile-$1: the driver did not finish: $(grep -a -e panic -e ERROR: -e 'runtime error' "$work/log" |
-        head -n 1 | cut -c 1-200) $(tail -n 1 "$work/log" | cut -c 1-200)"
+    grep -aq 'hostile: finished:' "$log" && return
+    not_ok "hostile-$1" "the driver did not finish (exit code $code): $(seen "$log")"
 }
 
 # counted MACHINE: after each abuse there are as many objects of each type as before the first. The compiler
 # service keeps code, and its first client starts it: abuses of code are looked at by the hosted machine at the end.
 counted() {
-    grep -aq 'memory: objects ' "$work/log" || return
-    tr -d '\r' <"$work/log" | awk -v machine="$1" '
+    grep -aq 'memory: objects ' "$log" || return
+    tr -d '\r' <"$log" | awk -v machine="$1" '
         / boot-mark / { name = "" } # perhaps a fuzzer made it
         / boot-mark o\./ { name = $0; sub(/.* boot-mark o\./, "", name); sub(/ .*/, "", name) }
         / memory: objects / && name != "" {
@@ -45,27 +39,27 @@ counted() {
             }
             if (!bad) print "ok hostile-" machine "-objects: " count " times as before"
             exit bad || !count
-        }' || failed=1
+        }' || failures=1
 }
 
 # hosted WORD...
 hosted() {
-    local code
-    ASAN_OPTIONS=abort_on_error=0 timeout --kill-after=5 1800 "$build/tools/hostile-hosted" \
-        "$build/test/hostile-hosted.bundle" report=memory "$@" >"$work/log" 2>&1 </dev/null
+    ASAN_OPTIONS=abort_on_error=0 timeout --kill-after=5 "$guest_limit" "$build/tools/hostile-hosted" \
+        "$build/test/hostile-hosted.bundle" report=memory "$@" >"$log" 2>&1 </dev/null
     code=$?
     report hosted
     counted hosted
-    [ $code = 0 ] || [ $failed = 1 ] || { echo "not ok hostile-hosted: exit code $code" && failed=1; }
+    [ $code = 0 ] || [ $failures != 0 ] || not_ok hostile-hosted "exit code $code: $(seen "$log")"
 }
 
 # qemu PROCESSORS WORD...
 qemu() {
     local processors=$1
     shift
-    timeout --kill-after=5 1800 "$build/kpio" run --headless --accel tcg --memory 512 --smp "$processors" \
+    timeout --kill-after=5 "$guest_limit" "$kpio" run --headless --accel tcg --memory 512 --smp "$processors" \
         --serial - --bundle "$build/test/hostile-x86_64.bundle" --append "net=off display=off report=memory $*" \
-        >"$work/log" 2>"$work/err" </dev/null
+        >"$log" 2>&1 </dev/null
+    code=$?
     report "qemu-$processors"
     counted "qemu-$processors"
 }
@@ -81,4 +75,4 @@ else
     hosted "storm=${STORM_HOSTED:-300000}" spawn=tab
     qemu 4 "storm=${STORM_QEMU:-50000}" spawn=tab
 fi
-exit $failed
+finish

@@ -11,7 +11,7 @@
 #include "kernel/machine/hosted/hosted.h"
 
 /* Guards against hanging, not measures. */
-#define PATIENCE (30 * KP_NS_PER_S)
+#define PATIENCE (300 * KP_NS_PER_S)
 #define STEP (20 * KP_NS_PER_MS)
 
 enum { KEY_F5 = 63, TOOLBAR_HEIGHT = 40, RED_PIXELS = 60 * 40 };

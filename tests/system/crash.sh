@@ -8,10 +8,10 @@ for net in host slirp; do
         /sbin/ldconfig -p | grep -q libslirp.so.0 || { echo "skip crash-slirp: libslirp0 is not installed" && continue; }
         address=10.0.2.2
     fi
-    timeout --kill-after=5 400 "$build/tools/system-crash" "$build/kpio.bundle" \
+    timeout --kill-after=5 "$guest_limit" "$build/tools/system-crash" "$build/kpio.bundle" \
         "http://$address:$port/index.html" "$server_log" $net 2>"$work/err" </dev/null
     code=$?
-    [ $code -le 1 ] || not_ok "crash-$net" "exit code $code: $(tail -n 5 "$work/err" | tr '\n' '|')"
+    [ $code -le 1 ] || not_ok "crash-$net" "exit code $code: $(seen "$work/err")"
     [ $code -eq 1 ] && failures=1
 done
 finish

@@ -286,7 +286,7 @@ bool kp_world_end(kp_world_t *world)
     kp_process_each(process_finish, NULL);
     kp_test_objects_end();
     /* A kernel thread (of the timers) may be giving up its last reference just now. */
-    for (int tries = 0; tries < 1000; tries++) {
+    for (int tries = 0; tries < 60000; tries++) {
         if (kp_object_count(KP_TYPE_NONE) == world->objects &&
             kp_test_allocations() == world->allocations)
             return true;

@@ -16,7 +16,7 @@
 #include "services/compiler/client.h"
 #include "tests/kp_expect.h"
 
-#define PATIENCE (kp_now() + 120 * (kp_time_t)1000000000)
+#define PATIENCE (kp_now() + 600 * (kp_time_t)1000000000)
 #define RESERVE KP_GUEST_RESERVE_MAX
 enum { PAGE = 65536, SIZE = 2 * PAGE };
 

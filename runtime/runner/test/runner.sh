@@ -1,11 +1,7 @@
 #!/bin/bash
 # Users' programs on KPIO by `kpio run --program`, on both machines and in every tier that is there.
-set -u
-cd "$(dirname "$0")/../../.." || exit 2
-build=${BUILD:-build}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
+source "$(dirname "$0")/../../../tests/lib.sh"
+cd "$root" || exit 2
 program=$build/test/runner.wasm
 export KPIO_CACHE=$work/cache
 has_compiler() { grep -aq 'programs/compiler\.kpi' "$1"; }
@@ -13,18 +9,12 @@ has_compiler() { grep -aq 'programs/compiler\.kpi' "$1"; }
 run() { # CODE ARGUMENT...: output in $work/out
     local code=$1
     shift
-    "$build/kpio" run --machine "$machine" $accel --tier "$tier" --timeout 120 "$@" >"$work/out" 2>"$work/err"
+    limited "$kpio" run --machine "$machine" $accel --tier "$tier" --timeout "$patience" "$@" >"$work/out" 2>"$work/err"
     local got=$?
     [ $got = "$code" ] || { echo "code $got, expected $code" >>"$work/err" && return 1; }
 }
-check() { # NAME GOOD(0 or not)
-    if [ "$2" = 0 ]; then
-        echo "ok runner-$machine-$tier-$1"
-    else
-        echo "not ok runner-$machine-$tier-$1"
-        failed=1
-        tail -n 20 "$work/out" "$work/err" | sed 's/^/# /'
-    fi
+check() { # NAME GOOD(0 or not): of this machine and tier
+    result "runner-$machine-$tier-$1" "$2" "$(seen "$work/err" "$work/out")"
 }
 says() { grep -aqF -- "$1" "$work/out" || { echo "not there: $1" >>"$work/err" && return 1; }; }
 trap_of() { # NAME TEXT FUNCTION ARGUMENT...: a trap with a backtrace that names the function
@@ -124,7 +114,7 @@ b"\n[    1.000000] boot: program ended with 0\n\0")' >"$work/bytes"
 wrong() { # CODE TEXT OPTION...: said in one line, before anything starts
     local code=$1 text=$2
     shift 2
-    "$build/kpio" run --machine hosted --program "$program" "$@" >"$work/out" 2>"$work/err"
+    limited "$kpio" run --machine hosted --program "$program" "$@" >"$work/out" 2>"$work/err"
     [ $? = "$code" ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/err")" = 1 ] && grep -qF -- "$text" "$work/err"
 }
 usage() {
@@ -140,15 +130,14 @@ signals() {
     machine=$1 tier=compile
     mkdir -p "$work/tmp"
     # shellcheck disable=SC2086
-    TMPDIR=$work/tmp "$build/kpio" run -v --machine $machine $2 --program "$program" -- loop >"$work/out" 2>"$work/err" &
+    TMPDIR=$work/tmp "$kpio" run -v --machine $machine $2 --program "$program" -- loop >"$work/out" 2>"$work/err" &
     local command=$!
-    for _ in $(seq 300); do
-        grep -q 'started wasm-runner' "$work/err" && break
-        sleep 0.1
-    done
+    wait_until grep -q 'started wasm-runner' "$work/err"
     kill -TERM "$command"
     wait "$command" 2>/dev/null
-    [ $? = 143 ] && grep -q 'started wasm-runner' "$work/err" && [ -z "$(ls "$work/tmp")" ]
+    local code=$?
+    [ $code = 143 ] || echo "exit code $code, expected 143" >>"$work/err"
+    [ $code = 143 ] && grep -q 'started wasm-runner' "$work/err" && [ -z "$(ls "$work/tmp")" ]
     check signal $?
 }
 
@@ -176,4 +165,4 @@ for machine in hosted qemu; do
         all
     done
 done
-exit $failed
+finish

@@ -9,7 +9,7 @@
 #include "runtime/test/spec/kpio_compile.h"
 #include "services/compiler/obtain.h"
 
-#define PATIENCE (120 * (kp_time_t)1000000000)
+#define PATIENCE (600 * (kp_time_t)1000000000)
 
 /* A module that is open has a connection of its own, which closes it; a job has only so many of these, so that files with
    more modules have the others compiled whole. */

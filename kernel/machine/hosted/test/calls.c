@@ -214,7 +214,7 @@ KP_TEST(either_side_suspended_for_a_while)
 static kp_channel_lane_t *lane_of(kp_process_t *process)
 {
     kp_channel_lane_t *volatile *slot = &process->space.child->lanes[0];
-    for (int i = 0; i < 5000 && !*slot; i++)
+    for (int i = 0; i < 60000 && !*slot; i++)
         usleep(1000);
     if (*slot)
         (*slot)->ops->acquire(*slot);

@@ -570,7 +570,7 @@ KP_TEST(no_descriptor_for_a_clones_memory)
     KP_REQUIRE(clone.process);
     kp_machine_space_t *space = &clone.process->space;
     KP_EXPECT_INT(kp_hosted_space_start(space), KP_OK); /* nobody serves it yet */
-    for (int i = 0; i < 10000 && kp_hosted_child_pid(space->child) == 0; i++)
+    for (int i = 0; i < 60000 && kp_hosted_child_pid(space->child) == 0; i++)
         usleep(1000);
     uint8_t byte = 0;
     leave_files(0);

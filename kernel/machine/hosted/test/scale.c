@@ -21,7 +21,7 @@
 #include "kernel/object/wait.h"
 
 /* A guard against hanging, not a measure. */
-#define PATIENCE (60 * KP_NS_PER_S)
+#define PATIENCE (600 * KP_NS_PER_S)
 
 static struct {
     size_t processes, channels;

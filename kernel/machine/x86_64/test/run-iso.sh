@@ -1,11 +1,8 @@
 #!/bin/bash
 # The multiboot2 path: the self-test kernel from a disc, through GRUB, under BIOS and under UEFI firmware.
 # Prints "ok NAME" or "not ok NAME" lines. Argument 1: the self-test kernel.
-set -u
-kernel=${1:-build/x86_64/selftest.elf}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
+source "$(dirname "$0")/../../../../tests/lib.sh"
+kernel=${1:-$build/x86_64/selftest.elf}
 
 mkdir -p "$work/iso/boot/grub"
 strip -o "$work/iso/boot/selftest.elf" "$kernel"
@@ -20,19 +17,17 @@ menuentry "selftest" {
 }
 CONFIG
 if ! grub-mkrescue -o "$work/disc.iso" "$work/iso" >"$work/log" 2>&1; then
-    echo "not ok x86_iso_made"
-    sed 's/^/# /' "$work/log" | tail -5
-    exit 1
+    not_ok x86_iso_made "$(seen "$work/log")"
+    finish
 fi
 
 for firmware in BIOS UEFI; do
     bios=
     if [ $firmware = UEFI ]; then
-        [ -e /usr/share/qemu/OVMF.fd ] || { echo "# no OVMF here"; continue; }
+        [ -e /usr/share/qemu/OVMF.fd ] || { echo "skip x86_iso_UEFI: OVMF is not installed"; continue; }
         bios="-bios /usr/share/qemu/OVMF.fd"
     fi
-    # The time limit is only a guard: OVMF takes about 10 s under emulation.
-    timeout -k 5 120 qemu-system-x86_64 -accel tcg -cpu max -m 256 -smp 2 -machine q35 $bios \
+    timeout -k 5 "$guest_limit" qemu-system-x86_64 -accel tcg -cpu max -m 256 -smp 2 -machine q35 $bios \
         -cdrom "$work/disc.iso" -display none -vga std -net none -no-reboot \
         -serial "file:$work/out" -device isa-debug-exit,iobase=0xf4,iosize=4 2>"$work/err"
     status=$?
@@ -41,11 +36,9 @@ for firmware in BIOS UEFI; do
     if [ $status = 3 ] && grep -aq 'through multiboot2' "$work/text" &&
         grep -aq 'selftest: ok bundle' "$work/text" &&
         grep -aq 'smp: 2 CPUs' "$work/text" && grep -aq 'end, 0 failed' "$work/text"; then
-        echo "ok x86_iso_$firmware"
+        ok "x86_iso_$firmware"
     else
-        echo "not ok x86_iso_$firmware"
-        tail -20 "$work/text" | tr -cd '[:print:]\n' | sed 's/^/# /'
-        failed=1
+        not_ok "x86_iso_$firmware" "exit code $status: $(seen "$work/err" "$work/text")"
     fi
 done
-exit $failed
+finish

@@ -36,7 +36,7 @@ static bool run(void (*fn)(void *), unsigned count)
     shared.waiting = kp_machine_thread_current();
     for (unsigned i = 0; i < count; i++)
         good = kp_thread_create("smp test", fn, NULL, NULL) == KP_OK && good;
-    kp_time_t limit = kp_machine_now() + 100 * KP_NS_PER_S;
+    kp_time_t limit = kp_machine_now() + 600 * KP_NS_PER_S;
     while (good && atomic_load(&shared.ended) < count)
         good = kp_machine_thread_park(limit);
     return good;
@@ -126,7 +126,7 @@ static void spread(void *argument)
 {
     (void)argument;
     uint32_t all = (1u << kp_machine_cpu_count()) - 1;
-    kp_time_t limit = kp_machine_now() + 60 * KP_NS_PER_S;
+    kp_time_t limit = kp_machine_now() + 600 * KP_NS_PER_S;
     while (atomic_load(&shared.cpus) != all && kp_machine_now() < limit)
         note_cpu();
     leave();
@@ -151,7 +151,7 @@ static bool is_protected(void)
 static void look_at_protection(void *argument)
 {
     uint32_t all = (1u << kp_machine_cpu_count()) - 1;
-    kp_time_t limit = kp_machine_now() + 60 * KP_NS_PER_S;
+    kp_time_t limit = kp_machine_now() + 600 * KP_NS_PER_S;
     (void)argument;
     while (atomic_load(&shared.cpus) != all && kp_machine_now() < limit) {
         kp_x86_interrupts_off(); /* stay on this CPU */
@@ -200,7 +200,7 @@ static bool starts(kp_test_process_t *test, kp_image_t *image, const uint8_t *en
 static bool is_under_way(kp_test_process_t *test)
 {
     uint64_t used = kp_machine_thread_cpu_time(&test->thread) + KP_NS_PER_MS / 4;
-    kp_time_t limit = kp_machine_now() + 60 * KP_NS_PER_S;
+    kp_time_t limit = kp_machine_now() + 600 * KP_NS_PER_S;
     while (kp_machine_thread_cpu_time(&test->thread) < used && kp_machine_now() < limit)
         kp_machine_thread_park(kp_machine_now() + KP_NS_PER_MS / 4);
     return kp_machine_thread_cpu_time(&test->thread) >= used;
@@ -257,7 +257,7 @@ static uint32_t counted(kp_test_process_t *test)
    the CPU meanwhile. */
 static bool counts_on(kp_test_process_t *test, uint32_t from)
 {
-    kp_time_t limit = kp_machine_now() + 60 * KP_NS_PER_S;
+    kp_time_t limit = kp_machine_now() + 600 * KP_NS_PER_S;
     while (counted(test) == from && kp_machine_now() < limit)
         kp_machine_thread_park(kp_machine_now() + KP_NS_PER_MS / 4);
     return counted(test) != from;
@@ -407,7 +407,7 @@ static void test_idle(void)
 
 void kp_test_smp_started(void)
 {
-    kp_time_t limit = kp_machine_now() + 60 * KP_NS_PER_S;
+    kp_time_t limit = kp_machine_now() + 600 * KP_NS_PER_S;
     while (kp_x86_view.count < kp_machine_cpu_count() && kp_machine_now() < limit)
         kp_machine_thread_park(kp_machine_now() + KP_NS_PER_MS);
     kp_test_report("smp_started", kp_x86_view.count == kp_machine_cpu_count());

@@ -122,7 +122,7 @@ int64_t kp_syscall_dispatch(uint32_t number, const uint64_t arguments[6])
 
 bool kp_test_process_wait(kp_test_process_t *process)
 {
-    kp_time_t deadline = kp_machine_now() + 60 * KP_NS_PER_S;
+    kp_time_t deadline = kp_machine_now() + 600 * KP_NS_PER_S;
     while (!atomic_load(&process->ended))
         if (!kp_machine_thread_park(deadline))
             return atomic_load(&process->ended);
