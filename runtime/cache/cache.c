@@ -130,6 +130,22 @@ void kp_code_cache_close(kp_code_cache_t *cache)
     free(cache);
 }
 
+kp_status_t kp_code_cache_share(const kp_code_cache_t *cache, kp_code_cache_t **out)
+{
+    kp_code_cache_t *shared = calloc(1, sizeof(*shared));
+    if (!shared)
+        return KP_ERR_NO_MEMORY;
+    *shared = *cache;
+    shared->counts = (kp_code_cache_counts_t){0};
+    shared->folder = fcntl(cache->folder, F_DUPFD_CLOEXEC, 0);
+    if (shared->folder < 0) {
+        kp_code_cache_close(shared);
+        return KP_ERR_NO_MEMORY;
+    }
+    *out = shared;
+    return KP_OK;
+}
+
 kp_code_cache_counts_t kp_code_cache_counts(const kp_code_cache_t *cache)
 {
     return cache->counts;

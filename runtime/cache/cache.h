@@ -37,6 +37,8 @@ typedef struct kp_code_cache_counts {
    ERR_NO_MEMORY, ERR_IO. */
 kp_status_t kp_code_cache_open(const char *path, uint64_t bytes_max, kp_code_cache_t **out);
 void kp_code_cache_close(kp_code_cache_t *cache); /* NULL is allowed */
+/* One more of the same folder, for another thread. ERR_NO_MEMORY. */
+kp_status_t kp_code_cache_share(const kp_code_cache_t *cache, kp_code_cache_t **out);
 
 /* ERR_NOT_FOUND: absent or rejected. ERR_NO_MEMORY, ERR_IO. */
 kp_status_t kp_code_cache_find(kp_code_cache_t *cache, const kp_code_key_t *key,

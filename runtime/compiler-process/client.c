@@ -317,6 +317,11 @@ kp_status_t kp_compiler_process_start(const kp_wasm_compile_options_t *options,
     return KP_OK;
 }
 
+void kp_compiler_process_stop(kp_compiler_process_t *process)
+{
+    syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
+}
+
 void kp_compiler_process_end(kp_compiler_process_t *process)
 {
     if (!process)

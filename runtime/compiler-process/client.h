@@ -40,6 +40,8 @@ kp_status_t kp_compiler_process_start(const kp_wasm_compile_options_t *options,
                                       int module_file, size_t module_size,
                                       kp_compiler_process_t **process,
                                       kp_compile_failure_t *failure);
+/* Any thread, also while another waits for an answer, which then is that the process died. */
+void kp_compiler_process_stop(kp_compiler_process_t *process);
 /* NULL is allowed. Waits for its end. */
 void kp_compiler_process_end(kp_compiler_process_t *process);
 

@@ -13,7 +13,7 @@ wasm_compiler_HOST_CFLAGS := -fPIE -fstack-protector-strong -ffunction-sections
 wasm_compiler_HOST_LDFLAGS := -static-pie -pthread -Wl,--gc-sections -s
 COMPILER_CLIENT_SRC := $(addprefix runtime/compiler-process/,client.c image.S) $(COMPILER_PARALLEL_SRC)
 # All of it: the cache, the process, lazy and parallel compilation.
-COMPILER_OBTAIN_SRC = runtime/compile/lazy.c runtime/compiler-process/obtain.c $(COMPILER_CLIENT_SRC) $(CACHE_SRC)
+COMPILER_OBTAIN_SRC = runtime/compile/lazy.c $(addprefix runtime/compiler-process/,keep.c obtain.c) $(COMPILER_CLIENT_SRC) $(CACHE_SRC)
 # image.S holds a program that is built before it, whoever links it: $(call COMPILER_IMAGE,kind,program,sources).
 COMPILER_IMAGE = $(if $(filter %/compiler-process/image.S,$(3)),$(eval \
     $(BUILD)/obj/$(1)/$(2)/runtime/compiler-process/image.o: $(BUILD)/tools/wasm_compiler))

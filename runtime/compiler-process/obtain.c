@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/compiler-process/keep.h"
 #include "runtime/compiler-process/parallel.h"
 
 /* What a lazy module compiles with, later. */
@@ -13,6 +14,10 @@ typedef struct kp_lazy_source {
     kp_compiler_process_t *process; /* NULL: here */
     kp_compiled_t *compiled;        /* of the process; unmapped at the end */
     uint32_t compiled_count, compiled_capacity;
+    kp_code_options_t whole; /* for the keeper, */
+    kp_code_key_t key;       /* if there is a cache */
+    kp_code_keeper_t *keeper;
+    bool was_started; /* or could not be */
 } kp_lazy_source_t;
 
 static kp_status_t say(kp_compile_failure_t *failure, kp_status_t status,
@@ -176,6 +181,10 @@ static kp_status_t lazy_compile(void *context, uint32_t first, uint32_t count,
     kp_lazy_source_t *source = context;
     kp_wasm_artefact_t artefact;
     kp_status_t status;
+    if (source->whole.cache && !source->was_started) { /* lazy.h: one call at a time */
+        source->was_started = true;
+        source->keeper = kp_code_keeper_start(&source->whole, source->module, &source->key);
+    }
     if (source->process) {
         status = lazy_by_process(source, first, count, code);
     } else {
@@ -196,7 +205,8 @@ static kp_status_t lazy_compile(void *context, uint32_t first, uint32_t count,
 }
 
 static kp_status_t obtain_lazy(const kp_code_options_t *options, const kp_wasm_module_t *module,
-                               kp_code_source_t *source, kp_compile_failure_t *failure)
+                               const kp_code_key_t *key, kp_code_source_t *source,
+                               kp_compile_failure_t *failure)
 {
     kp_wasm_allocator_t allocator = options->allocator;
     kp_lazy_source_t *lazy = allocator.resize(allocator.context, NULL, 0, sizeof *lazy);
@@ -207,6 +217,9 @@ static kp_status_t obtain_lazy(const kp_code_options_t *options, const kp_wasm_m
     lazy->module = module;
     lazy->options = compile_options(options);
     lazy->options.flags |= KP_WASM_COMPILE_LAZY;
+    lazy->whole = *options;
+    if (options->cache)
+        lazy->key = *key;
     kp_status_t status;
     kp_wasm_error_t error = {0};
     if (options->own_process) {
@@ -238,7 +251,7 @@ kp_status_t kp_code_obtain(const kp_code_options_t *options, const kp_wasm_modul
     if (options->cache)
         key = key_of(options, module);
     if (!options->cache || !cache_find(options, module, &key, source))
-        status = options->lazy ? obtain_lazy(options, module, source, failure)
+        status = options->lazy ? obtain_lazy(options, module, &key, source, failure)
                                : obtain_whole(options, module, &key, source, failure);
     if (status != KP_OK) {
         kp_code_discard(source);
@@ -268,11 +281,20 @@ kp_status_t kp_code_compile(const kp_code_options_t *options, const kp_wasm_modu
     return KP_OK;
 }
 
+kp_status_t kp_code_finish(kp_code_source_t *source)
+{
+    kp_lazy_source_t *lazy = source->lazy_source;
+    if (!lazy || !lazy->was_started)
+        return KP_OK;
+    return lazy->keeper ? kp_code_keeper_finish(lazy->keeper) : KP_ERR_NO_MEMORY;
+}
+
 void kp_code_discard(kp_code_source_t *source)
 {
     kp_lazy_source_t *lazy = source->lazy_source;
     kp_wasm_lazy_destroy(source->lazy);
     if (lazy) {
+        kp_code_keeper_end(lazy->keeper);
         kp_wasm_allocator_t allocator = lazy->options.allocator;
         kp_compiler_process_end(lazy->process);
         for (uint32_t i = 0; i < lazy->compiled_count; i++)

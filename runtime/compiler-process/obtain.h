@@ -20,8 +20,9 @@ typedef struct kp_code_options {
     uint32_t lazy_bytes;           /* 0: KP_WASM_LAZY_BYTES */
     unsigned jobs;                 /* threads that compile; 0: one */
     kp_compiler_limits_t limits;   /* of the process */
-    /* NULL: none. Whole artefacts are looked for in it, also when `lazy`; what is compiled whole is stored. Its
-       errors are none: without it everything goes on, slower. */
+    /* NULL: none. Whole artefacts are looked for in it, also when `lazy`; what is compiled whole is stored. When a
+       lazy module's first function is called, the whole is compiled beside it and stored (keep.h), so that the
+       next start finds it. Its errors are none: without it everything goes on, slower. */
     kp_code_cache_t *cache;
 } kp_code_options_t;
 
@@ -44,7 +45,10 @@ typedef struct kp_code_source {
    kp_wasm_compile and of kp_compiler_process_start and so on; *failure says why in one line. */
 kp_status_t kp_code_obtain(const kp_code_options_t *options, const kp_wasm_module_t *module,
                            kp_code_source_t *source, kp_compile_failure_t *failure);
+/* What is compiled beside a lazy module and not done yet is given up. */
 void kp_code_discard(kp_code_source_t *source);
+/* Waits for it before. What became of storing it; KP_OK when none of the module has run, or nothing was to be done. */
+kp_status_t kp_code_finish(kp_code_source_t *source);
 
 /* Only the artefact, compiled as kp_code_obtain does (not lazily), whatever the cache has; stored in the cache. For
    files. Freed by kp_code_discard. */

@@ -602,6 +602,9 @@ static int run_command(int count, char **arguments)
     if (fflush(stdout) != 0 && result == KP_KPIO_OK)
         result = KP_KPIO_FAILED;
     kp_wasm_store_destroy(run.store);
+    kp_status_t kept = kp_code_finish(&run.code);
+    if (kept != KP_OK)
+        kp_wasm_code_not_kept(run.path, kept);
     kp_code_discard(&run.code);
     kp_code_cache_close(run.cache);
     kp_wasm_interpreted_destroy(run.interpreted);

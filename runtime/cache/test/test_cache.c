@@ -166,6 +166,44 @@ KP_TEST(poly1305_of_any_length)
     }
 }
 
+KP_TEST(poly1305_in_any_pieces)
+{
+    static uint8_t bytes[70000];
+    uint8_t key[32], whole[16], pieces[16];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 11 ^ i >> 7);
+    memcpy(key, bytes + 3, sizeof(key));
+    for (size_t size = 0; size <= sizeof(bytes); size += size < 300 ? 1 : 6971) {
+        for (size_t first = 1; first <= 61440; first = first * 3 + 2) {
+            kp_poly1305_t sum;
+            kp_poly1305(key, bytes, size, whole);
+            kp_poly1305_begin(&sum, key);
+            for (size_t at = 0, part = first; at < size; at += part, part = part % 700 + 13)
+                kp_poly1305_add(&sum, bytes + at, part < size - at ? part : size - at);
+            kp_poly1305_end(&sum, pieces);
+            if (memcmp(whole, pieces, 16) != 0)
+                KP_FAIL("%zu bytes, first %zu", size, first);
+        }
+    }
+}
+
+KP_TEST(names)
+{
+    uint8_t identity[KP_SHA256_SIZE];
+    char name[KP_CODE_NAME_SIZE];
+    for (size_t i = 0; i < sizeof(identity); i++)
+        identity[i] = (uint8_t)(i * 9);
+    kp_code_name(identity, name);
+    KP_EXPECT(strlen(name) == KP_CODE_NAME_SIZE - 1 && memcmp(name, "0009121b", 8) == 0);
+    KP_EXPECT(kp_code_name_is_entry(name, strlen(name)));
+    KP_EXPECT(!kp_code_name_is_entry(name, strlen(name) - 1));
+    name[5] = 'G';
+    KP_EXPECT(!kp_code_name_is_entry(name, strlen(name)));
+    KP_EXPECT(kp_code_name_is_temporary("new.1", 5) && kp_code_name_is_temporary("secret.1", 8));
+    KP_EXPECT(!kp_code_name_is_temporary("new.", 4) && !kp_code_name_is_temporary("secret", 6) &&
+              !kp_code_name_is_temporary(name, strlen(name)));
+}
+
 /* ---- the cache ---- */
 
 static char folder[64];
@@ -241,7 +279,13 @@ KP_TEST(store_and_find)
     kp_code_entry_release(&entry);
     KP_EXPECT_INT(kp_code_cache_store(cache, &key, code, 0), KP_ERR_INVALID_ARGUMENT);
     kp_code_cache_close(again);
+    /* And another of this one, which outlives it. */
+    KP_REQUIRE(kp_code_cache_share(cache, &again) == KP_OK);
     kp_code_cache_close(cache);
+    KP_EXPECT_INT(kp_code_cache_find(again, &key, &entry), KP_OK);
+    kp_code_entry_release(&entry);
+    KP_EXPECT_INT(kp_code_cache_counts(again).found, 1);
+    kp_code_cache_close(again);
     folder_remove();
 }
 

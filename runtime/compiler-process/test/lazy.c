@@ -225,6 +225,55 @@ KP_TEST(failures_trap)
     free(bytes.at);
 }
 
+/* What runs lazily is compiled whole beside it and kept, if it may; giving it up is no error and leaves nothing. */
+KP_TEST(the_whole_is_kept)
+{
+    char folder[] = "/tmp/kpio-lazy-XXXXXX", command[64];
+    kp_bytes_t bytes = kp_generate(400);
+    kp_wasm_module_t *module = decode(&bytes);
+    kp_code_source_t source;
+    kp_status_t status;
+    KP_REQUIRE(module && mkdtemp(folder));
+    for (int i = 0; i < 4; i++) {
+        kp_code_options_t options = {.allocator = kp_wasm_heap,
+                                     .flags = KP_WASM_COMPILE_GUARDED,
+                                     .lazy = true,
+                                     .own_process = i & 1};
+        kp_compile_failure_t failure;
+        KP_REQUIRE(kp_code_cache_open(folder, 0, &options.cache) == KP_OK);
+        KP_REQUIRE(kp_code_obtain(&options, module, &source, &failure) == KP_OK);
+        KP_EXPECT(!source.is_cached);
+        KP_EXPECT_INT(kp_code_finish(&source), KP_OK); /* nothing has run */
+        kp_code_discard(&source);
+        KP_REQUIRE(kp_code_obtain(&options, module, &source, &failure) == KP_OK);
+        KP_EXPECT(!source.is_cached);
+        KP_EXPECT_INT(run(module, source.tier, source.tier_module, 512 << 10, &status, NULL), 1000);
+        if (i < 2)
+            KP_EXPECT_INT(kp_code_finish(&source), KP_OK);
+        kp_code_discard(&source); /* or given up */
+        KP_REQUIRE(kp_code_obtain(&options, module, &source, &failure) == KP_OK);
+        KP_EXPECT(i >= 2 || source.is_cached);
+        KP_EXPECT_INT(run(module, source.tier, source.tier_module, 512 << 10, &status, NULL), 1000);
+        kp_code_discard(&source);
+        kp_code_cache_close(options.cache);
+        snprintf(command, sizeof command, "rm -rf %s/*", folder);
+        KP_EXPECT_INT(system(command), 0);
+    }
+    /* A folder that has gone: said, and nothing else. */
+    kp_code_options_t options = {
+        .allocator = kp_wasm_heap, .flags = KP_WASM_COMPILE_GUARDED, .lazy = true};
+    KP_REQUIRE(kp_code_cache_open(folder, 0, &options.cache) == KP_OK);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    KP_EXPECT_INT(system(command), 0);
+    KP_REQUIRE(kp_code_obtain(&options, module, &source, NULL) == KP_OK);
+    KP_EXPECT_INT(run(module, source.tier, source.tier_module, 512 << 10, &status, NULL), 1000);
+    KP_EXPECT_INT(kp_code_finish(&source), KP_ERR_IO);
+    kp_code_discard(&source);
+    kp_code_cache_close(options.cache);
+    kp_wasm_module_destroy(module);
+    free(bytes.at);
+}
+
 KP_TEST(guarded_code_wants_guarded_memories)
 {
     kp_bytes_t bytes = kp_generate(5);
