@@ -1,10 +1,11 @@
 /* A program for tests of the network on a whole machine, without the engine. In the boot archive of
    such a test it is "shell" and "tab" at once: the shell, which ends the system when it ends, makes
-   one tab, has it fetch each URL of the kernel's command line ("get=URL"), and logs a line for
-   each:
+   one tab, has it fetch each URL of the kernel's command line ("get=URL", "must=URL"), and logs a
+   line for each:
 
      fetch URL STATUS HTTP-STATUS BYTES HASH TEXT      (HASH: FNV-1a of the body, 32 bits)
 
+   A "must" that is not OK ends the run: "fetch stopped"; otherwise the last line is "fetch done".
    "each=N" repeats the list, "log" adds microseconds. Exit code 0 when all URLs were tried. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,9 @@
 #include "runtime/program/kp.h"
 #include "runtime/program/message.h"
 #include "runtime/program/startup.h"
+
+/* A fetch of which nothing is heard for so long is given up; http's own limits are shorter. */
+#define SILENCE (90 * KP_NS_PER_S)
 
 static kp_message_t message;
 
@@ -57,7 +61,7 @@ static void fetch(kp_handle_t http, uint32_t txid, const char *url, size_t size,
     kp_time_t start = kp_now();
     result->status = kp_message_send_parts(http, parts, 3, NULL, 0);
     while (result->status == KP_OK) {
-        result->status = kp_message_receive_wait(http, &message, start + 60 * KP_NS_PER_S);
+        result->status = kp_message_receive_wait(http, &message, kp_now() + SILENCE);
         if (result->status == KP_OK && take(result))
             break;
     }
@@ -80,7 +84,8 @@ static int run_tab(void)
     return 0;
 }
 
-static bool try_url(kp_handle_t channel, const char *url, bool is_timed)
+/* False: the tab is gone, or the fetch had to succeed and did not. */
+static bool try_url(kp_handle_t channel, const char *url, bool is_timed, bool is_must)
 {
     if (kp_message_send(channel, url, strlen(url)) != KP_OK ||
         kp_message_receive_wait(channel, &message, KP_TIME_INFINITE) != KP_OK)
@@ -93,7 +98,7 @@ static bool try_url(kp_handle_t channel, const char *url, bool is_timed)
         snprintf(time, sizeof(time), "%llu us ", (unsigned long long)result->microseconds);
     kp_log("fetch %s %s %u %llu %08x %s%s", url, kp_status_name(result->status),
            result->http_status, (unsigned long long)result->size, result->hash, time, result->text);
-    return true;
+    return !is_must || result->status == KP_OK;
 }
 
 static int run_shell(int count, char **words)
@@ -113,8 +118,13 @@ static int run_shell(int count, char **words)
     }
     for (int n = 0; n < repeat; n++) {
         for (int i = 1; i < count; i++) {
-            if (strncmp(words[i], "get=", 4) == 0 && !try_url(tab.channel, words[i] + 4, is_timed))
+            bool is_must = strncmp(words[i], "must=", 5) == 0;
+            if (!is_must && strncmp(words[i], "get=", 4) != 0)
+                continue;
+            if (!try_url(tab.channel, words[i] + (is_must ? 5 : 4), is_timed, is_must)) {
+                kp_log("fetch stopped");
                 return 1;
+            }
         }
     }
     (void)kp_boot_mark_text("load-done"); /* with "report=memory" the kernel reports */
