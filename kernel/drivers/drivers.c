@@ -42,7 +42,7 @@ static void function_found(const kp_pci_function_t *function, void *context)
 static int64_t console_write(kp_device_t *device, const void *from, size_t count)
 {
     (void)device;
-    kp_x86_console_write_program(from, count);
+    kp_x86_console_write(from, count);
     return (int64_t)count;
 }
 

@@ -196,27 +196,22 @@ static bool line_has_mark(const char *line, const char *mark)
     return strncmp(at, mark, length) == 0 && (at[length] == '\0' || strchr(" \r:=", at[length]));
 }
 
-static void line_seen(void *context, const char *line)
+static void line_end(running_t *running)
 {
-    running_t *running = context;
+    running->line[running->line_used] = '\0';
+    running->line_used = 0;
+    char *line = running->line;
+    line[strcspn(line, "\r")] = '\0';
     if (line[0])
-        snprintf(running->last_line, sizeof running->last_line, "%s", line);
+        memcpy(running->last_line, line, sizeof running->last_line);
     if (!running->panic[0] && strstr(line, "KPIO panic: "))
-        snprintf(running->panic, sizeof running->panic, "%s", line);
+        memcpy(running->panic, line, sizeof running->panic);
     for (size_t i = 0; i < running->mark_count; i++) {
         if (!running->seen[i] && line_has_mark(line, running->marks[i])) {
             running->seen[i] = true;
             running->marks_seen++;
         }
     }
-}
-
-static void line_end(running_t *running)
-{
-    running->line[running->line_used] = '\0';
-    running->line_used = 0;
-    running->line[strcspn(running->line, "\r")] = '\0';
-    line_seen(running, running->line);
 }
 
 /* Reads what is there; false: QEMU closed it. */
@@ -229,7 +224,7 @@ static bool log_read(running_t *running)
     if (count <= 0)
         return false;
     if (running->guest->program)
-        kp_user_output_add(&running->output, bytes, (size_t)count, line_seen, running);
+        kp_user_output_add(&running->output, bytes, (size_t)count);
     for (ssize_t at = 0; running->serial_fd >= 0 && at < count;) {
         ssize_t written = write(running->serial_fd, bytes + at, (size_t)(count - at));
         if (written <= 0 && errno != EINTR) {
@@ -238,7 +233,7 @@ static bool log_read(running_t *running)
         }
         at += written > 0 ? written : 0;
     }
-    for (ssize_t i = 0; !running->guest->program && i < count; i++) {
+    for (ssize_t i = 0; i < count; i++) {
         if (bytes[i] == '\n')
             line_end(running);
         else if (running->line_used + 1 < sizeof running->line)
@@ -377,12 +372,7 @@ static int watch(running_t *running)
                         running->guest->timeout, running->last_line);
             return KP_KPIO_TIMEOUT;
         }
-        bool closed = poll(&wait, 1, left > 1000 ? 1000 : (int)left) > 0 && !log_read(running);
-        if (running->output.error) {
-            kp_kpio_say("-: cannot write: %s", strerror(running->output.error));
-            return KP_KPIO_FAILED;
-        }
-        if (closed) {
+        if (poll(&wait, 1, left > 1000 ? 1000 : (int)left) > 0 && !log_read(running)) {
             if (!kp_child_wait(running->child, kp_child_now() + QMP_TIMEOUT_MS, &status))
                 return KP_KPIO_FAILED;
             running->child = -1;

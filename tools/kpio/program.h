@@ -46,21 +46,16 @@ int kp_user_system_hosted(const char *archive, const char *line, const char *cac
 /* kpio's exit code for how the kernel says it ended (kernel/init/program.h). */
 int kp_user_program_exit(const char *name, int code);
 
-/* Takes the guest's serial line apart (kernel/machine/x86_64/console_frame.h): what the program wrote goes to
-   standard output as it comes, the lines of the kernel and of QEMU to `log` (-1: nowhere). Begins zeroed but for
-   log and code. */
+/* Takes the guest's serial output apart: whole lines of the program go to standard output, the kernel's log
+   lines to `log` (-1: nowhere). */
 typedef struct kp_user_output {
-    char line[2048]; /* of the log; what is longer is cut */
+    char line[4096];
     size_t used;
     int log;
     int code; /* of the program's end; -1: not yet */
-    int error; /* errno of the first write to standard output that failed; nothing is written after it */
-    bool is_program, is_escaped;
 } kp_user_output_t;
-/* log_line, not NULL: called with each line of the log, without its end. */
-void kp_user_output_add(kp_user_output_t *output, const char *bytes, size_t count,
-                        void (*log_line)(void *context, const char *line), void *context);
-/* What is left of the log when the guest has ended. */
+void kp_user_output_add(kp_user_output_t *output, const char *bytes, size_t count);
+/* What is left when the guest has ended. */
 void kp_user_output_end(kp_user_output_t *output);
 
 #endif

@@ -118,7 +118,7 @@ static int run_program(kp_user_program_t *program, kp_guest_t *guest, const char
             close(file);
     } else {
         kp_user_program_line(program, own, sizeof own);
-        snprintf(line, sizeof line, "%s net=off console=framed%s%s", own, append ? " " : "", append ? append : "");
+        snprintf(line, sizeof line, "%s net=off%s%s", own, append ? " " : "", append ? append : "");
         guest->command_line = line;
         guest->bundle = archive;
         guest->program = program->path;

@@ -2,7 +2,6 @@
 #include "kernel/machine/x86_64/console.h"
 
 #include "kernel/machine/machine.h"
-#include "kernel/machine/x86_64/console_frame.h"
 #include "kernel/machine/x86_64/cpu.h"
 #include "kernel/machine/x86_64/serial.h"
 #include "kernel/machine/x86_64/trap.h"
@@ -16,7 +15,6 @@ enum {
 static kp_spinlock_t lock;
 static bool absent;
 static bool panicking;
-static bool framed; /* set before there are other threads */
 static int level_max = KP_LOG_INFO;
 
 void kp_x86_console_init(void)
@@ -39,42 +37,6 @@ void kp_x86_console_write(const char *bytes, size_t count)
     }
     kp_spin_lock(&lock);
     transmit(bytes, count);
-    kp_spin_unlock(&lock);
-}
-
-void kp_x86_console_frame(void)
-{
-    framed = true;
-}
-
-/* The lock is held. */
-static void transmit_framed(const char *bytes, size_t count)
-{
-    const char begin = KP_X86_CONSOLE_BEGIN, end = KP_X86_CONSOLE_END;
-    transmit(&begin, 1);
-    for (size_t at = 0, plain; at < count; at += plain) {
-        for (plain = 0; at + plain < count; plain++)
-            if (bytes[at + plain] >= KP_X86_CONSOLE_BEGIN &&
-                bytes[at + plain] <= KP_X86_CONSOLE_ESCAPE)
-                break;
-        transmit(bytes + at, plain);
-        if (at + plain < count) {
-            const char pair[] = {KP_X86_CONSOLE_ESCAPE,
-                                 (char)(bytes[at + plain++] ^ KP_X86_CONSOLE_MASK)};
-            transmit(pair, sizeof(pair));
-        }
-    }
-    transmit(&end, 1);
-}
-
-void kp_x86_console_write_program(const char *bytes, size_t count)
-{
-    if (!framed) {
-        kp_x86_console_write(bytes, count);
-        return;
-    }
-    kp_spin_lock(&lock);
-    transmit_framed(bytes, count);
     kp_spin_unlock(&lock);
 }
 

@@ -1,14 +1,10 @@
-/* The serial console: the kernel's log, and what programs write to the device console0. */
+/* The serial console. */
 #ifndef KP_X86_CONSOLE_H
 #define KP_X86_CONSOLE_H
 
 #include "kernel/base/base.h"
 
 void kp_x86_console_init(void);
-/* From here on what programs write is framed (console_frame.h). */
-void kp_x86_console_frame(void);
-/* What programs write. Thread context; waits for the line. */
-void kp_x86_console_write_program(const char *bytes, size_t count);
 /* Any context; waits for the line. */
 void kp_x86_console_write(const char *bytes, size_t count);
 /* From here on no lock is taken: a panic must not wait for what it interrupted. */

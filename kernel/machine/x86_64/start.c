@@ -86,8 +86,6 @@ __attribute__((no_stack_protector)) void kp_x86_start(uint32_t kind, uint64_t in
     char word[8];
     if (kp_x86_boot_option("log=", word, sizeof(word)) && strcmp(word, "debug") == 0)
         kp_x86_log_level(KP_LOG_DEBUG);
-    if (kp_x86_boot_option("console=", word, sizeof(word)) && strcmp(word, "framed") == 0)
-        kp_x86_console_frame();
     kp_x86_pages_init(&kp_x86_boot);
     kp_x86_trap_patch();
     kp_x86_speculation_init();

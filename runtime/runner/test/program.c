@@ -114,12 +114,6 @@ int main(int argc, char **argv)
         printf("root is %s", line);
         return 0;
     }
-    if (strcmp(what, "bytes") == 0) {
-        /* Of every kind, a line like the kernel's, no newline at the end. */
-        for (int i = 0; i < 65536; i++)
-            putchar(i * 7 + i / 256);
-        return printf("\n[    1.000000] boot: program ended with 0\n%c", 0) > 0 ? 5 : 1;
-    }
     if (strcmp(what, "fill") == 0)
         return fill();
     if (strcmp(what, "divide") == 0)
