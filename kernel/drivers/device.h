@@ -18,6 +18,9 @@ typedef struct kp_device_ops {
        took a reference that the driver owns on success), otherwise NULL. Returns bytes of out. */
     int64_t (*control)(kp_device_t *device, uint32_t op, const void *in, size_t in_count, void *out,
                        size_t out_capacity, kp_vmo_t *vmo);
+    /* For the kernel alone: returns when what was written has left, or the deadline has passed. NULL: it leaves
+       at once. */
+    void (*flush)(kp_device_t *device, kp_time_t deadline);
 } kp_device_ops_t;
 
 struct kp_device {

@@ -2,6 +2,7 @@
 
 #include "kernel/drivers/device.h"
 #include "kernel/drivers/framebuffer.h"
+#include "kernel/drivers/serial_console.h"
 #include "kernel/drivers/virtio.h"
 #include "kernel/machine/x86_64/console.h"
 
@@ -75,6 +76,8 @@ void kp_drivers_init(const kp_drivers_boot_t *boot)
         kp_log("console", KP_LOG_WARN, "console0: %s", kp_status_name(status));
     else
         kp_device_signal(&console, 0, KP_SIGNAL_WRITABLE);
+    if (has_word(boot->command_line, "program-port=3"))
+        kp_serial_console_start();
     size_t functions = kp_pci_scan(function_found, &started);
     bool has_gpu = false;
     for (size_t i = 0; i < KP_ARRAY_COUNT(drivers); i++)

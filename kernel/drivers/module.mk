@@ -1,6 +1,6 @@
 # PCI and virtio drivers of machine x86_64; the queue logic is also tested and fuzzed on the host.
 X86_SRC += kernel/drivers/drivers.c kernel/drivers/framebuffer.c kernel/drivers/gpu_cursor.c \
-    kernel/drivers/pci.c kernel/drivers/selftest.c kernel/drivers/virtio.c \
+    kernel/drivers/pci.c kernel/drivers/selftest.c kernel/drivers/serial_console.c kernel/drivers/virtio.c \
     kernel/drivers/virtio_gpu.c kernel/drivers/virtio_input.c kernel/drivers/virtio_net.c \
     kernel/drivers/virtio_rng.c kernel/drivers/virtqueue.c
 

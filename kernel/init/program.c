@@ -8,6 +8,8 @@
 #include "kernel/kernel.h"
 
 #define ARGUMENTS_MAX 16384u /* of a startup message */
+/* For the last of its output to leave the console: a reader may be slow. */
+#define FLUSH_TIMEOUT (600 * KP_NS_PER_S)
 
 static const char *command_line;
 
@@ -30,11 +32,18 @@ static kp_status_t arguments_add(kp_startup_t *startup)
     return status;
 }
 
+/* The one without the log, where there is one. */
+static kp_device_t *console_find(void)
+{
+    kp_device_t *console = kp_device_find("console1");
+    return console ? console : kp_device_find("console0");
+}
+
 /* Without console: its words go to the log. The word stdin=console: it also reads there. */
 static void console_grant(kp_startup_t *startup)
 {
     static const char *const names[] = {"stdout", "stderr"};
-    kp_device_t *console = kp_device_find("console0");
+    kp_device_t *console = console_find();
     if (console && kp_command_line_is(command_line, "stdin", "console"))
         kp_startup_grant(startup, "stdin",
                          kp_capability_create(kp_device_object(console),
@@ -91,6 +100,9 @@ static int ended(const kp_process_info_t *info)
         code = info->exit_code & 255;
     else if (info->exit_reason == KP_EXIT_TRAP)
         code = KP_PROGRAM_TRAPPED + info->exit_code;
+    kp_device_t *console = console_find();
+    if (console && console->ops->flush)
+        console->ops->flush(console, kp_machine_now() + FLUSH_TIMEOUT);
     kp_log("boot", KP_LOG_INFO, "program ended with %d", code);
     return code;
 }

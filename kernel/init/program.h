@@ -5,8 +5,8 @@
      program/...         files that it gets, the module among them
      directories/...     directories that it gets (kernel/init/directories.h)
 
-   It runs in a job of its own (program-memory=MIB, 1024) with the console for its output and the compiler service,
-   and nothing else. However it ends, the system ends. */
+   It runs in a job of its own (program-memory=MIB, 1024) with a console for its output (console1, if the
+   word program-port=3 gave one for it alone; else the kernel's) and the compiler service, and nothing else. However it ends, the system ends. */
 #ifndef KP_KERNEL_PROGRAM_H
 #define KP_KERNEL_PROGRAM_H
 

@@ -35,6 +35,7 @@ typedef struct running {
     pid_t child;
     int log_fd;     /* the guest's serial port and QEMU's messages, to read */
     int control_fd; /* QMP */
+    int program_fd; /* the program's output, to read; -1: no program, or all was read */
     int serial_fd;  /* where the log goes; -1: nowhere */
     int64_t begin, deadline;
     char marks[MARKS_MAX][64];
@@ -127,7 +128,8 @@ static void add_devices(arguments_t *arguments, const kp_guest_t *guest)
     }
 }
 
-static void arguments_make(arguments_t *arguments, const kp_guest_t *guest, int control_fd)
+static void arguments_make(arguments_t *arguments, const kp_guest_t *guest, int control_fd,
+                           int program_fd)
 {
     add(arguments, "%s", guest->qemu);
     add(arguments, "-name");
@@ -155,9 +157,17 @@ static void arguments_make(arguments_t *arguments, const kp_guest_t *guest, int 
     add(arguments, "stdio,id=log,signal=off");
     add(arguments, "-serial");
     add(arguments, "chardev:log");
-    if (guest->trace) {
+    if (guest->trace || program_fd >= 0)
         add(arguments, "-serial");
+    if (guest->trace)
         add(arguments, "file:%s", guest->trace);
+    else if (program_fd >= 0)
+        add(arguments, "none");
+    if (program_fd >= 0) {
+        add(arguments, "-chardev");
+        add(arguments, "socket,id=program,fd=%d", program_fd);
+        add(arguments, "-serial");
+        add(arguments, "chardev:program");
     }
     add(arguments, "-chardev");
     add(arguments, "socket,id=control,fd=%d", control_fd);
@@ -224,7 +234,7 @@ static bool log_read(running_t *running)
     if (count <= 0)
         return false;
     if (running->guest->program)
-        kp_user_output_add(&running->output, bytes, (size_t)count);
+        kp_user_log_add(&running->output, bytes, (size_t)count);
     for (ssize_t at = 0; running->serial_fd >= 0 && at < count;) {
         ssize_t written = write(running->serial_fd, bytes + at, (size_t)(count - at));
         if (written <= 0 && errno != EINTR) {
@@ -240,6 +250,16 @@ static bool log_read(running_t *running)
             running->line[running->line_used++] = bytes[i];
     }
     return true;
+}
+
+/* Passes on what is there of the program's output; false: there will be no more. */
+static bool program_read(running_t *running)
+{
+    static char bytes[65536];
+    ssize_t count = read(running->program_fd, bytes, sizeof bytes);
+    if (count < 0 && (errno == EINTR || errno == EAGAIN))
+        return true;
+    return count > 0 && kp_user_output_add(&running->output, bytes, (size_t)count);
 }
 
 /* ---- the screen ---- */
@@ -352,17 +372,24 @@ static int exit_judge(const running_t *running, int status)
     return running->panic[0] ? KP_KPIO_CRASHED : KP_KPIO_FAILED;
 }
 
+static int output_failed(const running_t *running)
+{
+    kp_kpio_say("standard output: cannot write: %s", strerror(running->output.error));
+    return KP_KPIO_FAILED;
+}
+
 static int watch(running_t *running)
 {
     int status = 0;
     for (;;) {
-        struct pollfd wait = {.fd = running->log_fd, .events = POLLIN};
+        struct pollfd wait[2] = {{.fd = running->log_fd, .events = POLLIN},
+                                 {.fd = running->program_fd, .events = POLLIN}};
         int64_t left = running->deadline - kp_child_now();
         if (interrupted)
             return KP_KPIO_FAILED;
         if (left <= 0) {
             if (running->guest->program) {
-                kp_user_output_end(&running->output);
+                kp_user_log_end(&running->output);
                 kp_kpio_say("%s: time limit", running->guest->program);
                 return KP_KPIO_TIMEOUT;
             }
@@ -372,11 +399,22 @@ static int watch(running_t *running)
                         running->guest->timeout, running->last_line);
             return KP_KPIO_TIMEOUT;
         }
-        if (poll(&wait, 1, left > 1000 ? 1000 : (int)left) > 0 && !log_read(running)) {
+        if (poll(wait, 2, left > 1000 ? 1000 : (int)left) <= 0)
+            continue;
+        if (wait[1].revents && !program_read(running)) {
+            if (running->output.error)
+                return output_failed(running);
+            running->program_fd = -1;
+        }
+        if (wait[0].revents && !log_read(running)) {
             if (!kp_child_wait(running->child, kp_child_now() + QMP_TIMEOUT_MS, &status))
                 return KP_KPIO_FAILED;
             running->child = -1;
-            kp_user_output_end(&running->output);
+            while (running->program_fd >= 0 && program_read(running))
+                continue;
+            if (running->output.error)
+                return output_failed(running);
+            kp_user_log_end(&running->output);
             return exit_judge(running, status);
         }
         if (running->guest->screenshot && running->marks_seen == running->mark_count)
@@ -400,7 +438,8 @@ int kp_guest_run(const kp_guest_t *guest)
 {
     running_t *running = calloc(1, sizeof *running);
     arguments_t arguments = {.count = 0};
-    int log[2] = {-1, -1}, control[2] = {-1, -1}, code = KP_KPIO_FAILED, status;
+    int log[2] = {-1, -1}, control[2] = {-1, -1}, program[2] = {-1, -1}, code = KP_KPIO_FAILED,
+        status;
     if (!running)
         return code;
     running->guest = guest;
@@ -416,14 +455,20 @@ int kp_guest_run(const kp_guest_t *guest)
         return code;
     }
     if (pipe2(log, O_CLOEXEC) == 0 &&
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0) {
-        arguments_make(&arguments, guest, control[1]);
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0 &&
+        (!guest->program || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, program) == 0)) {
+        arguments_make(&arguments, guest, control[1], program[1]);
+        if (guest->program)
+            fcntl(program[1], F_SETFD, 0); /* QEMU's, beside the control socket */
         running->child =
             arguments.failed ? -1 : kp_child_start(arguments.items, log[1], log[1], control[1]);
         close(log[1]);
         close(control[1]);
+        if (guest->program)
+            close(program[1]);
         running->log_fd = log[0];
         running->control_fd = control[0];
+        running->program_fd = program[0];
         signal(SIGPIPE, SIG_IGN);
         signal(SIGINT, on_signal);
         signal(SIGTERM, on_signal);
@@ -444,6 +489,8 @@ int kp_guest_run(const kp_guest_t *guest)
         close(log[0]);
     if (control[0] >= 0)
         close(control[0]);
+    if (program[0] >= 0)
+        close(program[0]);
     arguments_free(&arguments);
     free(running);
     return code;

@@ -370,6 +370,8 @@ void kp_user_program_line(const kp_user_program_t *program, char *line, size_t s
     uint64_t bytes;
     /* Memory would keep what is compiled until the program ends, and the system with it. */
     int used = snprintf(line, size, "program=run shell=off display=off http=off cache=off");
+    if (!program->hosted)
+        used += snprintf(line + used, size - (size_t)used, " program-port=3");
     if (program->hosted && !program->input)
         used += snprintf(line + used, size - (size_t)used, " stdin=console");
     if (program->memory_maximum && read_bytes(program->memory_maximum, &bytes))

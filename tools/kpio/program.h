@@ -46,16 +46,19 @@ int kp_user_system_hosted(const char *archive, const char *line, const char *cac
 /* kpio's exit code for how the kernel says it ended (kernel/init/program.h). */
 int kp_user_program_exit(const char *name, int code);
 
-/* Takes the guest's serial output apart: whole lines of the program go to standard output, the kernel's log
-   lines to `log` (-1: nowhere). */
+/* What a guest says. All zero but for log and code at first. */
 typedef struct kp_user_output {
-    char line[4096];
+    char line[4096]; /* of the log; what is longer is cut */
     size_t used;
-    int log;
-    int code; /* of the program's end; -1: not yet */
+    int log;   /* where the kernel's log goes; -1: nowhere */
+    int code;  /* of the program's end, from the log; -1: not yet */
+    int error; /* why standard output takes no more (errno); 0: it does */
 } kp_user_output_t;
-void kp_user_output_add(kp_user_output_t *output, const char *bytes, size_t count);
-/* What is left when the guest has ended. */
-void kp_user_output_end(kp_user_output_t *output);
+/* The program's bytes, to standard output; false: it takes no more. */
+bool kp_user_output_add(kp_user_output_t *output, const char *bytes, size_t count);
+/* The kernel's log: whole lines. */
+void kp_user_log_add(kp_user_output_t *output, const char *bytes, size_t count);
+/* What is left of it when the guest has ended. */
+void kp_user_log_end(kp_user_output_t *output);
 
 #endif

@@ -1,4 +1,4 @@
-/* A guest's serial line taken apart: the program's bytes and the kernel's log. */
+/* What a guest says: the program's bytes on one line, the kernel's log on another. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,69 +6,65 @@
 
 #include "tools/kpio/program.h"
 
-static void write_all(int file, const char *bytes, size_t count)
+/* 0, or errno. */
+static int write_all(int file, const char *bytes, size_t count)
 {
     while (file >= 0 && count > 0) {
         ssize_t written = write(file, bytes, count);
         if (written < 0 && errno == EINTR)
             continue;
-        if (written <= 0)
-            return;
+        if (written < 0)
+            return errno;
         bytes += written;
         count -= (size_t)written;
     }
+    return 0;
 }
 
-/* Where the kernel's stamp "[    0.012345] " begins in the line; its end when there is none. */
-static const char *stamp_find(const char *line)
+bool kp_user_output_add(kp_user_output_t *output, const char *bytes, size_t count)
 {
-    for (const char *at = line; (at = strchr(at, '[')) != NULL; at++) {
-        size_t spaces = strspn(at + 1, " "), digits = strspn(at + 1 + spaces, "0123456789");
-        const char *point = at + 1 + spaces + digits;
-        if (spaces + digits >= 5 && digits > 0 && *point == '.' &&
-            strspn(point + 1, "0123456789") == 6 && point[7] == ']' && point[8] == ' ')
-            return at;
-    }
-    return line + strlen(line);
+    if (output->error == 0)
+        output->error = write_all(STDOUT_FILENO, bytes, count);
+    return output->error == 0;
 }
 
-static void line_end(kp_user_output_t *output, bool newline)
+/* The text behind the kernel's stamp, "[    0.012345] "; NULL: the line has none. */
+static const char *stamped(const char *line)
 {
-    static const char end[] = "program ended with ";
+    size_t spaces = line[0] == '[' ? strspn(line + 1, " ") : 0;
+    size_t digits = strspn(line + 1 + spaces, "0123456789");
+    const char *point = line + 1 + spaces + digits;
+    bool is_stamp = line[0] == '[' && digits > 0 && *point == '.' &&
+                    strspn(point + 1, "0123456789") == 6 && strncmp(point + 7, "] ", 2) == 0;
+    return is_stamp ? point + 9 : NULL;
+}
+
+static void log_line_end(kp_user_output_t *output)
+{
+    static const char end[] = "boot: program ended with ";
     output->line[output->used] = '\0';
-    const char *stamp = stamp_find(output->line);
-    size_t own = (size_t)(stamp - output->line);
-    if (stamp == output->line + strlen(output->line)) { /* the program's alone, NULs and all */
-        if (newline)
-            output->line[output->used++] = '\n';
-        write_all(STDOUT_FILENO, output->line, output->used);
-    } else {
-        write_all(STDOUT_FILENO, output->line, own);
-        write_all(output->log, stamp, strlen(stamp));
-        write_all(output->log, "\n", 1);
-        const char *found = strstr(stamp, end);
-        if (found && strstr(stamp, "] boot: "))
-            output->code = atoi(found + strlen(end));
-    }
     output->used = 0;
+    const char *text = stamped(output->line);
+    if (text && strncmp(text, end, strlen(end)) == 0)
+        output->code = atoi(text + strlen(end));
+    if (output->log >= 0) { /* lost when nobody reads it */
+        (void)write_all(output->log, output->line, strlen(output->line));
+        (void)write_all(output->log, "\n", 1);
+    }
 }
 
-void kp_user_output_add(kp_user_output_t *output, const char *bytes, size_t count)
+void kp_user_log_add(kp_user_output_t *output, const char *bytes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (bytes[i] == '\n') {
-            line_end(output, true);
-            continue;
-        }
-        /* Room for a newline and the NUL. */
-        if (output->used + 2 == sizeof output->line)
-            line_end(output, false);
-        output->line[output->used++] = bytes[i];
+        if (bytes[i] == '\n')
+            log_line_end(output);
+        else if (bytes[i] != '\r' && output->used + 1 < sizeof output->line)
+            output->line[output->used++] = bytes[i];
     }
 }
 
-void kp_user_output_end(kp_user_output_t *output)
+void kp_user_log_end(kp_user_output_t *output)
 {
     if (output->used > 0)
-        line_end(output, false);
+        log_line_end(output);
 }

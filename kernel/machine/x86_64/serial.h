@@ -9,6 +9,7 @@ enum {
     KP_X86_SERIAL_FIFO = 16,
     KP_X86_SERIAL_STATUS = 5,
     KP_X86_SERIAL_EMPTY = 0x20,
+    KP_X86_SERIAL_IDLE = 0x40, /* and nothing is on the wire */
 };
 
 static inline bool kp_x86_serial_is_there(uint16_t port)
@@ -27,22 +28,29 @@ static inline void kp_x86_serial_init(uint16_t port)
     kp_x86_out8(port + 4, 0x03);
 }
 
-/* False: the port did not take a byte within wait_max looks; a port that is not there must not stop the
-   system. */
-static inline bool kp_x86_serial_write(uint16_t port, const void *bytes, size_t count,
-                                       unsigned wait_max)
+/* How many bytes the port took: less than count when it did not take one within wait_max looks. */
+static inline size_t kp_x86_serial_offer(uint16_t port, const void *bytes, size_t count,
+                                         unsigned wait_max)
 {
-    for (const uint8_t *at = bytes; count > 0;) {
+    const uint8_t *at = bytes, *end = at + count;
+    while (at < end) {
         unsigned wait = 0;
         while (!(kp_x86_in8(port + KP_X86_SERIAL_STATUS) & KP_X86_SERIAL_EMPTY) &&
                ++wait < wait_max)
             __asm__ volatile("pause");
         if (wait == wait_max)
-            return false;
-        for (unsigned i = 0; i < KP_X86_SERIAL_FIFO && count > 0; i++, count--)
+            break;
+        for (unsigned i = 0; i < KP_X86_SERIAL_FIFO && at < end; i++)
             kp_x86_out8(port, *at++);
     }
-    return true;
+    return count - (size_t)(end - at);
+}
+
+/* False: not all was taken; a port that is not there must not stop the system. */
+static inline bool kp_x86_serial_write(uint16_t port, const void *bytes, size_t count,
+                                       unsigned wait_max)
+{
+    return kp_x86_serial_offer(port, bytes, count, wait_max) == count;
 }
 
 #endif

@@ -147,6 +147,19 @@ int main(int argc, char **argv)
         printf("%lu bytes, %08lx\n", count, sum & 0xffffffff);
         return feof(stdin) ? 0 : 1;
     }
+    if (strcmp(what, "long") == 0) {
+        for (int i = 0; i < 62500; i++)
+            if (printf("%15d\n", i) != 16)
+                return 1;
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
+    if (strcmp(what, "copy") == 0) {
+        static char bytes[5000];
+        for (size_t count; (count = fread(bytes, 1, sizeof bytes, stdin)) > 0;)
+            if (fwrite(bytes, 1, count, stdout) != count)
+                return 1;
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
     if (strcmp(what, "clock") == 0) {
         struct timespec before, after, wait = {0, 20000000};
         clock_gettime(CLOCK_MONOTONIC, &before);

@@ -78,6 +78,17 @@ all() {
         run 0 --stdin "$work/input" --program "$program" -- input && says "$(input_sum "$work/input")" &&
         run 0 --stdin - --program "$program" -- input <"$work/input" && says "$(input_sum "$work/input")"
     check input $?
+    run 0 --stdin "$work/lookalike" --program "$program" -- copy && cmp "$work/lookalike" "$work/out" >>"$work/err"
+    check output-is-the-programs-alone $?
+    # Nobody reads for longer than any buffer or patience on the way lasts.
+    "$build/kpio" run --machine "$machine" $accel --tier "$tier" --program "$program" -- long \
+        2>"$work/err" | (sleep 3 && cat) >"$work/out"
+    [ "$(wc -c <"$work/out")" = 1000000 ]
+    check output-waits-for-its-reader $?
+    "$build/kpio" run --machine "$machine" $accel --tier "$tier" --stdin "$work/lookalike" --program "$program" -- copy \
+        >/dev/full 2>"$work/err"
+    [ $? != 0 ]
+    check output-that-cannot-be-written $?
     rm -rf "$work/d" && mkdir -p "$work/d/sub" "$work/d/many" && touch "$work/d/many/"{1..200} && echo hello >"$work/d/greeting" && echo deep >"$work/d/sub/deep" &&
         ln -s sub/deep "$work/d/link" && ln -s ../out "$work/d/out" && echo secret >"$work/out-secret"
     run 0 --dir-ro "$work/d::/data" --program "$program" -- directory-ro && [ -e "$work/d/greeting" ] &&
@@ -144,6 +155,12 @@ print("%d bytes, %08x" % (len(b), s))' "$1"
 
 make_inputs
 head -c 200000 "$build/kpio" >"$work/input"
+# What could be taken for the kernel's log, and bytes of any kind.
+{
+    printf '[    0.123456] boot: program ended with 7\n[   12.345678] process: x: no\r\n\0[    1.'
+    head -c 150000 "$build/kpio"
+    printf 'no newline[    2.123456] boot: program ended with 8'
+} >"$work/lookalike"
 usage
 signals hosted ''
 for machine in hosted qemu; do
