@@ -55,15 +55,21 @@ static bool pop_operands(kp_wasm_state_t *state, const kp_wasm_opcode_info_t *in
     return true;
 }
 
+static bool sink_fail(kp_wasm_state_t *state, const uint8_t *at, kp_status_t status)
+{
+    const char *reason = status == KP_ERR_TOO_LARGE   ? "the function's translation is too large"
+                         : status == KP_ERR_NO_MEMORY ? "no memory for the function's translation"
+                                                      : "translation failed";
+    kp_wasm_state_fail(state, KP_WASM_ERROR_SINK, at, reason);
+    state->status = state->error->status = status;
+    return false;
+}
+
 static bool call_sink(kp_wasm_state_t *state, const kp_wasm_instruction_t *instruction)
 {
     kp_wasm_visitor_t *visitor = state->visitor;
     kp_status_t status = visitor->sink->instruction(visitor->context, visitor, instruction);
-    if (KP_WASM_LIKELY(status == KP_OK))
-        return true;
-    kp_wasm_state_fail(state, KP_WASM_ERROR_SINK, state->begin, "translation failed");
-    state->status = state->error->status = status;
-    return false;
+    return KP_WASM_LIKELY(status == KP_OK) || sink_fail(state, state->begin, status);
 }
 
 /* Reads one unsigned LEB of 32 bits into `value`. */
@@ -366,11 +372,7 @@ void kp_wasm_visitor_clear(kp_wasm_visitor_t *visitor)
 static bool notify(kp_wasm_state_t *state, kp_status_t (*hook)(void *, kp_wasm_visitor_t *))
 {
     kp_status_t status = hook ? hook(state->visitor->context, state->visitor) : KP_OK;
-    if (status == KP_OK)
-        return true;
-    kp_wasm_state_fail(state, KP_WASM_ERROR_SINK, state->at, "translation failed");
-    state->status = state->error->status = status;
-    return false;
+    return status == KP_OK || sink_fail(state, state->at, status);
 }
 
 static bool visit(kp_wasm_state_t *state)
