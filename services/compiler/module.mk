@@ -41,7 +41,7 @@ HOST_TOOLS += compile-digest
 compile-digest_HOST_SRC = services/compiler/test/digest.c $(RUNTIME_COMPILED) runtime/cache/sha256.c
 compile-digest_HOST_LDFLAGS := -pthread
 
-TEST_SCRIPTS += services/compiler/test/run.sh
+TEST_SCRIPTS += services/compiler/test/run.sh services/compiler/test/directory
 test: $(BUILD)/tools/hostile-hosted $(BUILD)/tools/compile-digest $(foreach machine,hosted x86_64,$(BUILD)/test/compiler-$(machine).bundle $(BUILD)/test/compiler-liar-$(machine).bundle)
 
 UNIT_TESTS += compiler_cache
