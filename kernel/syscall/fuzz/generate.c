@@ -375,9 +375,14 @@ int64_t kp_generate_call(kp_generate_t *generate)
     }
     if (call->number == KP_CALL_code_unmap && !one_in(generate, 4))
         values[0] = generate->code_address;
+    bool names_guest = call->number == KP_CALL_guest_grow || call->number == KP_CALL_guest_destroy;
+    if (names_guest && !one_in(generate, 4))
+        values[0] = generate->guest_address;
     int64_t result = generate->call(generate->context, call->number, values);
     if (call->number == KP_CALL_code_map && result > 0)
         generate->code_address = (uint64_t)result;
+    if (call->number == KP_CALL_guest_create && result > 0)
+        generate->guest_address = (uint64_t)result;
     generate->made[index]++;
     generate->succeeded[index] += result >= 0;
     collect_results(generate, call, values, result);

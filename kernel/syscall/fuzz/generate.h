@@ -41,7 +41,8 @@ typedef struct kp_generate {
     unsigned handle_count;        /* ever seen */
     kp_transaction_t transaction; /* of the last message that was received */
 
-    uint64_t code_address; /* where code was mapped last */
+    uint64_t code_address;  /* where code was mapped last */
+    uint64_t guest_address; /* the reservation made last */
 
     uint64_t made[KP_GENERATE_CALLS], succeeded[KP_GENERATE_CALLS];
 } kp_generate_t;
