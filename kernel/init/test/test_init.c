@@ -364,6 +364,29 @@ static void program(kp_process_t *process)
         KP_FAIL("unexpected program %s", process->name);
 }
 
+/* Each program is in the band that the boot table says; the compositor with half of each frame. */
+static atomic_uint in_their_bands;
+
+static void program_in_its_band(kp_process_t *process)
+{
+    kp_job_policy_t policy;
+    kp_job_policy(process->job, &policy);
+    bool is_shell = strcmp(process->name, "shell") == 0;
+    if (strcmp(process->name, "display") == 0) {
+        KP_EXPECT_INT(policy.band, KP_BAND_DEADLINE);
+        KP_EXPECT(policy.period_ns > 16 * KP_NS_PER_MS && policy.period_ns < 17 * KP_NS_PER_MS);
+        KP_EXPECT_INT(policy.budget_ns, policy.period_ns / 2);
+    } else {
+        KP_EXPECT_INT(policy.band, is_shell ? KP_BAND_FOREGROUND : KP_BAND_SYSTEM);
+    }
+    atomic_fetch_add(&in_their_bands, 1);
+    while (is_shell && atomic_load(&in_their_bands) < 3)
+        kp_test_call(process, object_wait_many, 0, 0, (uint64_t)(kp_machine_now() + KP_NS_PER_MS));
+    if (is_shell)
+        kp_test_call(process, process_exit, 0);
+    kp_test_call(process, object_wait_many, 0, 0, KP_TIME_INFINITE);
+}
+
 static kp_device_t console = {
     .kind = KP_DEVICE_CONSOLE, .name = "console0", .ops = &(kp_device_ops_t){0}};
 
@@ -414,6 +437,26 @@ KP_TEST(a_system_boots_runs_and_stops)
     KP_EXPECT(kp_test_log_count("program netstack left out") > 0);
     KP_EXPECT(atomic_load(&shell_saw_file));
     KP_EXPECT_INT(atomic_load(&tab_lives), 3);
+    kp_test_program = NULL;
+}
+
+KP_TEST(programs_run_in_the_bands_of_the_boot_table)
+{
+    static uint8_t image[KP_TEST_IMAGE_SIZE];
+    size_t size = kp_test_image_build(image, 2, 4);
+    const source_t sources[] = {{"programs/display.kpi", image, size},
+                                {"programs/http.kpi", image, size},
+                                {"programs/shell.kpi", image, size}};
+    kp_boot_t boot = {.bundle = archive,
+                      .bundle_size = archive_build(sources, KP_ARRAY_COUNT(sources)),
+                      .command_line = ""};
+    kp_test_attach("test");
+    atomic_store(&in_their_bands, 0);
+    kp_test_program = program_in_its_band;
+    KP_REQUIRE(kp_kernel_start(&boot) == KP_OK);
+    kp_kernel_run();
+    kp_test_join();
+    KP_EXPECT_INT(atomic_load(&in_their_bands), 3);
     kp_test_program = NULL;
 }
 
