@@ -1,33 +1,12 @@
-/* Paths below a directory of Linux. openat2 with RESOLVE_BENEATH is the wall: the host's kernel itself refuses a path
-   that would leave the directory by "..", an absolute name or a symbolic link (EXDEV, here NOTCAPABLE). Calls that
-   have no such flag get the last name's own directory from it, and then a name without a slash. */
+/* Paths below a directory of Linux. linux_beneath.h is the wall; what would leave the directory is NOTCAPABLE. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "runtime/wasi/linux_beneath.h"
 #include "runtime/wasi/linux_internal.h"
-
-/* A file descriptor, or the negative errno. */
-static int open_beneath(int directory, const char *path, int flags, unsigned mode)
-{
-    struct open_how how = {
-        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
-        .mode = flags & O_CREAT ? mode : 0,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-    };
-    for (int tries = 0; tries < 100; tries++) {
-        long fd = syscall(SYS_openat2, directory, path, &how, sizeof(how));
-        if (fd >= 0)
-            return (int)fd;
-        if (errno != EAGAIN && errno != EINTR) /* EAGAIN: a rename happened meanwhile */
-            return -errno;
-    }
-    return -EAGAIN;
-}
 
 static kp_wasi_errno_t error_of(int negative)
 {
@@ -39,42 +18,14 @@ static kp_wasi_errno_t last_error(void)
     return kp_wasi_linux_errno(errno);
 }
 
-/* The last name of a path in its own directory. */
-typedef struct place {
-    int directory;    /* to be closed */
-    const char *name; /* no slash in it but trailing ones; "." when the path has no last name */
-    char above[4096];
-} place_t;
-
-static kp_wasi_errno_t place_open(kp_wasi_file_t *file, kp_wasi_path_t path, place_t *place)
+static kp_wasi_errno_t place_open(kp_wasi_file_t *file, kp_wasi_path_t path,
+                                  kp_linux_place_t *place)
 {
-    size_t length = path.length;
-    if (path.text[0] == '/')
-        return KP_WASI_NOTCAPABLE;
-    while (length > 0 && path.text[length - 1] == '/')
-        length--;
-    size_t start = length;
-    while (start > 0 && path.text[start - 1] != '/')
-        start--;
-    const char *name = path.text + start;
-    size_t name_length = length - start;
-    bool is_dots = (name_length == 1 && name[0] == '.') ||
-                   (name_length == 2 && name[0] == '.' && name[1] == '.');
-    if (is_dots) { /* the last name is no entry: the whole path is the directory */
-        start = path.length;
-        name = ".";
-    }
-    if (start >= sizeof(place->above))
-        return KP_WASI_NAMETOOLONG;
-    memcpy(place->above, path.text, start);
-    place->above[start] = 0;
-    place->name = name;
-    place->directory =
-        open_beneath(kp_wasi_linux(file)->fd, start ? place->above : ".", O_PATH | O_DIRECTORY, 0);
-    return place->directory < 0 ? error_of(place->directory) : KP_WASI_SUCCESS;
+    int error = kp_linux_place_open(kp_wasi_linux(file)->fd, path.text, path.length, place);
+    return error < 0 ? error_of(error) : KP_WASI_SUCCESS;
 }
 
-static kp_wasi_errno_t place_close(place_t *place, int result)
+static kp_wasi_errno_t place_close(kp_linux_place_t *place, int result)
 {
     kp_wasi_errno_t error = result == 0 ? KP_WASI_SUCCESS : last_error();
     close(place->directory);
@@ -103,10 +54,11 @@ kp_wasi_errno_t kp_wasi_linux_path_open(kp_wasi_file_t *file, kp_wasi_path_t pat
         return KP_WASI_INVAL;
     int flags = open_flags(how);
     int directory = kp_wasi_linux(file)->fd;
-    int fd = open_beneath(directory, path.text, flags, 0666);
+    int fd = kp_linux_open_beneath(directory, path.text, flags, 0666);
     /* wasi-libc asks for all rights of a directory, writing among them. */
     if (fd == -EISDIR && !(how->oflags & (KP_WASI_OFLAG_CREAT | KP_WASI_OFLAG_TRUNC)))
-        fd = open_beneath(directory, path.text, (flags & ~O_ACCMODE) | O_RDONLY | O_DIRECTORY, 0);
+        fd = kp_linux_open_beneath(directory, path.text,
+                                   (flags & ~O_ACCMODE) | O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return error_of(fd);
     *out = kp_wasi_linux_file(fd, true);
@@ -116,7 +68,8 @@ kp_wasi_errno_t kp_wasi_linux_path_open(kp_wasi_file_t *file, kp_wasi_path_t pat
 /* An O_PATH descriptor of what the path names, or a negative errno. */
 static int open_path(kp_wasi_file_t *file, kp_wasi_path_t path, bool follow)
 {
-    return open_beneath(kp_wasi_linux(file)->fd, path.text, O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
+    return kp_linux_open_beneath(kp_wasi_linux(file)->fd, path.text,
+                                 O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
 }
 
 kp_wasi_errno_t kp_wasi_linux_path_stat(kp_wasi_file_t *file, kp_wasi_path_t path, bool follow,
@@ -149,21 +102,21 @@ kp_wasi_errno_t kp_wasi_linux_path_times_set(kp_wasi_file_t *file, kp_wasi_path_
 
 kp_wasi_errno_t kp_wasi_linux_path_create_directory(kp_wasi_file_t *file, kp_wasi_path_t path)
 {
-    place_t place;
+    kp_linux_place_t place;
     kp_wasi_errno_t error = place_open(file, path, &place);
     return error ? error : place_close(&place, mkdirat(place.directory, place.name, 0777));
 }
 
 kp_wasi_errno_t kp_wasi_linux_path_remove_directory(kp_wasi_file_t *file, kp_wasi_path_t path)
 {
-    place_t place;
+    kp_linux_place_t place;
     kp_wasi_errno_t error = place_open(file, path, &place);
     return error ? error : place_close(&place, unlinkat(place.directory, place.name, AT_REMOVEDIR));
 }
 
 kp_wasi_errno_t kp_wasi_linux_path_unlink_file(kp_wasi_file_t *file, kp_wasi_path_t path)
 {
-    place_t place;
+    kp_linux_place_t place;
     kp_wasi_errno_t error = place_open(file, path, &place);
     if (error)
         return error;
@@ -198,7 +151,7 @@ kp_wasi_errno_t kp_wasi_linux_path_readlink(kp_wasi_file_t *file, kp_wasi_path_t
 kp_wasi_errno_t kp_wasi_linux_path_symlink(kp_wasi_file_t *file, kp_wasi_path_t target,
                                            kp_wasi_path_t path)
 {
-    place_t place;
+    kp_linux_place_t place;
     kp_wasi_errno_t error = place_open(file, path, &place);
     return error ? error : place_close(&place, symlinkat(target.text, place.directory, place.name));
 }
@@ -206,7 +159,7 @@ kp_wasi_errno_t kp_wasi_linux_path_symlink(kp_wasi_file_t *file, kp_wasi_path_t 
 kp_wasi_errno_t kp_wasi_linux_path_link(kp_wasi_file_t *file, kp_wasi_path_t path,
                                         kp_wasi_file_t *to, kp_wasi_path_t to_path)
 {
-    place_t from_place, to_place;
+    kp_linux_place_t from_place, to_place;
     /* As in readlink; what has a slash behind it is a directory or nothing, and those have one name. */
     if (path.text[path.length - 1] == '/') {
         int fd = open_path(file, path, false);
@@ -229,7 +182,7 @@ kp_wasi_errno_t kp_wasi_linux_path_link(kp_wasi_file_t *file, kp_wasi_path_t pat
 kp_wasi_errno_t kp_wasi_linux_path_rename(kp_wasi_file_t *file, kp_wasi_path_t path,
                                           kp_wasi_file_t *to, kp_wasi_path_t to_path)
 {
-    place_t from_place, to_place;
+    kp_linux_place_t from_place, to_place;
     kp_wasi_errno_t error = place_open(file, path, &from_place);
     if (error)
         return error;

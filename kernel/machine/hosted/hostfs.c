@@ -3,12 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "runtime/wasi/linux_beneath.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define LIST_END ((uint64_t)INT64_MAX) /* the cookie behind the last entry */
@@ -90,24 +90,6 @@ static const char *text_put(text_t *text, kp_vfs_path_t path)
     return text->bytes;
 }
 
-/* A file descriptor, or a negative errno. EXDEV: the path leads out. */
-static int open_beneath(int directory, const char *path, int flags, unsigned mode)
-{
-    struct open_how how = {
-        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
-        .mode = flags & O_CREAT ? mode : 0,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-    };
-    for (int tries = 0; tries < 100; tries++) {
-        long fd = syscall(SYS_openat2, directory, path, &how, sizeof(how));
-        if (fd >= 0)
-            return (int)fd;
-        if (errno != EAGAIN && errno != EINTR) /* EAGAIN: a rename happened meanwhile */
-            return -errno;
-    }
-    return -EAGAIN;
-}
-
 static kp_status_t beneath_status(int negative)
 {
     return negative == -EXDEV ? KP_ERR_OUTSIDE : status_of(-negative);
@@ -117,40 +99,17 @@ static kp_status_t beneath_status(int negative)
 static int path_open(host_file_t *own, kp_vfs_path_t path, bool follow)
 {
     text_t text;
-    return open_beneath(own->fd, text_put(&text, path), O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
+    return kp_linux_open_beneath(own->fd, text_put(&text, path), O_PATH | (follow ? 0 : O_NOFOLLOW),
+                                 0);
 }
 
-/* The last name of a path in its own directory: for calls that know no RESOLVE_BENEATH, and get a name without a slash
-   but behind it. */
-typedef struct place {
-    int directory;    /* to be closed */
-    const char *name; /* in text; "." when the path has no last name */
-    text_t text;
-} place_t;
-
-static kp_status_t place_open(host_file_t *own, kp_vfs_path_t path, place_t *place)
+static kp_status_t place_open(host_file_t *own, kp_vfs_path_t path, kp_linux_place_t *place)
 {
-    size_t length = path.length;
-    const char *text = text_put(&place->text, path);
-    text_t above;
-    if (text[0] == '/')
-        return KP_ERR_OUTSIDE;
-    while (length > 0 && text[length - 1] == '/')
-        length--;
-    size_t start = length;
-    while (start > 0 && text[start - 1] != '/')
-        start--;
-    bool dots = (length - start == 1 && text[start] == '.') ||
-                (length - start == 2 && text[start] == '.' && text[start + 1] == '.');
-    place->name = dots ? "." : text + start;
-    if (dots)
-        start = path.length;
-    (void)text_put(&above, (kp_vfs_path_t){text, start});
-    place->directory = open_beneath(own->fd, start ? above.bytes : ".", O_PATH | O_DIRECTORY, 0);
-    return place->directory < 0 ? beneath_status(place->directory) : KP_OK;
+    int error = kp_linux_place_open(own->fd, path.text, path.length, place);
+    return error < 0 ? beneath_status(error) : KP_OK;
 }
 
-static kp_status_t place_close(place_t *place, int result)
+static kp_status_t place_close(kp_linux_place_t *place, int result)
 {
     kp_status_t status = result_of(result);
     close(place->directory);
@@ -232,7 +191,7 @@ static kp_status_t host_open(kp_vfs_node_t *node, kp_vfs_request_t *request, kp_
         close(fd);
         return directory ? KP_ERR_IS_DIRECTORY : KP_ERR_READ_ONLY;
     }
-    int fd = open_beneath(own->fd, text_put(&text, path), how, 0666);
+    int fd = kp_linux_open_beneath(own->fd, text_put(&text, path), how, 0666);
     if (fd < 0)
         return beneath_status(fd);
     kp_status_t status = file_create(own->source, fd, &made);
@@ -392,7 +351,7 @@ static kp_status_t host_readlink(kp_vfs_node_t *node, kp_vfs_request_t *request,
 static kp_status_t host_list(kp_vfs_node_t *node, uint64_t cookie, uint8_t *to, uint32_t room,
                              uint32_t *used)
 {
-    int fd = open_beneath(own_of(node)->fd, ".", O_RDONLY | O_DIRECTORY, 0);
+    int fd = kp_linux_open_beneath(own_of(node)->fd, ".", O_RDONLY | O_DIRECTORY, 0);
     *used = 0;
     if (fd < 0)
         return beneath_status(fd);
@@ -440,7 +399,7 @@ static kp_status_t writable(host_file_t *own)
 
 static kp_status_t host_make(kp_vfs_node_t *node, kp_vfs_request_t *request, kp_vfs_path_t path)
 {
-    place_t place;
+    kp_linux_place_t place;
     (void)request;
     kp_status_t status = writable(own_of(node));
     if (status == KP_OK)
@@ -452,7 +411,7 @@ static kp_status_t host_make(kp_vfs_node_t *node, kp_vfs_request_t *request, kp_
 static kp_status_t host_remove(kp_vfs_node_t *node, kp_vfs_request_t *request, kp_vfs_path_t path,
                                bool directory)
 {
-    place_t place;
+    kp_linux_place_t place;
     (void)request;
     kp_status_t status = writable(own_of(node));
     if (status == KP_OK)
@@ -465,7 +424,7 @@ static kp_status_t host_remove(kp_vfs_node_t *node, kp_vfs_request_t *request, k
 static kp_status_t host_symlink(kp_vfs_node_t *node, kp_vfs_request_t *request,
                                 kp_vfs_path_t target, kp_vfs_path_t path)
 {
-    place_t place;
+    kp_linux_place_t place;
     text_t text;
     (void)request;
     kp_status_t status = writable(own_of(node));
@@ -480,7 +439,7 @@ static kp_status_t host_symlink(kp_vfs_node_t *node, kp_vfs_request_t *request,
 static kp_status_t two_places(kp_vfs_node_t *node, kp_vfs_path_t path, kp_vfs_node_t *to,
                               kp_vfs_path_t to_path, bool links)
 {
-    place_t from, place;
+    kp_linux_place_t from, place;
     kp_status_t status = writable(own_of(node));
     if (status == KP_OK)
         status = writable(own_of(to));
