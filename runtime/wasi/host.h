@@ -92,6 +92,40 @@ typedef struct kp_wasi_file_ops {
     kp_wasi_errno_t (*shutdown)(kp_wasi_file_t *file, uint8_t how); /* bits: 1 read, 2 write */
 } kp_wasi_file_ops_t;
 
+/* What every host's regular files have, and its directories: the functions of those names with the prefixes. */
+#define KP_WASI_REGULAR_OPS(file_)                                                           \
+    .close = file_##close, .read = file_##read, .write = file_##write, .seek = file_##seek,  \
+    .stat = file_##stat, .flags_get = file_##flags_get, .flags_set = file_##flags_set,       \
+    .size_set = file_##size_set, .times_set = file_##times_set, .allocate = file_##allocate, \
+    .sync = file_##sync
+#define KP_WASI_DIRECTORY_OPS(file_, path_)                                                     \
+    .close = file_##close, .stat = file_##stat, .flags_get = file_##flags_get,                  \
+    .flags_set = file_##flags_set, .times_set = file_##times_set, .sync = file_##sync,          \
+    .readdir = file_##readdir, .path_open = path_##open, .path_stat = path_##stat,              \
+    .path_times_set = path_##times_set, .path_create_directory = path_##create_directory,       \
+    .path_remove_directory = path_##remove_directory, .path_unlink_file = path_##unlink_file,   \
+    .path_readlink = path_##readlink, .path_symlink = path_##symlink, .path_link = path_##link, \
+    .path_rename = path_##rename
+/* Their declarations, for a host that has them in a file of their own. */
+#define KP_WASI_PATH_OPS_DECLARE(path_)                                                          \
+    kp_wasi_errno_t path_##open(kp_wasi_file_t *file, kp_wasi_path_t path,                       \
+                                const kp_wasi_open_t *how, kp_wasi_file_t **out);                \
+    kp_wasi_errno_t path_##stat(kp_wasi_file_t *file, kp_wasi_path_t path, bool follow,          \
+                                kp_wasi_filestat_t *stat);                                       \
+    kp_wasi_errno_t path_##times_set(kp_wasi_file_t *file, kp_wasi_path_t path, bool follow,     \
+                                     const kp_wasi_times_t *times);                              \
+    kp_wasi_errno_t path_##create_directory(kp_wasi_file_t *file, kp_wasi_path_t path);          \
+    kp_wasi_errno_t path_##remove_directory(kp_wasi_file_t *file, kp_wasi_path_t path);          \
+    kp_wasi_errno_t path_##unlink_file(kp_wasi_file_t *file, kp_wasi_path_t path);               \
+    kp_wasi_errno_t path_##readlink(kp_wasi_file_t *file, kp_wasi_path_t path, char *to,         \
+                                    size_t capacity, size_t *count);                             \
+    kp_wasi_errno_t path_##symlink(kp_wasi_file_t *file, kp_wasi_path_t target,                  \
+                                   kp_wasi_path_t path);                                         \
+    kp_wasi_errno_t path_##link(kp_wasi_file_t *file, kp_wasi_path_t path, kp_wasi_file_t *to,   \
+                                kp_wasi_path_t to_path);                                         \
+    kp_wasi_errno_t path_##rename(kp_wasi_file_t *file, kp_wasi_path_t path, kp_wasi_file_t *to, \
+                                  kp_wasi_path_t to_path)
+
 /* Embedded at the start of each host's own structure. */
 struct kp_wasi_file {
     const kp_wasi_file_ops_t *ops;

@@ -87,9 +87,8 @@ kp_status_t kp_wasi_kpio_ask(kp_wasi_kpio_server_t *server, kp_wasi_kpio_ask_t *
                   .handles = (uint32_t)kp_mem(handles),
                   .handle_count = HANDLES_MAX},
     };
-    kp_status_t status =
-        kp_channel_call(server->channel, &call,
-                        server->patience ? kp_now() + server->patience : KP_TIME_INFINITE);
+    kp_status_t status = kp_channel_call(
+        server->channel, &call, server->patience ? kp_now() + server->patience : KP_TIME_INFINITE);
     if (status == KP_ERR_BUFFER_TOO_SMALL) /* no server that keeps to the protocol says so much */
         return KP_ERR_PROTOCOL;
     if (status != KP_OK)

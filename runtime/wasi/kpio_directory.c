@@ -1,5 +1,6 @@
-/* Directories that were given as handles ("dir:NAME", abi/startup.h), and what is opened in them. */
-#include "runtime/wasi/kpio_directory.h"
+/* Directories that were given as handles ("dir:NAME", abi/startup.h), and what is opened in them. Paths below them are in
+   kpio_path.c. */
+#include "runtime/wasi/kpio_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,29 +9,11 @@
 #include "runtime/program/startup.h"
 
 enum {
-    SERVERS_MAX = 16, /* file systems that one path may go through */
     LIST_BYTES = 4096,
     DOTS = 2, /* "." and "..", which no server lists; cookies of its entries come behind */
 };
 
-typedef struct kpio_file {
-    kp_wasi_file_t file;
-    kp_wasi_kpio_server_t *server; /* held */
-    uint32_t id;
-    uint16_t fdflags;
-    uint64_t position;
-    /* Of a directory: what was listed last. */
-    uint8_t *list; /* LIST_BYTES; owned; made when it is first wanted */
-    size_t list_size, list_at;
-    uint64_t list_cookie; /* of the entry at list_at */
-} kpio_file_t;
-
 static const kp_wasi_file_ops_t regular_ops, directory_ops;
-
-static kpio_file_t *own_of(kp_wasi_file_t *file)
-{
-    return (kpio_file_t *)file;
-}
 
 kp_wasi_errno_t kp_wasi_kpio_file_errno(kp_status_t status)
 {
@@ -83,11 +66,10 @@ static kp_wasi_filetype_t filetype_of(uint32_t type)
     return type < sizeof(types) ? types[type] : KP_WASI_FILETYPE_UNKNOWN;
 }
 
-/* Takes a hold of the server, also on error. */
-static kp_wasi_file_t *file_create(kp_wasi_kpio_server_t *server, uint32_t id, uint32_t type,
-                                   uint16_t fdflags)
+kp_wasi_file_t *kp_wasi_kpio_file_create(kp_wasi_kpio_server_t *server, uint32_t id, uint32_t type,
+                                         uint16_t fdflags)
 {
-    kpio_file_t *own = calloc(1, sizeof(*own));
+    kp_wasi_kpio_file_t *own = calloc(1, sizeof(*own));
     bool directory = type == KP_FILE_TYPE_DIRECTORY;
     if (!own) {
         kp_wasi_kpio_server_release(server);
@@ -104,10 +86,10 @@ static kp_wasi_file_t *file_create(kp_wasi_kpio_server_t *server, uint32_t id, u
 
 kp_wasi_file_t *kp_wasi_kpio_directory(kp_wasi_kpio_server_t *server)
 {
-    return file_create(server, 0, KP_FILE_TYPE_DIRECTORY, 0);
+    return kp_wasi_kpio_file_create(server, 0, KP_FILE_TYPE_DIRECTORY, 0);
 }
 
-static kp_status_t id_close(kp_wasi_kpio_server_t *server, uint32_t id)
+kp_status_t kp_wasi_kpio_id_close(kp_wasi_kpio_server_t *server, uint32_t id)
 {
     kp_wasi_kpio_ask_t ask = {.request = {.operation = KP_FILE_CLOSE, .id = id}};
     return kp_wasi_kpio_ask(server, &ask, 0);
@@ -115,9 +97,9 @@ static kp_status_t id_close(kp_wasi_kpio_server_t *server, uint32_t id)
 
 static void file_close(kp_wasi_file_t *file)
 {
-    kpio_file_t *own = own_of(file);
+    kp_wasi_kpio_file_t *own = kp_wasi_kpio_file(file);
     if (own->id != 0 && own->server->holders > 1)
-        (void)id_close(own->server, own->id); /* a server that is gone has closed it */
+        (void)kp_wasi_kpio_id_close(own->server, own->id); /* a server that is gone has closed it */
     kp_wasi_kpio_server_release(own->server);
     free(own->list);
     free(own);
@@ -128,7 +110,7 @@ static void file_close(kp_wasi_file_t *file)
 static kp_wasi_errno_t file_read(kp_wasi_file_t *file, const kp_wasi_span_t *spans,
                                  size_t span_count, uint64_t offset, size_t *count)
 {
-    kpio_file_t *own = own_of(file);
+    kp_wasi_kpio_file_t *own = kp_wasi_kpio_file(file);
     uint64_t at = offset == KP_WASI_OFFSET_NONE ? own->position : offset;
     kp_status_t status = KP_OK;
     bool more = true;
@@ -157,7 +139,7 @@ end:
     return *count > 0 ? KP_WASI_SUCCESS : kp_wasi_kpio_file_errno(status);
 }
 
-static kp_status_t sync_ask(kpio_file_t *own, bool data_only)
+static kp_status_t sync_ask(kp_wasi_kpio_file_t *own, bool data_only)
 {
     kp_wasi_kpio_ask_t ask = {.request = {.operation = KP_FILE_SYNC,
                                           .id = own->id,
@@ -168,7 +150,7 @@ static kp_status_t sync_ask(kpio_file_t *own, bool data_only)
 static kp_wasi_errno_t file_write(kp_wasi_file_t *file, const kp_wasi_span_t *spans,
                                   size_t span_count, uint64_t offset, size_t *count)
 {
-    kpio_file_t *own = own_of(file);
+    kp_wasi_kpio_file_t *own = kp_wasi_kpio_file(file);
     uint64_t at = offset == KP_WASI_OFFSET_NONE ? own->position : offset;
     kp_status_t status = KP_OK;
     bool append = own->fdflags & KP_WASI_FDFLAG_APPEND;
@@ -202,8 +184,7 @@ static kp_wasi_errno_t file_write(kp_wasi_file_t *file, const kp_wasi_span_t *sp
     return *count > 0 ? KP_WASI_SUCCESS : kp_wasi_kpio_file_errno(status);
 }
 
-/* Of the id, or of a path below it; ELSEWHERE is the caller's business. */
-static kp_status_t stat_read(const kp_wasi_kpio_ask_t *ask, kp_wasi_filestat_t *to)
+kp_status_t kp_wasi_kpio_stat_read(const kp_wasi_kpio_ask_t *ask, kp_wasi_filestat_t *to)
 {
     kp_file_stat_t stat;
     if (ask->reply.count != sizeof(stat))
@@ -222,22 +203,22 @@ static kp_status_t stat_read(const kp_wasi_kpio_ask_t *ask, kp_wasi_filestat_t *
     return KP_OK;
 }
 
-static kp_status_t own_stat(kpio_file_t *own, kp_wasi_filestat_t *stat)
+static kp_status_t own_stat(kp_wasi_kpio_file_t *own, kp_wasi_filestat_t *stat)
 {
     kp_wasi_kpio_ask_t ask = {.request = {.operation = KP_FILE_STAT, .id = own->id}};
     kp_status_t status = kp_wasi_kpio_ask(own->server, &ask, sizeof(kp_file_stat_t));
-    return status == KP_OK ? stat_read(&ask, stat) : status;
+    return status == KP_OK ? kp_wasi_kpio_stat_read(&ask, stat) : status;
 }
 
 static kp_wasi_errno_t file_stat(kp_wasi_file_t *file, kp_wasi_filestat_t *stat)
 {
-    return kp_wasi_kpio_file_errno(own_stat(own_of(file), stat));
+    return kp_wasi_kpio_file_errno(own_stat(kp_wasi_kpio_file(file), stat));
 }
 
 static kp_wasi_errno_t file_seek(kp_wasi_file_t *file, int64_t offset, int whence,
                                  uint64_t *position)
 {
-    kpio_file_t *own = own_of(file);
+    kp_wasi_kpio_file_t *own = kp_wasi_kpio_file(file);
     kp_wasi_filestat_t stat = {.size = 0};
     int64_t to;
     if (whence == KP_WASI_WHENCE_END) {
@@ -255,19 +236,19 @@ static kp_wasi_errno_t file_seek(kp_wasi_file_t *file, int64_t offset, int whenc
 
 static kp_wasi_errno_t file_flags_get(kp_wasi_file_t *file, uint16_t *fdflags)
 {
-    *fdflags = own_of(file)->fdflags;
+    *fdflags = kp_wasi_kpio_file(file)->fdflags;
     return KP_WASI_SUCCESS;
 }
 
 static kp_wasi_errno_t file_flags_set(kp_wasi_file_t *file, uint16_t fdflags)
 {
-    own_of(file)->fdflags = fdflags;
+    kp_wasi_kpio_file(file)->fdflags = fdflags;
     return KP_WASI_SUCCESS;
 }
 
 static kp_wasi_errno_t size_ask(kp_wasi_file_t *file, uint64_t size, uint32_t flags)
 {
-    kpio_file_t *own = own_of(file);
+    kp_wasi_kpio_file_t *own = kp_wasi_kpio_file(file);
     kp_wasi_kpio_ask_t ask = {
         .request = {.operation = KP_FILE_SIZE, .id = own->id, .offset = size, .flags = flags}};
     return kp_wasi_kpio_file_errno(kp_wasi_kpio_ask(own->server, &ask, 0));
@@ -283,143 +264,7 @@ static kp_wasi_errno_t file_allocate(kp_wasi_file_t *file, uint64_t offset, uint
     return size_ask(file, offset + length, KP_FILE_GROW); /* below 2^63 */
 }
 
-static kp_wasi_errno_t file_sync(kp_wasi_file_t *file, bool data_only)
-{
-    return kp_wasi_kpio_file_errno(sync_ask(own_of(file), data_only));
-}
-
-/* ---- paths ---- */
-
-/* Asks with a path, wherever it leads. *server: who has answered last; the caller releases it. second: of RENAME and
-   LINK, whose two rests come back in one. */
-static kp_status_t path_ask(kpio_file_t *own, kp_wasi_kpio_ask_t *ask, size_t data_room,
-                            kp_wasi_kpio_server_t **server)
-{
-    size_t room = KP_FILE_PATH_MAX * 2 + 1;
-    bool two = ask->request.operation == KP_FILE_RENAME || ask->request.operation == KP_FILE_LINK;
-    char *rest = NULL;
-    kp_status_t status = KP_OK;
-    *server = own->server;
-    own->server->holders++;
-    ask->request.id = own->id;
-    for (unsigned i = 0; i < SERVERS_MAX; i++) {
-        status = kp_wasi_kpio_ask(*server, ask, data_room > room ? data_room : room);
-        if (status != KP_ERR_ELSEWHERE)
-            break;
-        char *text = malloc(ask->reply.count + (size_t)1);
-        if (text) {
-            memcpy(text, ask->data, ask->reply.count);
-            text[ask->reply.count] = '\0';
-        }
-        free(rest);
-        rest = text;
-        kp_wasi_kpio_server_release(*server);
-        *server = kp_wasi_kpio_server_create(ask->handle);
-        if (!rest || !*server) {
-            status = KP_ERR_NO_MEMORY;
-            break;
-        }
-        const char *end = memchr(rest, '\0', ask->reply.count);
-        if (two != (end != NULL)) {
-            status = KP_ERR_PROTOCOL;
-            break;
-        }
-        ask->request.id = ask->request.other = 0;
-        /* SYMLINK's path is its second text. */
-        bool first = ask->request.operation != KP_FILE_SYMLINK;
-        size_t length = two ? (size_t)(end - rest) : ask->reply.count;
-        if (first) {
-            ask->first = rest;
-            ask->request.first_size = (uint32_t)length;
-        }
-        if (!first || two) {
-            ask->second = two ? end + 1 : rest;
-            ask->request.second_size = (uint32_t)(two ? ask->reply.count - length - 1 : length);
-        }
-    }
-    free(rest);
-    return status == KP_ERR_ELSEWHERE ? KP_ERR_LOOP : status;
-}
-
-static kp_wasi_kpio_ask_t ask_of(uint32_t operation, kp_wasi_path_t path, uint32_t flags)
-{
-    return (kp_wasi_kpio_ask_t){.request = {.operation = operation,
-                                            .flags = flags,
-                                            .rights = KP_FILE_RIGHTS_ALL,
-                                            .first_size = (uint32_t)path.length},
-                                .first = path.text};
-}
-
-/* For what answers nothing but its status. */
-static kp_wasi_errno_t path_do(kp_wasi_file_t *file, kp_wasi_kpio_ask_t ask)
-{
-    kp_wasi_kpio_server_t *server;
-    if (ask.request.first_size > KP_FILE_PATH_MAX || ask.request.second_size > KP_FILE_PATH_MAX)
-        return KP_WASI_NAMETOOLONG;
-    kp_status_t status = path_ask(own_of(file), &ask, 0, &server);
-    if (server)
-        kp_wasi_kpio_server_release(server);
-    return kp_wasi_kpio_file_errno(status);
-}
-
-static uint32_t open_flags(const kp_wasi_open_t *how)
-{
-    return (how->follow ? KP_FILE_FOLLOW : 0) | (how->read ? KP_FILE_FOR_READING : 0) |
-           (how->write ? KP_FILE_FOR_WRITING : 0) |
-           (how->oflags & KP_WASI_OFLAG_CREAT ? KP_FILE_CREATE : 0) |
-           (how->oflags & KP_WASI_OFLAG_EXCL ? KP_FILE_EXCLUSIVE : 0) |
-           (how->oflags & KP_WASI_OFLAG_TRUNC ? KP_FILE_TRUNCATE : 0) |
-           (how->oflags & KP_WASI_OFLAG_DIRECTORY ? KP_FILE_DIRECTORY : 0);
-}
-
-static kp_wasi_errno_t path_open(kp_wasi_file_t *file, kp_wasi_path_t path,
-                                 const kp_wasi_open_t *how, kp_wasi_file_t **out)
-{
-    kp_wasi_kpio_ask_t ask = ask_of(KP_FILE_OPEN, path, open_flags(how));
-    kp_wasi_kpio_server_t *server;
-    if (path.length > KP_FILE_PATH_MAX)
-        return KP_WASI_NAMETOOLONG;
-    kp_status_t status = path_ask(own_of(file), &ask, 0, &server);
-    /* wasi-libc asks for all rights of a directory, writing among them. */
-    if (status == KP_ERR_IS_DIRECTORY &&
-        !(how->oflags & (KP_WASI_OFLAG_CREAT | KP_WASI_OFLAG_TRUNC))) {
-        if (server)
-            kp_wasi_kpio_server_release(server);
-        ask = ask_of(KP_FILE_OPEN, path,
-                     (open_flags(how) & ~(uint32_t)KP_FILE_FOR_WRITING) | KP_FILE_DIRECTORY);
-        status = path_ask(own_of(file), &ask, 0, &server);
-    }
-    if (status == KP_OK && (ask.reply.id == 0 || ask.reply.count > 0))
-        status = KP_ERR_PROTOCOL;
-    if (status != KP_OK) {
-        if (server)
-            kp_wasi_kpio_server_release(server);
-        return kp_wasi_kpio_file_errno(status);
-    }
-    server->holders++; /* so that the id can still be closed */
-    *out = file_create(server, ask.reply.id, ask.reply.type, how->fdflags);
-    if (!*out)
-        (void)id_close(server, ask.reply.id); /* if it fails, so did the server */
-    kp_wasi_kpio_server_release(server);
-    return *out ? KP_WASI_SUCCESS : KP_WASI_NOMEM;
-}
-
-static kp_wasi_errno_t path_stat(kp_wasi_file_t *file, kp_wasi_path_t path, bool follow,
-                                 kp_wasi_filestat_t *stat)
-{
-    kp_wasi_kpio_ask_t ask = ask_of(KP_FILE_STAT, path, follow ? KP_FILE_FOLLOW : 0);
-    kp_wasi_kpio_server_t *server;
-    if (path.length > KP_FILE_PATH_MAX)
-        return KP_WASI_NAMETOOLONG;
-    kp_status_t status = path_ask(own_of(file), &ask, sizeof(kp_file_stat_t), &server);
-    if (status == KP_OK)
-        status = stat_read(&ask, stat);
-    if (server)
-        kp_wasi_kpio_server_release(server);
-    return kp_wasi_kpio_file_errno(status);
-}
-
-static void times_put(kp_wasi_kpio_ask_t *ask, const kp_wasi_times_t *times)
+void kp_wasi_kpio_times_put(kp_wasi_kpio_ask_t *ask, const kp_wasi_times_t *times)
 {
     ask->request.access_ns = times->access_ns;
     ask->request.modification_ns = times->modification_ns;
@@ -429,94 +274,22 @@ static void times_put(kp_wasi_kpio_ask_t *ask, const kp_wasi_times_t *times)
                           (times->flags & KP_WASI_FST_MTIM_NOW ? KP_FILE_NOW_MODIFICATION : 0);
 }
 
-static kp_wasi_errno_t path_times_set(kp_wasi_file_t *file, kp_wasi_path_t path, bool follow,
-                                      const kp_wasi_times_t *times)
-{
-    kp_wasi_kpio_ask_t ask = ask_of(KP_FILE_TIMES, path, follow ? KP_FILE_FOLLOW : 0);
-    times_put(&ask, times);
-    return path_do(file, ask);
-}
-
 static kp_wasi_errno_t file_times_set(kp_wasi_file_t *file, const kp_wasi_times_t *times)
 {
-    kpio_file_t *own = own_of(file);
+    kp_wasi_kpio_file_t *own = kp_wasi_kpio_file(file);
     kp_wasi_kpio_ask_t ask = {.request = {.operation = KP_FILE_TIMES, .id = own->id}};
-    times_put(&ask, times);
+    kp_wasi_kpio_times_put(&ask, times);
     return kp_wasi_kpio_file_errno(kp_wasi_kpio_ask(own->server, &ask, 0));
 }
 
-static kp_wasi_errno_t path_create_directory(kp_wasi_file_t *file, kp_wasi_path_t path)
+static kp_wasi_errno_t file_sync(kp_wasi_file_t *file, bool data_only)
 {
-    return path_do(file, ask_of(KP_FILE_MAKE, path, 0));
-}
-
-static kp_wasi_errno_t path_remove_directory(kp_wasi_file_t *file, kp_wasi_path_t path)
-{
-    return path_do(file, ask_of(KP_FILE_REMOVE, path, KP_FILE_DIRECTORY));
-}
-
-static kp_wasi_errno_t path_unlink_file(kp_wasi_file_t *file, kp_wasi_path_t path)
-{
-    return path_do(file, ask_of(KP_FILE_REMOVE, path, 0));
-}
-
-static kp_wasi_errno_t path_readlink(kp_wasi_file_t *file, kp_wasi_path_t path, char *to,
-                                     size_t capacity, size_t *count)
-{
-    kp_wasi_kpio_ask_t ask = ask_of(KP_FILE_READLINK, path, 0);
-    kp_wasi_kpio_server_t *server;
-    if (path.length > KP_FILE_PATH_MAX)
-        return KP_WASI_NAMETOOLONG;
-    kp_status_t status = path_ask(own_of(file), &ask, KP_FILE_PATH_MAX, &server);
-    if (status == KP_OK) {
-        *count = ask.reply.count < capacity ? ask.reply.count : capacity;
-        memcpy(to, ask.data, *count);
-    }
-    if (server)
-        kp_wasi_kpio_server_release(server);
-    return kp_wasi_kpio_file_errno(status);
-}
-
-static void second_put(kp_wasi_kpio_ask_t *ask, kp_wasi_path_t path)
-{
-    ask->second = path.text;
-    ask->request.second_size = path.length > KP_FILE_PATH_MAX ? UINT32_MAX : (uint32_t)path.length;
-}
-
-static kp_wasi_errno_t path_symlink(kp_wasi_file_t *file, kp_wasi_path_t target,
-                                    kp_wasi_path_t path)
-{
-    kp_wasi_kpio_ask_t ask = ask_of(KP_FILE_SYMLINK, target, 0);
-    second_put(&ask, path);
-    return path_do(file, ask);
-}
-
-static kp_wasi_errno_t two_paths(uint32_t operation, kp_wasi_file_t *file, kp_wasi_path_t path,
-                                 kp_wasi_file_t *to, kp_wasi_path_t to_path)
-{
-    kp_wasi_kpio_ask_t ask = ask_of(operation, path, 0);
-    if (own_of(file)->server != own_of(to)->server)
-        return KP_WASI_XDEV; /* a server knows only what its own channel opened */
-    second_put(&ask, to_path);
-    ask.request.other = own_of(to)->id;
-    return path_do(file, ask);
-}
-
-static kp_wasi_errno_t path_link(kp_wasi_file_t *file, kp_wasi_path_t path, kp_wasi_file_t *to,
-                                 kp_wasi_path_t to_path)
-{
-    return two_paths(KP_FILE_LINK, file, path, to, to_path);
-}
-
-static kp_wasi_errno_t path_rename(kp_wasi_file_t *file, kp_wasi_path_t path, kp_wasi_file_t *to,
-                                   kp_wasi_path_t to_path)
-{
-    return two_paths(KP_FILE_RENAME, file, path, to, to_path);
+    return kp_wasi_kpio_file_errno(sync_ask(kp_wasi_kpio_file(file), data_only));
 }
 
 /* ---- listing ---- */
 
-static kp_wasi_errno_t dots(kpio_file_t *own, uint64_t cookie, kp_wasi_direntry_t *entry)
+static kp_wasi_errno_t dots(kp_wasi_kpio_file_t *own, uint64_t cookie, kp_wasi_direntry_t *entry)
 {
     kp_wasi_filestat_t stat;
     kp_status_t status = own_stat(own, &stat);
@@ -532,7 +305,7 @@ static kp_wasi_errno_t dots(kpio_file_t *own, uint64_t cookie, kp_wasi_direntry_
     return KP_WASI_SUCCESS;
 }
 
-static kp_status_t list_fill(kpio_file_t *own, uint64_t cookie)
+static kp_status_t list_fill(kp_wasi_kpio_file_t *own, uint64_t cookie)
 {
     kp_wasi_kpio_ask_t ask = {
         .request = {
@@ -554,7 +327,7 @@ static kp_status_t list_fill(kpio_file_t *own, uint64_t cookie)
 static kp_wasi_errno_t file_readdir(kp_wasi_file_t *file, uint64_t cookie,
                                     kp_wasi_direntry_t *entry)
 {
-    kpio_file_t *own = own_of(file);
+    kp_wasi_kpio_file_t *own = kp_wasi_kpio_file(file);
     kp_file_entry_t head;
     if (cookie < DOTS) {
         own->list_size = 0; /* from the start: what has changed is seen */
@@ -588,38 +361,8 @@ static kp_wasi_errno_t file_readdir(kp_wasi_file_t *file, uint64_t cookie,
     return KP_WASI_SUCCESS;
 }
 
-static const kp_wasi_file_ops_t regular_ops = {
-    .close = file_close,
-    .read = file_read,
-    .write = file_write,
-    .seek = file_seek,
-    .stat = file_stat,
-    .flags_get = file_flags_get,
-    .flags_set = file_flags_set,
-    .size_set = file_size_set,
-    .times_set = file_times_set,
-    .allocate = file_allocate,
-    .sync = file_sync,
-};
-static const kp_wasi_file_ops_t directory_ops = {
-    .close = file_close,
-    .stat = file_stat,
-    .flags_get = file_flags_get,
-    .flags_set = file_flags_set,
-    .times_set = file_times_set,
-    .sync = file_sync,
-    .readdir = file_readdir,
-    .path_open = path_open,
-    .path_stat = path_stat,
-    .path_times_set = path_times_set,
-    .path_create_directory = path_create_directory,
-    .path_remove_directory = path_remove_directory,
-    .path_unlink_file = path_unlink_file,
-    .path_readlink = path_readlink,
-    .path_symlink = path_symlink,
-    .path_link = path_link,
-    .path_rename = path_rename,
-};
+static const kp_wasi_file_ops_t regular_ops = {KP_WASI_REGULAR_OPS(file_)};
+static const kp_wasi_file_ops_t directory_ops = {KP_WASI_DIRECTORY_OPS(file_, kp_wasi_kpio_path_)};
 
 /* ---- what the startup message brings ---- */
 

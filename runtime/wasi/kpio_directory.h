@@ -1,5 +1,5 @@
-/* Files of the host KPIO: a client of the protocol of directories (abi/file.h). Between kpio_directory.c, which has the
-   operations, and kpio_ask.c, which has the messages.
+/* Files of the host KPIO: a client of the protocol of directories (abi/file.h). Between kpio_directory.c
+   and kpio_path.c, which have the operations, and kpio_ask.c, which has the messages.
 
    What a server answers is not trusted: sizes are checked, names and types too, and what makes no sense is IO. One that
    does not answer keeps its client waiting, as a disk would. */
@@ -14,7 +14,7 @@ typedef struct kp_wasi_kpio_server {
     kp_handle_t channel; /* owned */
     unsigned holders;
     kp_time_t patience; /* with each request, ns: ERR_TIMED_OUT; 0: for ever */
-    uint8_t *bytes; /* room for one message; owned */
+    uint8_t *bytes;     /* room for one message; owned */
     size_t room;
 } kp_wasi_kpio_server_t;
 

@@ -302,19 +302,7 @@ static kp_wasi_errno_t file_shutdown(kp_wasi_file_t *file, uint8_t how)
     return shutdown(kp_wasi_linux(file)->fd, host) == 0 ? KP_WASI_SUCCESS : last_error();
 }
 
-static const kp_wasi_file_ops_t regular_ops = {
-    .close = file_close,
-    .read = file_read,
-    .write = file_write,
-    .seek = file_seek,
-    .stat = file_stat,
-    .flags_get = file_flags_get,
-    .flags_set = file_flags_set,
-    .size_set = file_size_set,
-    .times_set = file_times_set,
-    .allocate = file_allocate,
-    .sync = file_sync,
-};
+static const kp_wasi_file_ops_t regular_ops = {KP_WASI_REGULAR_OPS(file_)};
 static const kp_wasi_file_ops_t stream_ops = {
     .close = file_close,
     .read = file_read,
@@ -333,25 +321,7 @@ static const kp_wasi_file_ops_t socket_ops = {
     .accept = file_accept,
     .shutdown = file_shutdown,
 };
-static const kp_wasi_file_ops_t directory_ops = {
-    .close = file_close,
-    .stat = file_stat,
-    .flags_get = file_flags_get,
-    .flags_set = file_flags_set,
-    .times_set = file_times_set,
-    .sync = file_sync,
-    .readdir = file_readdir,
-    .path_open = kp_wasi_linux_path_open,
-    .path_stat = kp_wasi_linux_path_stat,
-    .path_times_set = kp_wasi_linux_path_times_set,
-    .path_create_directory = kp_wasi_linux_path_create_directory,
-    .path_remove_directory = kp_wasi_linux_path_remove_directory,
-    .path_unlink_file = kp_wasi_linux_path_unlink_file,
-    .path_readlink = kp_wasi_linux_path_readlink,
-    .path_symlink = kp_wasi_linux_path_symlink,
-    .path_link = kp_wasi_linux_path_link,
-    .path_rename = kp_wasi_linux_path_rename,
-};
+static const kp_wasi_file_ops_t directory_ops = {KP_WASI_DIRECTORY_OPS(file_, kp_wasi_linux_path_)};
 
 kp_wasi_file_t *kp_wasi_linux_file(int fd, bool owned)
 {

@@ -3,7 +3,7 @@ WASI_SRC := $(addprefix runtime/wasi/,wasi.c descriptor.c fd.c path.c poll.c)
 WASI_TREE_SRC := $(addprefix runtime/wasi/,tree.c tree_node.c tree_path.c)
 WASI_LINUX_SRC := $(WASI_SRC) $(addprefix runtime/wasi/,linux.c linux_path.c)
 WASI_KPIO_SRC := $(WASI_SRC) $(WASI_TREE_SRC) \
-    $(addprefix runtime/wasi/,kpio.c kpio_input.c kpio_stream.c kpio_files.c kpio_directory.c kpio_ask.c)
+    $(addprefix runtime/wasi/,kpio.c kpio_input.c kpio_stream.c kpio_files.c kpio_directory.c kpio_path.c kpio_ask.c)
 PROGRAM_SRC += $(WASI_KPIO_SRC) # called from runtime/program/wasi.c
 # In every program and never where time goes: small.
 $(BUILD)/wasm/obj/runtime/wasi/%.o $(BUILD)/wasm/obj/runtime/program/wasi%.o: PROGRAM_CFLAGS += -Oz
@@ -15,7 +15,7 @@ wasi_same_TEST_SRC = runtime/wasi/test/test_same.c $(WASI_LINUX_SRC) $(WASI_TREE
 
 # Over the kernel's own file systems, on its test machine.
 WASI_VFS_TEST_SRC = runtime/wasi/test/vfs_bridge.c $(CORE_TEST_SRC) \
-    $(addprefix runtime/wasi/,kpio.c kpio_input.c kpio_stream.c kpio_directory.c)
+    $(addprefix runtime/wasi/,kpio.c kpio_input.c kpio_stream.c kpio_directory.c kpio_path.c)
 UNIT_TESTS += wasi_vfs wasi_same_vfs
 wasi_vfs_TEST_SRC = runtime/wasi/test/test_vfs.c $(WASI_SRC) $(WASI_VFS_TEST_SRC)
 wasi_vfs_TEST_CFLAGS := -Ikernel/test
@@ -36,7 +36,7 @@ wasi_calls_FUZZ_CORPUS := runtime/wasi/fuzz/calls
 
 FUZZ_TARGETS += wasi_server
 wasi_server_FUZZ_SRC = runtime/wasi/fuzz/server.c $(WASI_SRC) \
-    $(addprefix runtime/wasi/,kpio.c kpio_input.c kpio_stream.c kpio_directory.c)
+    $(addprefix runtime/wasi/,kpio.c kpio_input.c kpio_stream.c kpio_directory.c kpio_path.c)
 wasi_server_FUZZ_CORPUS := runtime/wasi/fuzz/server
 
 # The same cases in a program of KPIO: hosted by runtime/test/hosted.c, in QEMU by kpio.sh.

@@ -96,22 +96,6 @@ void kp_wasi_entry_replace(kp_wasi_tree_t *tree, kp_wasi_node_t *directory, kp_w
 kp_wasi_file_t *kp_wasi_tree_open(kp_wasi_tree_t *tree, kp_wasi_node_t *node, uint16_t fdflags);
 
 /* tree_path.c */
-kp_wasi_errno_t kp_wasi_tree_path_open(kp_wasi_file_t *file, kp_wasi_path_t path,
-                                       const kp_wasi_open_t *how, kp_wasi_file_t **out);
-kp_wasi_errno_t kp_wasi_tree_path_stat(kp_wasi_file_t *file, kp_wasi_path_t path, bool follow,
-                                       kp_wasi_filestat_t *stat);
-kp_wasi_errno_t kp_wasi_tree_path_times_set(kp_wasi_file_t *file, kp_wasi_path_t path, bool follow,
-                                            const kp_wasi_times_t *times);
-kp_wasi_errno_t kp_wasi_tree_path_create_directory(kp_wasi_file_t *file, kp_wasi_path_t path);
-kp_wasi_errno_t kp_wasi_tree_path_remove_directory(kp_wasi_file_t *file, kp_wasi_path_t path);
-kp_wasi_errno_t kp_wasi_tree_path_unlink_file(kp_wasi_file_t *file, kp_wasi_path_t path);
-kp_wasi_errno_t kp_wasi_tree_path_readlink(kp_wasi_file_t *file, kp_wasi_path_t path, char *to,
-                                           size_t capacity, size_t *count);
-kp_wasi_errno_t kp_wasi_tree_path_symlink(kp_wasi_file_t *file, kp_wasi_path_t target,
-                                          kp_wasi_path_t path);
-kp_wasi_errno_t kp_wasi_tree_path_link(kp_wasi_file_t *file, kp_wasi_path_t path,
-                                       kp_wasi_file_t *to, kp_wasi_path_t to_path);
-kp_wasi_errno_t kp_wasi_tree_path_rename(kp_wasi_file_t *file, kp_wasi_path_t path,
-                                         kp_wasi_file_t *to, kp_wasi_path_t to_path);
+KP_WASI_PATH_OPS_DECLARE(kp_wasi_tree_path_);
 
 #endif
