@@ -94,10 +94,14 @@ typedef struct reply {
     kp_status_t status;
 } reply_t;
 
+static char folder[1024]; /* the server's */
+
 static void start_server(void)
 {
-    char folder[] = "/tmp/kpio-http-test-XXXXXX", path[64], line[16] = "";
+    const char *temporary = getenv("TMPDIR");
+    char path[sizeof(folder) + 16], line[16] = "";
     int ends[2];
+    snprintf(folder, sizeof(folder), "%s/kpio-http-test-XXXXXX", temporary ? temporary : "/tmp");
     if (!mkdtemp(folder) || pipe(ends) != 0)
         abort();
     snprintf(path, sizeof(path), "%s/small.html", folder);
@@ -116,6 +120,16 @@ static void start_server(void)
         exit(2);
     }
     port = (unsigned)atoi(line);
+}
+
+static void stop_server(void)
+{
+    char path[sizeof(folder) + 16];
+    kill(server, SIGTERM);
+    waitpid(server, NULL, 0);
+    snprintf(path, sizeof(path), "%s/small.html", folder);
+    if (unlink(path) != 0 || rmdir(folder) != 0)
+        KP_FAIL("%s stays", folder);
 }
 
 static void url_of(char *out, size_t capacity, const char *path)

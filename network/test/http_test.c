@@ -592,8 +592,7 @@ KP_TEST(nothing_is_left_behind)
     bridge_stop();
     KP_EXPECT_INT(kp_sim_handle_count(), 2); /* the two services */
     kp_sim_reset();
-    kill(server, SIGTERM);
-    waitpid(server, NULL, 0);
+    stop_server();
 }
 
 KP_TEST_MAIN()

@@ -109,11 +109,11 @@ static void button(const char *name)
 
 static void picture(const char *path)
 {
-    char dump[] = "/tmp/kpio-monitor-XXXXXX", quoted[256], arguments[512];
+    char dump[240], quoted[256], arguments[512];
     uint8_t *bytes = NULL, *pixels = NULL;
     uint32_t width = 0, height = 0;
     size_t size = 0;
-    int file = mkstemp(dump);
+    int file = kp_file_temporary("monitor", dump, sizeof dump);
     if (file < 0 || !kp_qmp_quote(dump, quoted, sizeof quoted))
         exit(1);
     close(file);

@@ -116,7 +116,7 @@ static bool cache_read(const char *path, const char *key, kp_accel_t *accel)
 kp_accel_t kp_accel_choose(const char *qemu, const char *firmware)
 {
     kp_accel_t accel = {.name = "tcg"};
-    char path[4096], key[4400], text[4500], image[] = "/tmp/kpio-probe-XXXXXX";
+    char path[4096], key[4400], text[4500], image[4096];
     int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (kvm < 0)
         return accel;
@@ -127,7 +127,7 @@ kp_accel_t kp_accel_choose(const char *qemu, const char *firmware)
         return accel;
     }
     accel = (kp_accel_t){.name = "tcg"};
-    int file = mkstemp(image);
+    int file = kp_file_temporary("probe", image, sizeof image);
     if (file < 0)
         return accel;
     size_t size = (size_t)(kp_probe_image_end - kp_probe_image);

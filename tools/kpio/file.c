@@ -99,3 +99,15 @@ kp_status_t kp_file_write(const char *path, const void *bytes, size_t size)
     errno = saved;
     return status;
 }
+
+int kp_file_temporary(const char *name, char *path, size_t size)
+{
+    const char *folder = getenv("TMPDIR");
+    int length =
+        snprintf(path, size, "%s/kpio-%s-XXXXXX", folder && folder[0] ? folder : "/tmp", name);
+    if (length < 0 || (size_t)length >= size) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return mkostemp(path, O_CLOEXEC);
+}

@@ -19,4 +19,8 @@ const char *kp_file_reason(kp_status_t status);
    Devices and pipes are written directly. ERR_IO: errno tells. */
 kp_status_t kp_file_write(const char *path, const void *bytes, size_t size);
 
+/* A new empty file in $TMPDIR (else /tmp), open for reading and writing: its descriptor (close-on-exec), and its name in
+   path ("FOLDER/kpio-NAME-" and six characters), which the caller removes. -1: errno tells; no file was made. */
+int kp_file_temporary(const char *name, char *path, size_t size);
+
 #endif

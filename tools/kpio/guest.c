@@ -307,12 +307,12 @@ static bool screen_settle(kp_qmp_t *qmp, const char *path, int64_t loading_ms, u
 
 static int screenshot_take(running_t *running)
 {
-    char dump[] = "/tmp/kpio-screen-XXXXXX", error[256];
+    char dump[KP_KPIO_PATH_MAX], error[256];
     uint8_t *bytes = NULL, *pixels = NULL;
     uint32_t width = 0, height = 0;
     size_t size = 0;
     kp_qmp_t *qmp = calloc(1, sizeof *qmp);
-    int file = mkstemp(dump);
+    int file = kp_file_temporary("screen", dump, sizeof dump);
     int64_t deadline = kp_child_now() + QMP_TIMEOUT_MS;
     int code = KP_KPIO_FAILED;
     if (!qmp || file < 0) {

@@ -343,9 +343,7 @@ int kp_user_program_archive(kp_user_program_t *program, const char *bundle, char
     } else if (!add_files(archive, program)) {
         code = KP_KPIO_MISSING;
     } else {
-        snprintf(path, size, "%s/kpio-program-XXXXXX",
-                 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-        file = mkstemp(path);
+        file = kp_file_temporary("program", path, size);
         FILE *out = file >= 0 ? fdopen(file, "wb") : NULL;
         bool good = out && write_archive(archive, out);
         if (out && fclose(out) != 0)

@@ -116,7 +116,10 @@ static kp_status_t read_file(const char *path, const char *suffix, kp_target_t *
         status = KP_ERR_TOO_LARGE;
     } else {
         status = kp_file_read(absolute, KP_TARGET_FILE_MAX, &target->file, &target->file_size);
-        if (status != KP_OK)
+        if (status == KP_ERR_TOO_LARGE)
+            snprintf(error, error_size, "the file is larger than %zu MiB",
+                     KP_TARGET_FILE_MAX >> 20);
+        else if (status != KP_OK)
             snprintf(error, error_size, "%s", kp_file_reason(status));
         else
             snprintf(target->path, sizeof target->path, "%s", absolute);

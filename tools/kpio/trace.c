@@ -170,8 +170,8 @@ static int convert(const char *recording, const char *output)
 
 static int record_and_convert(const trace_options_t *options, const char *name)
 {
-    char recording[64] = "/tmp/kpio-trace-XXXXXX";
-    int file = mkostemp(recording, O_CLOEXEC);
+    char recording[KP_KPIO_PATH_MAX];
+    int file = kp_file_temporary("trace", recording, sizeof recording);
     if (file < 0 || unlink(recording) != 0) {
         kp_kpio_say("cannot make a temporary file: %s", strerror(errno));
         return KP_KPIO_FAILED;

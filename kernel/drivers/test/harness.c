@@ -29,11 +29,11 @@ static void report(bool good, const char *name, const char *why)
 static void screen_check(int64_t deadline)
 {
     static const uint32_t colors[4] = {0xff0000, 0x00ff00, 0x0000ff, 0xffffff};
-    char path[] = "/tmp/kp-drivers-XXXXXX", arguments[128], error[256] = "", why[128] = "";
+    char path[256], arguments[320], error[256] = "", why[128] = "";
     uint8_t *bytes = NULL, *pixels = NULL;
     uint32_t width = 0, height = 0, right = 0;
     size_t size = 0;
-    int file = mkstemp(path);
+    int file = kp_file_temporary("drivers", path, sizeof path);
     snprintf(arguments, sizeof arguments, "{\"filename\": \"%s\"}", path);
     bool dumped =
         file >= 0 && kp_qmp_execute(&qmp, "screendump", arguments, deadline, error, sizeof error);

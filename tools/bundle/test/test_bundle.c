@@ -263,10 +263,11 @@ __attribute__((constructor)) static void make_folder(void)
 
 __attribute__((destructor)) static void remove_folder(void)
 {
-    static const char *names[] = {"big", "empty", "small", "out", "old", "x", "none"};
+    static const char *names[] = {"big", "empty", "font", "small", "out", "old", "x", "none"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         unlink(in_folder(names[i]));
-    rmdir(folder);
+    if (rmdir(folder) != 0)
+        perror(folder);
 }
 
 KP_TEST_MAIN()
