@@ -155,14 +155,18 @@ static bool grant_spawning(kp_startup_t *startup, kp_job_t *job)
     return any;
 }
 
-/* The words directory=NAME, for tests: the shell gets an empty directory in memory by that name. */
-static void grant_directories(kp_startup_t *startup, kp_job_t *job)
+/* For tests, to the shell: the words directory=NAME[=RIGHTS], an empty directory in memory by that name; the words
+   service=NAME, such a service, to serve and to connect to. */
+static void grant_for_tests(kp_startup_t *startup, kp_job_t *job)
 {
     char word[KP_BUNDLE_NAME_MAX];
     const char *position = command_line;
-    while (kp_command_line_next(&position, word, sizeof(word)))
+    while (kp_command_line_next(&position, word, sizeof(word))) {
         if (strncmp(word, "directory=", 10) == 0)
             kp_directories_grant_memory(startup, word + 10, job->quota);
+        else if (strncmp(word, "service=", 8) == 0)
+            kp_boot_grant_service(startup, word + 8, KP_RIGHT_SERVE | KP_RIGHT_CONNECT);
+    }
 }
 
 /* Where the compiler keeps what it made. The word cache=FROM: there (directories.h); cache=off: nowhere. Else in memory,
@@ -252,7 +256,7 @@ static kp_status_t entry_launch(const kp_program_t *program, kp_process_t **out)
     if (entry->is_shell)
         (void)grant_spawning(&startup, job);
     if (entry->is_shell)
-        grant_directories(&startup, job);
+        grant_for_tests(&startup, job);
     status = kp_startup_launch(&startup, entry->name, image, job, NULL, out);
     kp_object_release(&job->object);
     return status;

@@ -173,7 +173,20 @@ void kp_directories_grant_from(kp_startup_t *startup, const char *name, const ch
 
 void kp_directories_grant_memory(kp_startup_t *startup, const char *name, kp_quota_t *quota)
 {
-    grant(startup, name, KP_FILE_RIGHTS_CHANGE, "memory", quota);
+    size_t length = 0;
+    while (name[length] && name[length] != '=')
+        length++;
+    const char *rights = name[length] ? name + length + 1 : NULL;
+    char plain[KP_FILE_NAME_MAX + 1];
+    if (length > KP_FILE_NAME_MAX) {
+        if (startup->status == KP_OK)
+            startup->status = KP_ERR_NAME_TOO_LONG;
+        return;
+    }
+    memcpy(plain, name, length);
+    plain[length] = 0;
+    grant(startup, plain, rights ? number_of(rights) & KP_FILE_RIGHTS_ALL : KP_FILE_RIGHTS_CHANGE,
+          "memory", quota);
 }
 
 void kp_directories_grant(kp_startup_t *startup, kp_quota_t *quota)

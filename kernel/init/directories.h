@@ -22,7 +22,7 @@ typedef struct kp_directory_item {
 
 /* Grants what the list says. What the directories cost is charged to quota. Errors go to startup. */
 void kp_directories_grant(kp_startup_t *startup, kp_quota_t *quota);
-/* Grants an empty directory in memory. */
+/* Grants an empty directory in memory; name: as in the list, with "=RIGHTS" behind it or without (then all but MOUNT). */
 void kp_directories_grant_memory(kp_startup_t *startup, const char *name, kp_quota_t *quota);
 /* Grants what `from` means (as in the list). If it cannot be opened that is logged, and the program does without. */
 void kp_directories_grant_from(kp_startup_t *startup, const char *name, const char *from,

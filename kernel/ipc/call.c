@@ -39,7 +39,7 @@ static bool wait_park(const kp_channel_wait_t *wait, kp_thread_t *first, kp_time
         return true;
     bool in_time = true;
     if (wait->is_linked) /* its handle may be gone: look before parking */
-        kp_machine_thread_unpark(first);
+        kp_machine_thread_unpark_lent(first);
     else
         in_time = kp_machine_thread_handoff(first, deadline);
     kp_object_release(&first->object);

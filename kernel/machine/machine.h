@@ -48,6 +48,12 @@ bool kp_machine_thread_handoff(kp_thread_t *to, kp_time_t deadline);
 /* How the thread competes for processors from now on (abi/job.h says what the fields mean). Also before
    it starts. Any context that may take a lock; hosted leaves it to the host. */
 void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *policy);
+/* As unpark, by who is about to park until it is answered: lends its band as a hand-off does. */
+void kp_machine_thread_unpark_lent(kp_thread_t *thread);
+/* The band (KP_BAND_*) that a thread lent the calling one when it handed the CPU over to it, to be answered; 0: none. And
+   whether that stays with it while it parks, because it parks only to go on with the answer. */
+uint32_t kp_machine_thread_lent(void);
+void kp_machine_thread_lent_keep(bool keep);
 /* Charges the thread's time to a cap from now on (NULL: none), which outlives the thread's last run.
    Hosted: only remembers it. */
 void kp_machine_thread_set_cap(kp_thread_t *thread, kp_sched_cap_t *cap);

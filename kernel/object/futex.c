@@ -18,6 +18,7 @@ typedef struct futex_waiter {
     uint32_t address;
     kp_thread_t *thread;
     kp_donation_t *donation; /* the same for all that wait for this word and take part; or NULL */
+    uint32_t lent;           /* to the thread, by the caller that it works for; 0: nothing */
     atomic_bool woken;       /* and out of the list */
 } futex_waiter_t;
 
@@ -146,7 +147,7 @@ static void waiter_enter(futex_waiter_t *waiter, kp_thread_t *owner)
         }
         waiter->donation = donation;
         if (donation) {
-            kp_donation_join(donation, waiter->thread);
+            kp_donation_join(donation, waiter->thread, waiter->lent);
             kp_object_acquire(&owner->object);
             old = kp_donation_set_owner(donation, owner);
         }
@@ -185,6 +186,11 @@ kp_status_t kp_futex_wait(kp_process_t *process, uint32_t address, uint64_t expe
     futex_waiter_t waiter = {
         .process = process, .address = address, .thread = kp_machine_thread_current()};
     kp_list_init(&waiter.link);
+    /* Who answers a call and needs a lock for it goes on in the caller's band when it gets it; and until then the
+       owner runs in that band. */
+    waiter.lent = owner ? kp_machine_thread_lent() : 0;
+    if (waiter.lent)
+        kp_machine_thread_lent_keep(true);
     waiter_enter(&waiter, owner);
     kp_status_t status = word_compare(process, address, expected, size);
     for (bool in_time = deadline > KP_TIME_POLL; status == KP_OK;) {
@@ -197,6 +203,8 @@ kp_status_t kp_futex_wait(kp_process_t *process, uint32_t address, uint64_t expe
         else
             in_time = kp_machine_thread_park(deadline);
     }
+    if (waiter.lent)
+        kp_machine_thread_lent_keep(false);
     /* Whoever woke it has counted it, whatever else happened. */
     return waiter_exit(&waiter) ? KP_OK : status;
 }
@@ -260,7 +268,7 @@ static uint32_t move_some(futex_bucket_t *from, kp_process_t *process, uint32_t 
             *spare = NULL;
         }
         if (donation)
-            kp_donation_join(donation, waiter->thread);
+            kp_donation_join(donation, waiter->thread, waiter->lent);
         waiter->donation = donation;
         waiter->address = other;
         kp_list_append(&to->waiters, &waiter->link);

@@ -35,13 +35,19 @@ static bool band_update(kp_thread_t *thread, bool policy_changed, uint32_t *befo
     return band != *before;
 }
 
+/* The band that it waits in when it would run in `band`. */
+static uint32_t waiting_band(const kp_thread_t *thread, uint32_t band)
+{
+    return KP_MAX(band, thread->priority.lent);
+}
+
 /* Counts the thread's new band where it waits; that donation (or NULL) has to be looked at. */
 static kp_donation_t *band_moved(kp_thread_t *thread, uint32_t before)
 {
     kp_donation_t *donation = thread->priority.donates;
     if (donation) {
-        donation->waiting[before]--;
-        donation->waiting[thread->priority.band]++;
+        donation->waiting[waiting_band(thread, before)]--;
+        donation->waiting[waiting_band(thread, thread->priority.band)]++;
     }
     return donation;
 }
@@ -89,13 +95,14 @@ kp_donation_t *kp_donation_create(void)
     return donation;
 }
 
-void kp_donation_join(kp_donation_t *donation, kp_thread_t *thread)
+void kp_donation_join(kp_donation_t *donation, kp_thread_t *thread, uint32_t lent)
 {
     kp_spin_lock(&lock);
     KP_ASSERT(!thread->priority.donates);
     thread->priority.donates = donation;
+    thread->priority.lent = lent;
     donation->donors++;
-    donation->waiting[thread->priority.band]++;
+    donation->waiting[waiting_band(thread, thread->priority.band)]++;
     donation_update(donation);
     kp_spin_unlock(&lock);
 }
@@ -107,7 +114,8 @@ kp_donation_t *kp_donation_leave(kp_thread_t *thread)
     bool last = false;
     if (donation) {
         thread->priority.donates = NULL;
-        donation->waiting[thread->priority.band]--;
+        donation->waiting[waiting_band(thread, thread->priority.band)]--;
+        thread->priority.lent = 0;
         last = --donation->donors == 0;
         donation_update(donation);
     }

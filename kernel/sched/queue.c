@@ -258,7 +258,8 @@ void kp_sched_block(kp_sched_queue_t *q, kp_time_t now)
 {
     kp_sched_entity_t *e = q->current;
     kp_sched_charge(q, now);
-    donation_end(e, now);
+    if (!e->keeps_donor)
+        donation_end(e, now);
     release_disarm(q, e);
     leave(q, e, now);
     q->current = NULL;
@@ -413,6 +414,34 @@ void kp_sched_hand_off(kp_sched_queue_t *q, kp_sched_entity_t *to, kp_time_t now
     to->rank = rank;
     to->state = KP_SCHED_RUNNING;
     q->current = to;
+}
+
+bool kp_sched_lend(kp_sched_queue_t *q, kp_sched_entity_t *e, const kp_sched_entity_t *donor,
+                   uint8_t lent, kp_time_t now)
+{
+    lent = KP_MIN(lent, (uint8_t)KP_BAND_SYSTEM);
+    if (lent <= e->band || e->donor || donor->donor == e)
+        return false;
+    bool queued = e->state == KP_SCHED_READY;
+    if (e == q->current)
+        kp_sched_charge(q, now);
+    if (queued) {
+        ready_remove(q, e);
+        leave(q, e, now);
+    }
+    e->donor = donor;
+    e->debt = 0;
+    e->floor = lent;
+    uint8_t rank = rank_of(e);
+    if (e == q->current)
+        e->reference = q->clock[clock_of(e->rank)];
+    if (queued || e == q->current)
+        vtime_place(q, e, rank, now);
+    if (queued)
+        ready_add(q, e);
+    else if (e == q->current)
+        e->rank = rank;
+    return queued;
 }
 
 /* ---- Several CPUs ---- */

@@ -13,7 +13,8 @@
 
    Donation: a thread that is handed the CPU (kp_sched_hand_off) works for the one that did: on its
    slice, in at least its rank (but never above KP_BAND_SYSTEM), and when it hands the CPU back the
-   time it used is charged to that one. If it parks otherwise, it pays itself. */
+   time it used is charged to that one. If it parks otherwise, it pays itself; unless it must wait for somebody
+   else to be able to answer (keeps_donor): then it wakes in the donor's rank, too. */
 #ifndef KP_SCHED_QUEUE_H
 #define KP_SCHED_QUEUE_H
 
@@ -56,6 +57,8 @@ typedef struct kp_sched_entity {
     uint8_t rank;  /* in effect: the heap it is or was in */
     bool exhausted;
     bool release_armed;
+    bool
+        keeps_donor; /* it parks without having answered, and goes on working for the donor afterwards */
 } kp_sched_entity_t;
 
 struct kp_sched_queue {
@@ -98,6 +101,12 @@ bool kp_sched_may_hand_off(const kp_sched_queue_t *queue, const kp_sched_entity_
                            kp_time_t now);
 /* The current one parks and `to` is current at once. */
 void kp_sched_hand_off(kp_sched_queue_t *queue, kp_sched_entity_t *to, kp_time_t now);
+
+/* The same lending, where the CPU cannot be handed over: from who is about to park until `entity` answers. Nothing
+   happens when that has its rank anyway, works for another, or is the one that is answered. The entity may be in
+   any state; queue: its CPU's. lent: the donor's rank. True: it should perhaps run at once. */
+bool kp_sched_lend(kp_sched_queue_t *queue, kp_sched_entity_t *entity,
+                   const kp_sched_entity_t *donor, uint8_t lent, kp_time_t now);
 
 /* A ready thread that another CPU may take, already removed; NULL: none. Deadline threads stay where
    they were admitted. above: only of ranks above this one (-1: all). */

@@ -277,6 +277,22 @@ void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *po
     atomic_store(&thread->machine.band, policy->band);
 }
 
+void kp_machine_thread_unpark_lent(kp_thread_t *thread)
+{
+    kp_machine_thread_unpark(thread);
+}
+
+uint32_t kp_machine_thread_lent(void)
+{
+    const kp_thread_t *current = kp_machine_thread_current();
+    return current ? atomic_load(&current->machine.lent) : 0;
+}
+
+void kp_machine_thread_lent_keep(bool keep)
+{
+    atomic_store(&kp_machine_thread_current()->machine.keeps_lent, keep);
+}
+
 void kp_machine_thread_set_cap(kp_thread_t *thread, kp_sched_cap_t *cap)
 {
     (void)thread;

@@ -16,12 +16,14 @@ typedef struct kp_machine_thread {
     pthread_mutex_t mutex;
     pthread_cond_t condition;
     _Atomic uint32_t band; /* of the last set_policy */
-    bool token;            /* guarded by: mutex */
-    bool killed;           /* guarded by: mutex */
-    bool in_call;          /* guarded by: mutex */
-    bool suspended;        /* guarded by: mutex */
-    bool started;          /* guarded by: the start's mutex (machine.c) */
-    bool ended;            /* kp_thread_ended was called, or is about to be; guarded by: mutex */
+    _Atomic uint32_t lent; /* as if a caller had handed it the CPU; tests set it */
+    atomic_bool keeps_lent;
+    bool token;     /* guarded by: mutex */
+    bool killed;    /* guarded by: mutex */
+    bool in_call;   /* guarded by: mutex */
+    bool suspended; /* guarded by: mutex */
+    bool started;   /* guarded by: the start's mutex (machine.c) */
+    bool ended;     /* kp_thread_ended was called, or is about to be; guarded by: mutex */
     void (*fn)(void *);
     void *argument;
 } kp_machine_thread_t;

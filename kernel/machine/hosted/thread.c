@@ -131,6 +131,21 @@ void kp_machine_thread_set_policy(kp_thread_t *thread, const kp_job_policy_t *po
     (void)policy;
 }
 
+void kp_machine_thread_unpark_lent(kp_thread_t *thread)
+{
+    kp_machine_thread_unpark(thread);
+}
+
+uint32_t kp_machine_thread_lent(void)
+{
+    return 0;
+}
+
+void kp_machine_thread_lent_keep(bool keep)
+{
+    (void)keep;
+}
+
 void kp_machine_thread_set_cap(kp_thread_t *thread, kp_sched_cap_t *cap)
 {
     (void)thread;

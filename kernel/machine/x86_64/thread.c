@@ -213,7 +213,8 @@ void kp_x86_thread_wake(kp_x86_cpu_t *home, kp_machine_thread_t *thread)
     kp_x86_queue_timer_remove(home, thread);
     unsigned target = home->number;
     if (kp_x86_view.count > 1 && thread->entity.band != KP_BAND_DEADLINE)
-        target = kp_sched_place(&kp_x86_view, target, thread->entity.rank);
+        target =
+            kp_sched_place(&kp_x86_view, target, KP_MAX(thread->entity.rank, thread->entity.floor));
     if (target != home->number) {
         thread->state = KP_X86_THREAD_MOVING;
         atomic_store_explicit(&thread->cpu, target, memory_order_relaxed);
@@ -234,6 +235,38 @@ void kp_machine_thread_unpark(kp_thread_t *thread)
         kp_x86_thread_wake(home, machine);
     else
         kp_spin_unlock(&home->lock);
+}
+
+void kp_machine_thread_unpark_lent(kp_thread_t *thread)
+{
+    kp_machine_thread_t *machine = &thread->machine;
+    kp_x86_cpu_t *own = kp_x86_own_lock();
+    const kp_sched_entity_t *donor = &own->current->entity;
+    uint8_t lent = donor->rank;
+    kp_x86_own_unlock();
+    kp_x86_cpu_t *home = kp_x86_thread_lock(machine);
+    bool look = kp_sched_lend(&home->queue, &machine->entity, donor, lent, kp_machine_now());
+    machine->token = true;
+    if (machine->state == KP_X86_THREAD_PARKED) {
+        kp_x86_thread_wake(home, machine);
+        return;
+    }
+    kp_x86_queue_publish(home);
+    if (look)
+        atomic_store_explicit(&home->reschedule, true, memory_order_relaxed);
+    if (look && home != kp_x86_cpu())
+        kp_x86_smp_kick(home);
+    kp_spin_unlock(&home->lock);
+}
+
+uint32_t kp_machine_thread_lent(void)
+{
+    return kp_x86_current()->entity.floor; /* nobody changes it while the thread runs */
+}
+
+void kp_machine_thread_lent_keep(bool keep)
+{
+    kp_x86_current()->entity.keeps_donor = keep;
 }
 
 /* A parked thread of another CPU comes to this one, still parked: the hand-off that follows wakes
@@ -263,7 +296,7 @@ static __attribute__((noinline)) bool handoff_slowly(kp_thread_t *to, kp_time_t 
         deadline <= now || atomic_load_explicit(&cpu->reschedule, memory_order_relaxed) ||
         !kp_sched_may_hand_off(&cpu->queue, &next->entity, now)) {
         kp_x86_own_unlock();
-        kp_machine_thread_unpark(to);
+        kp_machine_thread_unpark_lent(to);
         return kp_machine_thread_park(deadline);
     }
     next->token = true;

@@ -259,6 +259,67 @@ KP_TEST(an_owner_runs_in_the_band_of_those_who_wait)
     tear_down();
 }
 
+/* A thread that answers a call waits for a lock in its caller's band, which its own may not have. */
+static void lent_main(void *argument)
+{
+    waiter_t *waiter = argument;
+    atomic_store(&kp_machine_thread_current()->machine.lent, KP_BAND_FOREGROUND);
+    wait_main(argument);
+    /* Whatever it does next ends what it was lent. */
+    if (atomic_load(&kp_machine_thread_current()->machine.keeps_lent))
+        atomic_store(&waiter->result, 2);
+}
+
+static void start_lent(waiter_t *waiter, uint32_t address, kp_thread_t *owner)
+{
+    *waiter = (waiter_t){.address = address, .owner = owner, .deadline = KP_TIME_INFINITE};
+    atomic_store(&waiter->result, 1);
+    kp_status_t status = kp_thread_create("waiter", lent_main, waiter, &waiter->thread);
+    KP_EXPECT_INT(status, KP_OK);
+}
+
+KP_TEST(what_a_caller_lent_is_passed_on)
+{
+    KP_REQUIRE(set_up());
+    waiter_t server, other, last;
+    kp_thread_t *owner = process->threads[0];
+    start_lent(&server, WORD, owner);
+    until_waiting(WORD, 1);
+    KP_EXPECT_INT(band_of(server.thread), KP_BAND_BACKGROUND);
+    KP_EXPECT(atomic_load(&server.thread->machine.keeps_lent));
+    KP_EXPECT_INT(band_of(owner), KP_BAND_FOREGROUND);
+    /* Along the chain: the owner waits for somebody itself. */
+    start(&other, OTHER, owner);
+    until_waiting(OTHER, 1);
+    KP_EXPECT_INT(kp_futex_wake(process, WORD, 0, other.thread), 0);
+    KP_EXPECT_INT(band_of(other.thread), KP_BAND_FOREGROUND);
+    KP_EXPECT_INT(band_of(owner), KP_BAND_FOREGROUND);
+    KP_EXPECT_INT(kp_futex_wake(process, OTHER, 1, NULL), 1);
+    KP_EXPECT_INT(finish(&other), KP_OK);
+    KP_EXPECT_INT(band_of(owner), KP_BAND_NORMAL);
+    /* Its own band changes meanwhile, below and above what it was lent. */
+    KP_EXPECT_INT(kp_futex_wake(process, WORD, 0, owner), 0);
+    set_band(server.thread, KP_BAND_NORMAL);
+    KP_EXPECT_INT(band_of(owner), KP_BAND_FOREGROUND);
+    set_band(server.thread, KP_BAND_SYSTEM);
+    KP_EXPECT_INT(band_of(owner), KP_BAND_SYSTEM);
+    set_band(server.thread, KP_BAND_BACKGROUND);
+    KP_EXPECT_INT(band_of(owner), KP_BAND_FOREGROUND);
+    /* It waits elsewhere now. */
+    start(&last, 0x900, NULL);
+    uint32_t woken;
+    KP_EXPECT_INT(kp_futex_requeue(process, WORD, 0, 0, OTHER, 1, last.thread, &woken), KP_OK);
+    KP_EXPECT_INT(band_of(owner), KP_BAND_NORMAL);
+    KP_EXPECT_INT(band_of(last.thread), KP_BAND_FOREGROUND);
+    KP_EXPECT_INT(kp_futex_wake(process, OTHER, 1, NULL), 1);
+    KP_EXPECT_INT(finish(&server), KP_OK);
+    KP_EXPECT_INT(band_of(last.thread), KP_BAND_BACKGROUND);
+    until_waiting(0x900, 1);
+    KP_EXPECT_INT(kp_futex_wake(process, 0x900, 1, NULL), 1);
+    KP_EXPECT_INT(finish(&last), KP_OK);
+    tear_down();
+}
+
 KP_TEST(a_band_is_lent_along_the_chain)
 {
     KP_REQUIRE(set_up());

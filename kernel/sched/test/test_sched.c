@@ -410,6 +410,79 @@ KP_TEST(donation_nests_and_ends)
     KP_EXPECT_INT(kp_sched_cap_left(&cap, sim.now), (50 - 8) * MS);
 }
 
+/* A server that must wait for somebody else before it can answer: whom it waits for runs in the rank that it tells
+   (kernel/object/priority.h), and it comes back in its caller's rank, who pays for it. */
+KP_TEST(donation_outlasts_a_wait_for_a_lock)
+{
+    reset();
+    actor_t *client = actor(KP_BAND_FOREGROUND, 0, 0);
+    actor_t *server = actor(KP_BAND_BACKGROUND, 0, 0), *owner = actor(KP_BAND_BACKGROUND, 0, 0);
+    actor_t *hog = actor(KP_BAND_NORMAL, 0, 0);
+    server->next_wake = KP_TIME_INFINITE;
+    wake_due();
+    client->next_wake = KP_TIME_INFINITE;
+    kp_sched_hand_off(&sim.queue, &server->entity, sim.now);
+    run(3 * MS);
+    server->entity.keeps_donor = true;
+    policy(owner, KP_BAND_FOREGROUND, 100, 0, 0);
+    kp_sched_block(&sim.queue, sim.now);
+    KP_EXPECT(server->entity.donor == &client->entity);
+    pick();
+    KP_EXPECT(sim.queue.current == &owner->entity);
+    run(50 * MS);
+    KP_EXPECT_INT(hog->entity.used, 0);
+    /* It gives the lock up: the server goes on, before the hog. */
+    policy(owner, KP_BAND_BACKGROUND, 100, 0, 0);
+    KP_EXPECT(kp_sched_wake(&sim.queue, &server->entity, sim.now));
+    server->entity.keeps_donor = false;
+    kp_sched_put(&sim.queue, sim.now);
+    pick();
+    KP_EXPECT(sim.queue.current == &server->entity);
+    KP_EXPECT_INT(server->entity.rank, KP_BAND_FOREGROUND);
+    run(2 * MS);
+    int64_t before = client->entity.vtime;
+    kp_sched_hand_off(&sim.queue, &client->entity, sim.now);
+    KP_EXPECT(client->entity.vtime - before >= 5 * MS);
+    KP_EXPECT(!server->entity.donor && !server->entity.floor);
+    KP_EXPECT_INT(hog->entity.used, 0);
+}
+
+/* Where the CPU cannot be handed over the band is lent all the same, to a thread in any state. */
+KP_TEST(donation_without_a_hand_off)
+{
+    reset();
+    actor_t *client = actor(KP_BAND_FOREGROUND, 0, 0);
+    actor_t *server = actor(KP_BAND_BACKGROUND, 0, 0), *hog = actor(KP_BAND_NORMAL, 0, 0);
+    actor_t *idle = actor(KP_BAND_BACKGROUND, 0, 0);
+    idle->next_wake = KP_TIME_INFINITE;
+    wake_due();
+    KP_REQUIRE(sim.queue.current == &client->entity);
+    uint8_t lent = client->entity.rank;
+    /* Ready, behind the hog. */
+    KP_EXPECT(kp_sched_lend(&sim.queue, &server->entity, &client->entity, lent, sim.now));
+    KP_EXPECT(!kp_sched_lend(&sim.queue, &server->entity, &hog->entity, lent, sim.now));
+    client->next_wake = KP_TIME_INFINITE;
+    kp_sched_block(&sim.queue, sim.now);
+    pick();
+    KP_EXPECT(sim.queue.current == &server->entity);
+    run(20 * MS);
+    KP_EXPECT_INT(hog->entity.used, 0);
+    /* Not to who is answered, nor to who has the rank. */
+    KP_EXPECT(!kp_sched_lend(&sim.queue, &client->entity, &server->entity, lent, sim.now));
+    KP_EXPECT(!client->entity.donor);
+    int64_t before = client->entity.vtime;
+    kp_sched_hand_off(&sim.queue, &client->entity, sim.now);
+    KP_EXPECT(client->entity.vtime - before >= 20 * MS && !server->entity.floor);
+    KP_EXPECT(!kp_sched_lend(&sim.queue, &client->entity, &hog->entity, KP_BAND_NORMAL, sim.now));
+    /* Parked. */
+    KP_EXPECT(!kp_sched_lend(&sim.queue, &idle->entity, &client->entity, lent, sim.now));
+    kp_sched_block(&sim.queue, sim.now);
+    (void)kp_sched_wake(&sim.queue, &idle->entity, sim.now);
+    pick();
+    KP_EXPECT(sim.queue.current == &idle->entity);
+    KP_EXPECT_INT(hog->entity.used, 0);
+}
+
 /* A donated thread that computes on and on shares its rank with the others. */
 KP_TEST(donation_is_fair_to_others)
 {
