@@ -7,7 +7,7 @@
 #include "tests/kp_child.h"
 
 /* A guard against hanging, no measure. */
-#define PATIENCE (240 * KP_NS_PER_S)
+#define PATIENCE (600 * KP_NS_PER_S)
 
 /* ---- The driver's ---- */
 /* A job of its own, the code of this program, a directory (KP_FILE_RIGHTS_ALL). */
