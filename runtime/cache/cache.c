@@ -69,7 +69,7 @@ static bool random_bytes(void *to, size_t size)
 static kp_status_t secret_read(kp_code_cache_t *cache)
 {
     for (int tries = 0; tries < 3; tries++) {
-        int file = openat(cache->folder, "secret", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        int file = openat(cache->folder, "secret", O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
         if (file >= 0) {
             bool good =
                 is_private(file, true) && read_whole(file, cache->secret, KP_CODE_SECRET_SIZE, 0);
@@ -167,9 +167,10 @@ static bool entry_open(const kp_code_cache_t *cache, int file, const uint8_t *id
     struct stat stat;
     kp_code_header_t header;
     kp_poly1305_t sum;
+    uint8_t page[KP_CODE_ENTRY_AT];
     if (fstat(file, &stat) != 0 || !S_ISREG(stat.st_mode) ||
-        !read_whole(file, &header, sizeof(header), 0) ||
-        !kp_code_header_read(&header, sizeof(header), (uint64_t)stat.st_size, identity, &header))
+        !read_whole(file, page, sizeof(page), 0) ||
+        !kp_code_header_read(page, sizeof(page), (uint64_t)stat.st_size, identity, &header))
         return false;
     entry->mapping_size = (size_t)stat.st_size;
     const int flags = MAP_PRIVATE | MAP_POPULATE;
@@ -200,7 +201,7 @@ kp_status_t kp_code_cache_find(kp_code_cache_t *cache, const kp_code_key_t *key,
     kp_status_t status = KP_ERR_NOT_FOUND;
     kp_code_identity(key, identity);
     kp_code_name(identity, name);
-    int file = openat(cache->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int file = openat(cache->folder, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (file < 0 && errno == ENOENT) {
         cache->counts.absent++;
         return KP_ERR_NOT_FOUND;

@@ -59,9 +59,13 @@ kp_code_header_t kp_code_header_of(const uint8_t identity[KP_SHA256_SIZE], uint6
 bool kp_code_header_read(const void *bytes, size_t count, uint64_t file_size,
                          const uint8_t identity[KP_SHA256_SIZE], kp_code_header_t *header)
 {
-    if (count < sizeof(*header) || file_size <= KP_CODE_ENTRY_AT)
+    const uint8_t *page = bytes;
+    if (count < KP_CODE_ENTRY_AT || file_size <= KP_CODE_ENTRY_AT)
         return false;
-    memcpy(header, bytes, sizeof(*header));
+    memcpy(header, page, sizeof(*header));
+    for (size_t i = sizeof(*header); i < KP_CODE_ENTRY_AT; i++)
+        if (page[i] != 0)
+            return false;
     return memcmp(header->magic, MAGIC, sizeof(header->magic)) == 0 &&
            memcmp(header->identity, identity, KP_SHA256_SIZE) == 0 &&
            header->size == file_size - KP_CODE_ENTRY_AT;

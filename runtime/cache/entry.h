@@ -1,7 +1,7 @@
 /* An entry of a code cache, as a file: what it is called and what stands in it. The same on Linux (cache.h) and on KPIO
    (services/compiler/disk.h); nothing here opens files.
 
-   A page: kp_code_header_t, then zeroes, which mean nothing; then the code. Whoever writes an entry makes the file under
+   A page: kp_code_header_t, then zeroes; then the code. Whoever writes an entry makes the file under
    another name and renames it. Whoever reads one believes nothing of it before the tag is right: that needs the
    cache's secret, so the entry is what somebody who had the secret wrote for this key, whole and unchanged.
 
@@ -52,7 +52,7 @@ bool kp_code_name_is_temporary(const char *name, size_t length);
 /* The header of an entry to be written; the tag is made later. nonce: random. */
 kp_code_header_t kp_code_header_of(const uint8_t identity[KP_SHA256_SIZE], uint64_t size,
                                    const uint8_t nonce[KP_CODE_NONCE_SIZE]);
-/* The first bytes of a file of that size: is it a whole entry of this identity? What is in *header is not believed
+/* The first page of a file of that size: is it a whole entry of this identity? What is in *header is not believed
    before kp_code_tag_fits, but for its size, which is the file's. */
 bool kp_code_header_read(const void *bytes, size_t count, uint64_t file_size,
                          const uint8_t identity[KP_SHA256_SIZE], kp_code_header_t *header);

@@ -243,7 +243,7 @@ void kp_compiler_disk_reject(kp_compiler_disk_t *disk, const kp_compiler_key_t *
 static kp_status_t entry_open(kp_compiler_disk_t *disk, kp_compiler_load_t *load)
 {
     char name[KP_CODE_NAME_SIZE];
-    uint8_t bytes[sizeof(kp_code_header_t)];
+    uint8_t bytes[KP_CODE_ENTRY_AT];
     kp_file_stat_t stat;
     uint32_t count;
     kp_code_name(load->identity, name);
