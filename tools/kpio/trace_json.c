@@ -200,13 +200,21 @@ static void call_write(converter_t *converter, size_t begin, const kp_trace_reco
     fputs("}}", converter->out);
 }
 
-static void instant_write(converter_t *converter, const kp_trace_record_t *record, const char *name,
+/* Its arguments and two braces are to follow. */
+static void instant_begin(converter_t *converter, const kp_trace_record_t *record, const char *name,
                           char scope)
 {
     event_begin(converter, "i", name, us_of(record->time), pid_of(converter, record->thread),
                 record->thread);
-    fprintf(converter->out, ",\"s\":\"%c\",\"args\":{\"a\":%" PRIu64 ",\"b\":%" PRIu64 "}}", scope,
-            record->a, record->b);
+    fprintf(converter->out, ",\"s\":\"%c\",\"args\":{", scope);
+}
+
+static void fault_write(converter_t *converter, const kp_trace_record_t *record)
+{
+    static const char *const accesses[] = {"read", "write", "execute"};
+    instant_begin(converter, record, record->c ? "fatal fault" : "page fault", 't');
+    fprintf(converter->out, "\"address\":\"0x%" PRIx64 "\",\"access\":\"%s\"}}", record->a,
+            record->b < 3 ? accesses[record->b] : "?");
 }
 
 typedef struct open_call {
@@ -260,7 +268,8 @@ static void record_write(converter_t *converter, size_t index, cpu_state_t *cpus
         summary->switches++;
         break;
     case KP_TRACE_WAKE:
-        instant_write(converter, record, "wake", 't');
+        instant_begin(converter, record, "wake", 't');
+        fprintf(converter->out, "\"thread\":%" PRIu64 "}}", record->a);
         break;
     case KP_TRACE_SEND:
         flow_send(converter, record);
@@ -283,7 +292,7 @@ static void record_write(converter_t *converter, size_t index, cpu_state_t *cpus
             call->record = 0;
         break;
     case KP_TRACE_FAULT:
-        instant_write(converter, record, record->c ? "fatal fault" : "page fault", 't');
+        fault_write(converter, record);
         summary->faults++;
         break;
     case KP_TRACE_INTERRUPT:
@@ -299,7 +308,10 @@ static void record_write(converter_t *converter, size_t index, cpu_state_t *cpus
         cpu->interrupt_since = -1;
         break;
     case KP_TRACE_PROCESS_END:
-        instant_write(converter, record, "process end", 'p');
+        instant_begin(converter, record, "process end", 'p');
+        fprintf(converter->out,
+                "\"process\":%" PRIu64 ",\"reason\":%" PRIu64 ",\"code\":%" PRId32 "}}", record->a,
+                record->b, (int32_t)record->c);
         break;
     case KP_TRACE_TAB_ROLE:
         role_write(converter, record);

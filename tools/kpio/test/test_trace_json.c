@@ -62,7 +62,16 @@ KP_TEST(a_small_recording)
     add(KP_TRACE_RECEIVE, 7000, 8, 42, 64);
     add(KP_TRACE_INTERRUPT, 7500, 8, 0x30, 0);
     add(KP_TRACE_INTERRUPT_END, 7700, 8, 0x30, 0);
+    add(KP_TRACE_WAKE, 7600, 8, 7, 0);
+    add(KP_TRACE_FAULT, 7650, 8, UINT64_MAX, 1);
+    add(KP_TRACE_PROCESS_END, 7660, 8, 4, 2);
+    recording.records[recording.header.record_count - 1].c = (uint32_t)-9;
     KP_EXPECT_INT(convert(&text, &summary, &why), KP_OK);
+    KP_EXPECT(strstr(text, "\"name\":\"wake\",\"ts\":7.600,\"pid\":20,\"tid\":8,\"s\":\"t\","
+                           "\"args\":{\"thread\":7}}"));
+    KP_EXPECT(strstr(text, "\"name\":\"page fault\",\"ts\":7.650,\"pid\":20,\"tid\":8,\"s\":\"t\","
+                           "\"args\":{\"address\":\"0xffffffffffffffff\",\"access\":\"write\"}}"));
+    KP_EXPECT(strstr(text, "\"args\":{\"process\":4,\"reason\":2,\"code\":-9}}"));
     KP_EXPECT(strstr(text,
                      "{\"ph\":\"X\",\"name\":\"channel_write\",\"ts\":2.000,\"pid\":19,\"tid\":7,"
                      "\"dur\":3.000,\"args\":{\"argument\":99,\"result\":0}}"));
