@@ -3,7 +3,7 @@
    afterwards wants everything to be as it was: the witness answers, a new process can be made, and the abuser
    ended as it should. Results are lines of the kernel's log: "hostile: ok NAME" or "hostile: not ok NAME: why".
    Argument only=NAME: just that abuse; storm=CALLS: instead of them the storm (storm.c) until that many calls;
-   spawn=tab: it may make processes, and so may abuses (spawn_*) and the storm;
+   spawn=tab service=silent: it may make processes, and so may abuses (spawn_*) and the storm;
    report=memory: the kernel says after each how many objects there are, for run.sh to compare. */
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static const struct {
 enum { ROUNDS_BEFORE_KILL = 40, REPORTS = 8 };
 
 kp_handle_t driver_coordinator, driver_job, driver_code;
-static kp_handle_t compiler;
+static kp_handle_t compiler, silent; /* services */
 static kp_tab_created_t witness;
 static uint32_t rounds;
 
@@ -155,7 +155,7 @@ static const char *abuse_watch(kp_handle_t process, int end)
     }
 }
 
-static bool copy_give(kp_handle_t handle, kp_handle_t given[2], size_t *count)
+static bool copy_give(kp_handle_t handle, kp_handle_t given[3], size_t *count)
 {
     int64_t copy = kp_handle_duplicate(handle, KP_RIGHTS_SAME);
     if (copy > 0)
@@ -164,7 +164,7 @@ static bool copy_give(kp_handle_t handle, kp_handle_t given[2], size_t *count)
 }
 
 /* What an abuse needs: who abuses code is somebody who was given the compiler, who makes processes has a job. */
-static bool abuse_given(const char *name, kp_handle_t given[2], size_t *count)
+static bool abuse_given(const char *name, kp_handle_t given[3], size_t *count)
 {
     if (strncmp(name, "code_", 5) == 0)
         return copy_give(compiler, given, count);
@@ -172,14 +172,14 @@ static bool abuse_given(const char *name, kp_handle_t given[2], size_t *count)
         return true;
     given[0] = driver_job_create(32);
     *count = given[0] != KP_HANDLE_NONE;
-    return *count && copy_give(driver_code, given, count);
+    return *count && copy_give(driver_code, given, count) && copy_give(silent, given, count);
 }
 
 static const char *abuse_run(const char *name, int end)
 {
     kp_tab_created_t abuser;
     kp_process_info_t info;
-    kp_handle_t given[2];
+    kp_handle_t given[3];
     size_t given_count = 0;
     if (!abuse_given(name, given, &given_count) ||
         driver_role_start(name, given, given_count, &abuser) != KP_OK)
@@ -241,6 +241,7 @@ int main(void)
     driver_coordinator = kp_startup_take("coordinator");
     driver_job = kp_startup_take("job");
     driver_code = kp_startup_take("code:tab");
+    silent = kp_startup_take("svc:silent");
     compiler = kp_startup_take("svc:compiler");
     if (!driver_coordinator || driver_role_start("witness", NULL, 0, &witness) != KP_OK) {
         driver_log("not ok start: no coordinator or no witness");

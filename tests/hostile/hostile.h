@@ -17,7 +17,8 @@ static inline int64_t raw_call(uint32_t number, const uint64_t a[6])
 extern kp_handle_t hostile_control;
 /* svc:compiler, for abuses whose names begin with code_. */
 extern kp_handle_t hostile_service;
-/* What the driver gave with the role: to abuses whose names begin with spawn_ a job, and code to make processes of. */
+/* What the driver gave with the role: to abuses whose names begin with spawn_ a job, code to make processes of, and a
+   service to serve and connect to. */
 extern kp_handle_t hostile_given[16];
 /* The size of linear memory now, in bytes. */
 uint64_t hostile_memory_size(void);
@@ -33,6 +34,8 @@ static inline bool is_limit(int64_t status)
 
 /* Calls by the descriptors of abi/calls.def for ever, with the handles given and those it makes (fuzz.c). */
 int hostile_fuzz(const kp_handle_t *given, size_t count);
+/* The parts of silent.c, whose names begin with silent_. */
+int hostile_silent(const char *role);
 /* Becomes a snapshot whose clones do so. */
 int hostile_freeze(void);
 

@@ -95,6 +95,8 @@ int main(void)
         return hostile_fuzz(hostile_given, given_count);
     if (strcmp(role, "freeze") == 0)
         return hostile_freeze();
+    if (strncmp(role, "silent_", 7) == 0)
+        return hostile_silent(role);
     hostile_service = given_count ? hostile_given[0] : KP_HANDLE_NONE;
     for (size_t i = 0; i < sizeof(abuses) / sizeof(abuses[0]); i++) {
         if (strcmp(role, abuses[i].name) == 0)

@@ -3,7 +3,7 @@
 hostile_driver_SRC := $(addprefix tests/hostile/,driver.c storm.c)
 hostile_driver_SPLIT := 2
 hostile_driver_MEMORY := 16
-hostile_SRC := $(addprefix tests/hostile/,main.c handles.c memory.c code.c guest.c channels.c waiting.c ends.c spawn.c threads.c fuzz.c) services/compiler/client.c
+hostile_SRC := $(addprefix tests/hostile/,main.c handles.c memory.c code.c guest.c channels.c waiting.c ends.c silent.c spawn.c threads.c fuzz.c) services/compiler/client.c
 hostile_SPLIT := 2
 hostile_MEMORY := 256
 hostile_THREADS := y

@@ -64,14 +64,16 @@ qemu() {
     counted "qemu-$processors"
 }
 
+spawning='spawn=tab service=silent'
+# shellcheck disable=SC2086
 if [ $# -gt 0 ]; then
-    hosted spawn=tab "$@"
-    qemu 1 spawn=tab "$@"
-    qemu 4 spawn=tab "$@"
+    hosted $spawning "$@"
+    qemu 1 $spawning "$@"
+    qemu 4 $spawning "$@"
 else
-    hosted spawn=tab
-    qemu 1 spawn=tab
-    qemu 4 spawn=tab
+    hosted $spawning
+    qemu 1 $spawning
+    qemu 4 $spawning
     hosted "storm=${STORM_HOSTED:-300000}" spawn=tab
     qemu 4 "storm=${STORM_QEMU:-50000}" spawn=tab
 fi
