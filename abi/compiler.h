@@ -17,6 +17,10 @@
               KP_OK one handle: either their code, in which calls out of the range go through funcinsts
               (KP_WASM_COMPILE_LAZY), and `module`; or, with `module` 0, the code of the whole module, which
               closes it.
+     WAIT     kp_compiler_functions_t, no handle. COMPILE and OPEN that take long are answered by ERR_SHOULD_WAIT and a
+              number, `module`, and go on: this asks again for the answer to that one, and may be told to wait again.
+              FUNCTIONS that take long are answered by ERR_SHOULD_WAIT too: the same FUNCTIONS asks again. So a
+              service that is silent for long is none, however slow the machine is.
      INFO     kp_compiler_request_t, no handle. Reply: kp_compiler_info_t, of this connection only.
      SETTLE   kp_compiler_request_t, no handle: for who is about to end the system. What the connection has open is
               compiled whole now. Reply: kp_compiler_info_t, when nothing of the connection's job is being compiled in
@@ -41,6 +45,7 @@ enum {
     KP_COMPILER_OPEN = 3,
     KP_COMPILER_FUNCTIONS = 4,
     KP_COMPILER_SETTLE = 5,
+    KP_COMPILER_WAIT = 6,
 };
 
 #define KP_COMPILER_MODULE_BYTES_MAX (64u << 20)
@@ -74,7 +79,7 @@ typedef struct kp_compiler_reply {
     uint32_t function;      /* index; UINT32_MAX: outside bodies */
     uint32_t text_size;
     uint64_t compile_ns; /* decoding and compiling alone; 0 when it was there */
-    uint32_t module;     /* OPEN, FUNCTIONS */
+    uint32_t module;     /* OPEN, FUNCTIONS; with ERR_SHOULD_WAIT: for WAIT */
     uint32_t reserved;   /* 0 */
     char text
         [KP_COMPILER_TEXT_MAX]; /* one line for people, with offset and function; may be empty */

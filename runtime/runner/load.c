@@ -9,7 +9,7 @@
 #include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
 
-/* A compiler that does not answer is as good as none; the longest module takes seconds under emulation. */
+/* A compiler that is silent for so long is as good as none; while it compiles, it says so every few seconds. */
 #define PATIENCE (120 * (kp_time_t)1000000000)
 /* For the longest module, on the slowest machine. */
 #define SETTLING (600 * (kp_time_t)1000000000)
@@ -101,6 +101,7 @@ static kp_status_t compile_first(const kp_runner_options_t *options, kp_wasm_all
     kp_handle_t service = kp_startup_take("svc:compiler"), authority;
     if (service == KP_HANDLE_NONE || kp_compiler_connect(&code->compiler, service) != KP_OK)
         return KP_ERR_NOT_FOUND;
+    code->compiler.patience = PATIENCE;
     if (!options->checked_memory && may_guard(code->module) &&
         kp_compiler_authority(&code->compiler, kp_now() + PATIENCE, &authority) == KP_OK) {
         kp_wasm_kpio_authority(authority);

@@ -26,8 +26,10 @@ static kp_status_t ask(kp_compiler_client_t *compiler, const void *request, size
                        const kp_handle_t *module, void *reply, size_t reply_size,
                        kp_handle_t *result, kp_time_t deadline)
 {
+    const kp_time_t patience = compiler->patience;
     if (compiler->channel == KP_HANDLE_NONE) {
         kp_status_t status = kp_compiler_connect(compiler, compiler->service);
+        compiler->patience = patience;
         if (status != KP_OK)
             return status;
     }
@@ -41,7 +43,8 @@ static kp_status_t ask(kp_compiler_client_t *compiler, const void *request, size
                   .handles = result ? (uint32_t)kp_mem(result) : 0,
                   .handle_count = result ? 1 : 0},
     };
-    kp_status_t status = kp_channel_call(compiler->channel, &call, deadline);
+    kp_status_t status =
+        kp_channel_call(compiler->channel, &call, patience ? kp_now() + patience : deadline);
     if (status == KP_ERR_PEER_CLOSED) {
         (void)kp_handle_close(compiler->channel);
         compiler->channel = KP_HANDLE_NONE;
@@ -87,6 +90,12 @@ static kp_status_t ask_vmo(kp_compiler_client_t *compiler, const kp_compiler_req
     if (status != KP_OK) {
         (void)kp_handle_close(moved); /* gone already if it was sent */
         return status;
+    }
+    while (reply->status == KP_ERR_SHOULD_WAIT) {
+        const kp_compiler_functions_t wait = {.ordinal = KP_COMPILER_WAIT, .module = reply->module};
+        status = ask(compiler, &wait, sizeof(wait), NULL, reply, sizeof(*reply), &result, deadline);
+        if (status != KP_OK)
+            return status;
     }
     code->code = result;
     return code_map(reply, code);
@@ -136,10 +145,13 @@ kp_status_t kp_compiler_functions(kp_compiler_client_t *compiler, uint32_t *numb
         .ordinal = KP_COMPILER_FUNCTIONS, .module = *number, .first = first, .count = count};
     *code = (kp_compiler_code_t){0};
     /* A new service knows no number. */
-    kp_status_t status = compiler->channel == KP_HANDLE_NONE
-                             ? KP_ERR_PEER_CLOSED
-                             : ask(compiler, &request, sizeof(request), NULL, &answer,
-                                   sizeof(answer), &result, deadline);
+    kp_status_t status;
+    do
+        status = compiler->channel == KP_HANDLE_NONE
+                     ? KP_ERR_PEER_CLOSED
+                     : ask(compiler, &request, sizeof(request), NULL, &answer, sizeof(answer),
+                           &result, deadline);
+    while (status == KP_OK && answer.status == KP_ERR_SHOULD_WAIT);
     if (status == KP_OK) {
         code->code = result;
         status = code_map(&answer, code);

@@ -14,6 +14,9 @@ extern "C" {
 typedef struct kp_compiler {
     kp_handle_t service; /* svc:compiler with KP_RIGHT_CONNECT; borrowed */
     kp_handle_t channel; /* NONE: not connected */
+    /* 0: the deadlines below are those of whole operations. Else they do not count: an operation takes as long as it
+       takes, but ERR_TIMED_OUT if the service says nothing at all for so long, ns. */
+    kp_time_t patience;
 } kp_compiler_client_t;
 
 /* A compiler's answer: code that can be mapped (code_map), and where the caller mapped it. */

@@ -1,5 +1,5 @@
 # The compiler service: runtime/compile in processes of its own.
-COMPILER_SERVICE_SRC := $(addprefix services/compiler/,cache.c disk.c disk_store.c grants.c request.c service.c sessions.c tasks.c workers.c)
+COMPILER_SERVICE_SRC := $(addprefix services/compiler/,cache.c disk.c disk_store.c grants.c keep.c request.c service.c sessions.c tasks.c workers.c)
 COMPILER_PORTABLE_SRC = $(filter-out runtime/compile/code.c,$(RUNTIME_COMPILE_SRC)) $(RUNTIME_WASM_SRC)
 
 # For native programs: code by the service.
@@ -12,9 +12,9 @@ compiler_MEMORY := 768
 compiler_THREADS := y
 compiler_SPLIT := 4
 
-# The service with a worker that lies, and short limits.
+# The service with a worker that lies, and short limits; who waits is told so at every turn of its watch.
 compiler_liar_SRC = $(addprefix services/compiler/,main.c test/liar.c) $(COMPILER_SERVICE_SRC) $(CODE_ENTRY_SRC)
-compiler_liar_CFLAGS := -DKP_COMPILER_TIME_BASE='(KP_NS_PER_S/2)' -DKP_COMPILER_PATIENCE=10
+compiler_liar_CFLAGS := -DKP_COMPILER_TIME_BASE='(KP_NS_PER_S/2)' -DKP_COMPILER_PATIENCE=10 -DKP_COMPILER_BEAT=1
 compiler_liar_MEMORY := 32
 $(eval $(call KP_PROGRAM,compiler_liar))
 

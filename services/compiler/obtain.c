@@ -127,6 +127,7 @@ kp_status_t kp_compiler_obtain(kp_compiler_module_t *compiled, const kp_compiler
 {
     kp_compiler_code_t artefact = {0};
     *error = (kp_wasm_error_t){0};
+    compiler->patience = options->patience;
     *compiled = (kp_compiler_module_t){
         .options = *options, .compiler = compiler, .file = file, .module = module};
     kp_status_t status = request(compiled, &artefact, reply);

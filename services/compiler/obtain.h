@@ -9,7 +9,7 @@
 typedef struct kp_compiler_options {
     kp_wasm_allocator_t allocator;
     uint32_t flags, cpu; /* as abi/compiler.h's */
-    kp_time_t patience;  /* for each answer of the service, ns */
+    kp_time_t patience;  /* the client's: how long the service may be silent, ns */
     /* Groups of functions that are compiled when one of them is first called have that many bytes of bodies; 0: all
        at once. Modules that would have too many groups get larger ones. */
     uint32_t lazy_bytes;

@@ -15,7 +15,7 @@ kp_status_t kp_compiler_request_parse(const void *bytes, size_t size, size_t han
         return KP_ERR_PROTOCOL;
     memcpy(out, bytes, sizeof(*out));
     if (out->ordinal == KP_COMPILER_INFO || out->ordinal == KP_COMPILER_FUNCTIONS ||
-        out->ordinal == KP_COMPILER_SETTLE)
+        out->ordinal == KP_COMPILER_SETTLE || out->ordinal == KP_COMPILER_WAIT)
         return handle_count ? KP_ERR_PROTOCOL : KP_OK;
     if ((out->ordinal != KP_COMPILER_COMPILE && out->ordinal != KP_COMPILER_OPEN) ||
         handle_count != 1)

@@ -6,7 +6,7 @@
 #include "abi/compiler.h"
 #include "runtime/compile/code.h"
 
-/* COMPILE, OPEN, INFO, SETTLE; and FUNCTIONS, whose bytes are left in *out as they are. ERR_PROTOCOL: no request (the connection is to be closed). ERR_INVALID_ARGUMENT: one that asks for what
+/* COMPILE, OPEN, INFO, SETTLE; and FUNCTIONS and WAIT, whose bytes are left in *out as they are. ERR_PROTOCOL: no request (the connection is to be closed). ERR_INVALID_ARGUMENT: one that asks for what
    is not there. ERR_TOO_LARGE: its module. *out is valid with these too. */
 kp_status_t kp_compiler_request_parse(const void *bytes, size_t size, size_t handle_count,
                                       kp_compiler_request_t *out);

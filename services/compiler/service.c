@@ -153,6 +153,10 @@ static bool accept(kp_compiler_connection_t *connection, const kp_channel_messag
         kp_compiler_functions_t functions;
         memcpy(&functions, &request, sizeof(functions));
         kp_compiler_session_ask(connection, message->transaction, &functions);
+    } else if (status == KP_OK && request.ordinal == KP_COMPILER_WAIT) {
+        kp_compiler_functions_t functions;
+        memcpy(&functions, &request, sizeof(functions));
+        kp_compiler_task_wait(connection, message->transaction, functions.module);
     } else if (status == KP_OK) {
         kp_compiler_task_start(connection, message->transaction, &request, module);
     } else {

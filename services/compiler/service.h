@@ -78,9 +78,10 @@ struct kp_compiler_connection {
     kp_compiler_grant_t *grants;
     kp_compiler_info_t counts;
     struct kp_compiler_session *sessions;
-    uint32_t requests, workers;
-    uint32_t numbers;          /* of sessions, so far */
-    kp_transaction_t settling; /* of SETTLE; NONE: nobody waits */
+    uint32_t requests, workers; /* requests: that wait for an answer */
+    uint32_t tickets;           /* tasks that were told to wait */
+    uint32_t numbers;           /* of sessions and tickets, so far */
+    kp_transaction_t settling;  /* of SETTLE; NONE: nobody waits */
     kp_compiler_connection_t *next;
 };
 
@@ -88,6 +89,12 @@ struct kp_compiler_connection {
 typedef struct kp_compiler_worker {
     kp_handle_t job, process, control;
 } kp_compiler_worker_t;
+
+/* Whether it gets on: its processor time when that was looked at last, and since when it has not become more. */
+typedef struct kp_compiler_pace {
+    uint64_t used;
+    kp_time_t since;
+} kp_compiler_pace_t;
 
 /* What it said, cleaned; the artefact is the receiver's. */
 typedef struct kp_compiler_answer {
@@ -97,7 +104,8 @@ typedef struct kp_compiler_answer {
 } kp_compiler_answer_t;
 
 typedef struct kp_compiler_ask {
-    kp_transaction_t transaction;
+    kp_transaction_t transaction; /* NONE: it was told to wait, and has not asked again */
+    kp_time_t asked;
     uint32_t first, count;
 } kp_compiler_ask_t;
 
@@ -114,7 +122,8 @@ typedef struct kp_compiler_session {
     bool is_waiting;             /* with a question, for a worker of another's */
     bool is_late, is_completing, is_whole, is_due;
     uint64_t spent; /* processor time of earlier workers */
-    kp_time_t opened, used, started;
+    kp_compiler_pace_t pace;
+    kp_time_t opened, used;
     uint32_t ask_count;
     kp_compiler_ask_t asks[KP_COMPILER_REQUESTS_MAX];
     struct kp_compiler_session *next;
@@ -126,6 +135,7 @@ typedef enum kp_compiler_state {
     KP_COMPILER_LOADING,
     KP_COMPILER_WAITING,
     KP_COMPILER_WORKING,
+    KP_COMPILER_DONE, /* but who asked was told to wait, and has not asked again */
 } kp_compiler_state_t;
 
 /* One request in work. */
@@ -135,7 +145,11 @@ typedef struct kp_compiler_task {
     bool is_background;
     bool is_urgent; /* but somebody waits for it now */
     kp_compiler_job_t *client;
-    kp_transaction_t transaction;
+    kp_transaction_t transaction; /* NONE: in the background, or told to wait */
+    kp_time_t asked;
+    uint32_t ticket; /* by which it is asked for again; 0: not told to wait yet */
+    kp_compiler_reply_t done;
+    bool has_code; /* done: the cache has it */
     kp_compiler_request_t request;
     kp_handle_t module; /* the private copy, sealed */
     kp_compiler_state_t state;
@@ -144,8 +158,8 @@ typedef struct kp_compiler_task {
     kp_compiler_key_t key;
     kp_compiler_load_t load;
     kp_compiler_worker_t worker;
-    kp_time_t started; /* the worker */
-    bool is_late;      /* it was ended for taking too long */
+    kp_compiler_pace_t pace; /* of the worker */
+    bool is_late;            /* it was ended for taking too long */
     struct kp_compiler_task *next;
 } kp_compiler_task_t;
 
@@ -194,12 +208,23 @@ bool kp_compiler_task_complete(kp_compiler_connection_t *connection,
                                kp_handle_t module);
 /* Timers. */
 void kp_compiler_tasks_slice(void *service);
-void kp_compiler_tasks_store(void *service);
 void kp_compiler_tasks_watch(void *service);
 void kp_compiler_watch_set(kp_compiler_service_t *service);
-/* Has a worker, which began then and used so much processor time, taken longer than any module should? */
-bool kp_compiler_is_late(const kp_compiler_request_t *request, kp_time_t started, uint64_t used);
+/* Has a worker, which used so much processor time, taken longer than any module should, or come to a stop? */
+bool kp_compiler_is_late(const kp_compiler_request_t *request, kp_compiler_pace_t *pace,
+                         uint64_t used);
+/* Has who asked then waited so long that he should hear of us? */
+bool kp_compiler_is_due(kp_time_t asked);
+/* WAIT. */
+void kp_compiler_task_wait(kp_compiler_connection_t *connection, kp_transaction_t transaction,
+                           uint32_t ticket);
+/* Gives workers to those who wait for one. */
+void kp_compiler_tasks_pump(kp_compiler_service_t *service);
 
+/* ---- keep.c ---- */
+
+/* Timer: a slice of writing. */
+void kp_compiler_tasks_store(void *service);
 /* SETTLE: the answer comes when nothing of the connection's client is being compiled in the background or written. */
 void kp_compiler_settle(kp_compiler_connection_t *connection, kp_transaction_t transaction);
 /* Timer; answers those for whom that is so. */

@@ -36,16 +36,26 @@ static kp_transaction_t ask_take(kp_compiler_session_t *session)
     kp_transaction_t transaction = session->asks[0].transaction;
     session->ask_count--;
     memmove(&session->asks[0], &session->asks[1], session->ask_count * sizeof(session->asks[0]));
-    session->connection->requests--;
+    session->connection->requests -= transaction != KP_TRANSACTION_NONE;
     session->is_busy = false;
     session->used = kp_now();
     return transaction;
 }
 
+/* Who was told to wait and has not asked again will, and then finds the functions in the cache, or asks anew. */
 static void ask_fail(kp_compiler_session_t *session, const kp_compiler_reply_t *reply)
 {
     kp_transaction_t transaction = ask_take(session);
-    kp_compiler_answer(session->connection, transaction, reply, KP_HANDLE_NONE);
+    if (transaction != KP_TRANSACTION_NONE)
+        kp_compiler_answer(session->connection, transaction, reply, KP_HANDLE_NONE);
+}
+
+static void ask_deliver(kp_compiler_session_t *session, kp_compiler_entry_t *entry,
+                        kp_compiler_reply_t *reply)
+{
+    kp_transaction_t transaction = ask_take(session);
+    if (transaction != KP_TRANSACTION_NONE)
+        kp_compiler_deliver(session->connection, transaction, entry, reply);
 }
 
 static kp_compiler_key_t key_of(const kp_compiler_session_t *session,
@@ -95,7 +105,7 @@ static void on_worker(void *context, kp_handle_t control, kp_signals_t observed)
         reply->status = status;
         reply->module = session->number;
         if (status == KP_OK)
-            kp_compiler_deliver(session->connection, ask_take(session), entry, reply);
+            ask_deliver(session, entry, reply);
         else
             ask_fail(session, reply);
     } else {
@@ -180,7 +190,7 @@ static bool ask_find(kp_compiler_session_t *session)
     }
     if (!entry)
         return false;
-    kp_compiler_deliver(session->connection, ask_take(session), entry, &reply);
+    ask_deliver(session, entry, &reply);
     return true;
 }
 
@@ -224,7 +234,7 @@ static void session_pump(kp_compiler_session_t *session)
             continue;
         }
         session->is_busy = true;
-        session->started = kp_now();
+        session->pace.since = kp_now();
     }
     if (session->is_whole && session->ask_count == 0) /* the client has it all */
         session_free(session);
@@ -257,22 +267,63 @@ static void waiting_pump(kp_compiler_service_t *service)
     }
 }
 
+/* The question that was told to wait. */
+static kp_compiler_ask_t *waiting_find(kp_compiler_session_t *session,
+                                       const kp_compiler_functions_t *functions)
+{
+    for (uint32_t i = 0; i < session->ask_count; i++) {
+        kp_compiler_ask_t *ask = &session->asks[i];
+        if (ask->transaction == KP_TRANSACTION_NONE && ask->first == functions->first &&
+            ask->count == functions->count)
+            return ask;
+    }
+    return NULL;
+}
+
+/* Those who have waited for long hear that it goes on. */
+static void asks_beat(kp_compiler_session_t *session)
+{
+    kp_compiler_connection_t *connection = session->connection;
+    for (uint32_t i = 0; i < session->ask_count; i++) {
+        kp_compiler_ask_t *ask = &session->asks[i];
+        if (ask->transaction == KP_TRANSACTION_NONE || !kp_compiler_is_due(ask->asked))
+            continue;
+        const kp_compiler_reply_t reply = {
+            .status = KP_ERR_SHOULD_WAIT, .function = UINT32_MAX, .module = session->number};
+        kp_compiler_reply(connection, ask->transaction, &reply, sizeof(reply), KP_HANDLE_NONE);
+        ask->transaction = KP_TRANSACTION_NONE;
+        connection->requests--;
+        kp_compiler_connection_watch(connection);
+    }
+}
+
 void kp_compiler_session_ask(kp_compiler_connection_t *connection, kp_transaction_t transaction,
                              const kp_compiler_functions_t *functions)
 {
     kp_compiler_session_t *session = connection->sessions;
     while (session && session->number != functions->module)
         session = session->next;
-    connection->requests++;
-    if (!session || functions->count == 0 || functions->count > UINT32_MAX - functions->first) {
-        const kp_compiler_reply_t reply = {.status = KP_ERR_INVALID_ARGUMENT,
-                                           .function = UINT32_MAX};
-        connection->requests--;
+    kp_compiler_ask_t *again = session ? waiting_find(session, functions) : NULL;
+    if (again) {
+        again->transaction = transaction;
+        again->asked = kp_now();
+        connection->requests++;
+        return;
+    }
+    bool is_full = session && session->ask_count == KP_COMPILER_REQUESTS_MAX;
+    if (!session || is_full || functions->count == 0 ||
+        functions->count > UINT32_MAX - functions->first) {
+        const kp_compiler_reply_t reply = {
+            .status = is_full ? KP_ERR_QUOTA : KP_ERR_INVALID_ARGUMENT, .function = UINT32_MAX};
         kp_compiler_answer(connection, transaction, &reply, KP_HANDLE_NONE);
         return;
     }
-    session->asks[session->ask_count++] = (kp_compiler_ask_t){
-        .transaction = transaction, .first = functions->first, .count = functions->count};
+    connection->requests++;
+    session->asks[session->ask_count++] = (kp_compiler_ask_t){.transaction = transaction,
+                                                              .asked = kp_now(),
+                                                              .first = functions->first,
+                                                              .count = functions->count};
+    kp_compiler_watch_set(connection->service);
     session_pump(session);
 }
 
@@ -349,8 +400,11 @@ void kp_compiler_sessions_watch(kp_compiler_service_t *service)
     for (kp_compiler_connection_t *each = service->connections; each; each = each->next) {
         for (kp_compiler_session_t *session = each->sessions; session; session = session->next) {
             bool works = session->worker.control != KP_HANDLE_NONE;
+            asks_beat(session);
+            if (!session->is_busy)
+                session->pace.since = now;
             if (works && !session->is_late &&
-                kp_compiler_is_late(&session->request, session->is_busy ? session->started : now,
+                kp_compiler_is_late(&session->request, &session->pace,
                                     session->spent + kp_compiler_worker_time(&session->worker))) {
                 session->is_late = true;
                 (void)kp_process_kill(session->worker.process); /* its channel tells on_worker */

@@ -7,15 +7,6 @@
 #include "services/compiler/service.h"
 #include "services/compiler/worker.h"
 
-/* Processor time that any module should be compiled in, on the slowest machine; and how long a worker may
-   be about it on a busy one. */
-#ifndef KP_COMPILER_TIME_BASE /* tests have less */
-#define KP_COMPILER_TIME_BASE (10 * KP_NS_PER_S)
-#define KP_COMPILER_PATIENCE 30
-#endif
-#define TIME_EACH_MIB (4 * KP_NS_PER_S)
-#define WATCH_EVERY (KP_COMPILER_TIME_BASE / 10)
-
 static void close_handle(kp_handle_t *handle)
 {
     if (*handle != KP_HANDLE_NONE)
@@ -65,28 +56,45 @@ static void task_free(kp_compiler_task_t *task)
     close_handle(&task->module);
     service->pending -= task->request.module_size;
     task->client->pending -= task->request.module_size;
-    if (task->connection)
+    if (task->connection && task->transaction != KP_TRANSACTION_NONE)
         task->connection->requests--;
+    if (task->connection)
+        task->connection->tickets -= task->ticket != 0;
     else
         task->client->whole--;
     kp_loop_timer_set(&service->loop, &service->settled, KP_TIME_POLL);
     free(task);
 }
 
-/* The answer; code is taken. */
-static void task_reply(kp_compiler_task_t *task, const kp_compiler_reply_t *reply, kp_handle_t code)
+/* Nobody waits for the answer at the moment: it is kept until he asks again. */
+static bool task_hold(kp_compiler_task_t *task, const kp_compiler_reply_t *reply, bool has_code)
+{
+    if (!task->connection || task->transaction != KP_TRANSACTION_NONE)
+        return false;
+    worker_leave(task);
+    load_leave(task);
+    task->state = KP_COMPILER_DONE;
+    task->done = *reply;
+    task->has_code = has_code;
+    return true;
+}
+
+/* The answer, without code. */
+static void task_reply(kp_compiler_task_t *task, const kp_compiler_reply_t *reply)
 {
     kp_compiler_connection_t *connection = task->connection;
     kp_transaction_t transaction = task->transaction;
+    if (task_hold(task, reply, false))
+        return;
     task_free(task);
     if (connection)
-        kp_compiler_answer(connection, transaction, reply, code);
+        kp_compiler_answer(connection, transaction, reply, KP_HANDLE_NONE);
 }
 
 static void task_fail(kp_compiler_task_t *task, kp_status_t status)
 {
     const kp_compiler_reply_t reply = {.status = status, .function = UINT32_MAX};
-    task_reply(task, &reply, KP_HANDLE_NONE);
+    task_reply(task, &reply);
 }
 
 /* Gives the client, if there is one, the entry's code. */
@@ -95,6 +103,8 @@ static void task_deliver(kp_compiler_task_t *task, kp_compiler_entry_t *entry,
 {
     kp_compiler_connection_t *connection = task->connection;
     kp_transaction_t transaction = task->transaction;
+    if (task_hold(task, reply, true))
+        return;
     task_free(task);
     if (connection)
         kp_compiler_deliver(connection, transaction, entry, reply);
@@ -111,8 +121,6 @@ static bool task_find(kp_compiler_task_t *task)
 }
 
 /* ---- workers ---- */
-
-static void tasks_pump(kp_compiler_service_t *service);
 
 /* One more handle to the artefact, if it may be kept on disk; nobody can write it once it is code. */
 static kp_handle_t artefact_keep(const kp_compiler_service_t *service,
@@ -157,9 +165,9 @@ static void on_worker(void *context, kp_handle_t control, kp_signals_t observed)
         task_deliver(task, entry, &answer.reply);
     } else {
         answer.reply.status = status;
-        task_reply(task, &answer.reply, KP_HANDLE_NONE);
+        task_reply(task, &answer.reply);
     }
-    tasks_pump(service);
+    kp_compiler_tasks_pump(service);
 }
 
 static kp_status_t worker_start(kp_compiler_task_t *task)
@@ -179,7 +187,7 @@ static kp_status_t worker_start(kp_compiler_task_t *task)
     if (status != KP_OK)
         return status;
     task->state = KP_COMPILER_WORKING;
-    task->started = kp_now();
+    task->pace = (kp_compiler_pace_t){.since = kp_now()};
     kp_compiler_watch_set(service);
     if (task->is_background) {
         service->background_workers++;
@@ -233,7 +241,7 @@ static kp_compiler_task_t *task_pick(const kp_compiler_service_t *service)
     return best;
 }
 
-static void tasks_pump(kp_compiler_service_t *service)
+void kp_compiler_tasks_pump(kp_compiler_service_t *service)
 {
     kp_compiler_task_t *task;
     while ((task = task_pick(service))) {
@@ -245,16 +253,57 @@ static void tasks_pump(kp_compiler_service_t *service)
     }
 }
 
-void kp_compiler_watch_set(kp_compiler_service_t *service)
+/* Those who have waited for long hear that it goes on. */
+static void tasks_beat(kp_compiler_service_t *service)
 {
-    if (!kp_loop_timer_is_set(&service->watch))
-        kp_loop_timer_set(&service->loop, &service->watch, kp_now() + WATCH_EVERY);
+    for (kp_compiler_task_t *task = service->tasks; task; task = task->next) {
+        kp_compiler_connection_t *connection = task->connection;
+        if (!connection || task->transaction == KP_TRANSACTION_NONE ||
+            !kp_compiler_is_due(task->asked) ||
+            (task->ticket == 0 && connection->tickets == KP_COMPILER_REQUESTS_MAX))
+            continue;
+        if (task->ticket == 0) {
+            connection->tickets++;
+            task->ticket = ++connection->numbers;
+        }
+        const kp_compiler_reply_t reply = {
+            .status = KP_ERR_SHOULD_WAIT, .function = UINT32_MAX, .module = task->ticket};
+        kp_compiler_reply(connection, task->transaction, &reply, sizeof(reply), KP_HANDLE_NONE);
+        task->transaction = KP_TRANSACTION_NONE;
+        connection->requests--;
+        kp_compiler_connection_watch(connection);
+    }
 }
 
-bool kp_compiler_is_late(const kp_compiler_request_t *request, kp_time_t started, uint64_t used)
+void kp_compiler_task_wait(kp_compiler_connection_t *connection, kp_transaction_t transaction,
+                           uint32_t ticket)
 {
-    kp_time_t limit = KP_COMPILER_TIME_BASE + TIME_EACH_MIB * (request->module_size >> 20);
-    return kp_now() - started > limit * KP_COMPILER_PATIENCE || used > (uint64_t)limit;
+    kp_compiler_task_t *task = connection->service->tasks;
+    while (task && (task->connection != connection || ticket == 0 || task->ticket != ticket ||
+                    task->transaction != KP_TRANSACTION_NONE))
+        task = task->next;
+    if (!task) {
+        const kp_compiler_reply_t reply = {.status = KP_ERR_INVALID_ARGUMENT,
+                                           .function = UINT32_MAX};
+        kp_compiler_answer(connection, transaction, &reply, KP_HANDLE_NONE);
+        return;
+    }
+    connection->requests++;
+    task->transaction = transaction;
+    task->asked = kp_now();
+    if (task->state != KP_COMPILER_DONE)
+        return;
+    kp_compiler_reply_t reply = task->done;
+    kp_compiler_entry_t *entry =
+        task->has_code ? kp_compiler_cache_find(&connection->service->cache, &task->key) : NULL;
+    if (entry) {
+        task_deliver(task, entry, &reply);
+    } else if (!task->has_code) {
+        task_reply(task, &reply);
+    } else { /* evicted meanwhile: once more */
+        task->state = KP_COMPILER_WAITING;
+        kp_compiler_tasks_pump(connection->service);
+    }
 }
 
 void kp_compiler_tasks_watch(void *context)
@@ -262,15 +311,16 @@ void kp_compiler_tasks_watch(void *context)
     kp_compiler_service_t *service = context;
     for (kp_compiler_task_t *task = service->tasks; task; task = task->next) {
         if (task->state != KP_COMPILER_WORKING || task->is_late ||
-            !kp_compiler_is_late(&task->request, task->started,
+            !kp_compiler_is_late(&task->request, &task->pace,
                                  kp_compiler_worker_time(&task->worker)))
             continue;
         task->is_late = true;
         (void)kp_process_kill(task->worker.process); /* its channel tells on_worker */
     }
     kp_compiler_sessions_watch(service);
-    tasks_pump(service);
-    if (service->workers > 0 || service->background_workers > 0 || service->session_workers > 0)
+    kp_compiler_tasks_pump(service);
+    tasks_beat(service);
+    if (service->tasks || service->session_workers > 0)
         kp_compiler_watch_set(service);
 }
 
@@ -280,15 +330,13 @@ void kp_compiler_tasks_watch(void *context)
 static bool task_open(kp_compiler_task_t *task)
 {
     kp_compiler_connection_t *connection = task->connection;
-    kp_transaction_t transaction = task->transaction;
     uint32_t number =
         kp_compiler_session_open(connection, &task->request, &task->key, task->module);
     if (number == 0)
         return false;
     task->module = KP_HANDLE_NONE;
     const kp_compiler_reply_t reply = {.status = KP_OK, .function = UINT32_MAX, .module = number};
-    task_free(task);
-    kp_compiler_answer(connection, transaction, &reply, KP_HANDLE_NONE);
+    task_reply(task, &reply);
     return true;
 }
 
@@ -297,7 +345,7 @@ static void task_miss(kp_compiler_task_t *task)
 {
     task->state = KP_COMPILER_WAITING;
     if (task->request.ordinal != KP_COMPILER_OPEN || !task_open(task))
-        tasks_pump(task->service);
+        kp_compiler_tasks_pump(task->service);
 }
 
 static bool is_loading(const kp_compiler_service_t *service, const kp_compiler_key_t *key)
@@ -424,51 +472,7 @@ void kp_compiler_tasks_slice(void *context)
         load_slice(task);
 }
 
-/* ---- keeping ---- */
-
-void kp_compiler_tasks_store(void *context)
-{
-    kp_compiler_service_t *service = context;
-    if (kp_compiler_disk_step(&service->disk))
-        kp_loop_timer_set(&service->loop, &service->storing, KP_TIME_POLL);
-    kp_loop_timer_set(&service->loop, &service->settled, KP_TIME_POLL);
-}
-
-static bool is_settled(const kp_compiler_job_t *client)
-{
-    return client->whole == 0 && client->stores == 0;
-}
-
-void kp_compiler_tasks_settled(void *context)
-{
-    kp_compiler_service_t *service = context;
-    kp_compiler_connection_t *each = service->connections;
-    for (; each; each = each->next) {
-        kp_transaction_t transaction = each->settling;
-        if (transaction == KP_TRANSACTION_NONE || !is_settled(each->client))
-            continue;
-        kp_compiler_sessions_complete(each); /* what there was no room for */
-        tasks_pump(service);
-        if (!is_settled(each->client))
-            continue;
-        each->settling = KP_TRANSACTION_NONE;
-        kp_compiler_info_answer(each, transaction);
-    }
-}
-
-void kp_compiler_settle(kp_compiler_connection_t *connection, kp_transaction_t transaction)
-{
-    kp_compiler_service_t *service = connection->service;
-    if (connection->settling != KP_TRANSACTION_NONE) {
-        const kp_compiler_info_t busy = {.status = KP_ERR_BUSY};
-        kp_compiler_reply(connection, transaction, &busy, sizeof(busy), KP_HANDLE_NONE);
-        return;
-    }
-    connection->settling = transaction;
-    kp_compiler_sessions_complete(connection);
-    tasks_pump(service);
-    kp_loop_timer_set(&service->loop, &service->settled, KP_TIME_POLL);
-}
+/* ---- the module ---- */
 
 /* A copy that nobody else can write: the module from here on. */
 static kp_status_t module_copy(kp_handle_t module, uint32_t size, kp_handle_t *out)
@@ -547,6 +551,7 @@ void kp_compiler_task_start(kp_compiler_connection_t *connection, kp_transaction
     task->connection = connection;
     task->client = connection->client;
     task->transaction = transaction;
+    task->asked = kp_now();
     task->request = *request;
     task->key.version = (uint32_t)KP_WASM_CODE_VERSION << 16 | (uint32_t)KP_WASM_LAYOUT_VERSION;
     task->key.cpu = request->cpu;
@@ -565,6 +570,7 @@ void kp_compiler_task_start(kp_compiler_connection_t *connection, kp_transaction
         return;
     }
     kp_loop_timer_set(&service->loop, &service->slices, KP_TIME_POLL);
+    kp_compiler_watch_set(service);
 }
 
 void kp_compiler_tasks_drop(kp_compiler_connection_t *connection)
@@ -575,5 +581,5 @@ void kp_compiler_tasks_drop(kp_compiler_connection_t *connection)
         if (task->connection == connection)
             task_free(task);
     }
-    tasks_pump(service);
+    kp_compiler_tasks_pump(service);
 }

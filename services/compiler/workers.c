@@ -11,6 +11,19 @@
 /* What one module may cost: the program's own maximum, the artefact once more, stacks. */
 #define PAGES_MAX ((uint64_t)1024 << 8)
 
+/* Processor time that any module should be compiled in, on the slowest machine; and how many times as long a worker may
+   get none, on the busiest, before it is taken for one that sleeps. */
+#ifndef KP_COMPILER_TIME_BASE /* tests have less */
+#define KP_COMPILER_TIME_BASE (10 * KP_NS_PER_S)
+#define KP_COMPILER_PATIENCE 30
+#endif
+/* After which who waits hears that he is not forgotten. */
+#ifndef KP_COMPILER_BEAT
+#define KP_COMPILER_BEAT (10 * KP_NS_PER_S)
+#endif
+#define TIME_EACH_MIB (4 * KP_NS_PER_S)
+#define WATCH_EVERY (KP_COMPILER_TIME_BASE / 10)
+
 static void close_handle(kp_handle_t *handle)
 {
     if (*handle != KP_HANDLE_NONE)
@@ -116,6 +129,30 @@ uint64_t kp_compiler_worker_time(const kp_compiler_worker_t *worker)
     return worker->process != KP_HANDLE_NONE && kp_process_info(worker->process, &info) == KP_OK
                ? info.cpu_time_ns
                : 0;
+}
+
+/* ---- time ---- */
+
+void kp_compiler_watch_set(kp_compiler_service_t *service)
+{
+    if (!kp_loop_timer_is_set(&service->watch))
+        kp_loop_timer_set(&service->loop, &service->watch, kp_now() + WATCH_EVERY);
+}
+
+bool kp_compiler_is_late(const kp_compiler_request_t *request, kp_compiler_pace_t *pace,
+                         uint64_t used)
+{
+    kp_time_t limit = KP_COMPILER_TIME_BASE + TIME_EACH_MIB * (request->module_size >> 20);
+    kp_time_t now = kp_now();
+    if (used != pace->used)
+        *pace = (kp_compiler_pace_t){.used = used, .since = now};
+    return now - pace->since > KP_COMPILER_TIME_BASE * KP_COMPILER_PATIENCE ||
+           used > (uint64_t)limit;
+}
+
+bool kp_compiler_is_due(kp_time_t asked)
+{
+    return kp_now() - asked > KP_COMPILER_BEAT;
 }
 
 /* ---- what it made ---- */

@@ -265,7 +265,11 @@ static void test_requests(void)
         {{KP_COMPILER_OPEN, 0, 0, 34}, 16, 0, KP_ERR_PEER_CLOSED},
         {{KP_COMPILER_FUNCTIONS, 1, 0, 1}, 16, 0, KP_ERR_INVALID_ARGUMENT},
         {{KP_COMPILER_FUNCTIONS, 1, 0, 1}, 16, usual, KP_ERR_PEER_CLOSED},
-        {{5, 0, 0, 34}, 16, usual, KP_ERR_PEER_CLOSED},
+        {{KP_COMPILER_SETTLE, 0, 0, 0}, 16, usual, KP_ERR_PEER_CLOSED},
+        {{KP_COMPILER_WAIT, 0, 0, 0}, 16, 0, KP_ERR_INVALID_ARGUMENT},
+        {{KP_COMPILER_WAIT, 1, 0, 0}, 16, 0, KP_ERR_INVALID_ARGUMENT},
+        {{KP_COMPILER_WAIT, 1, 0, 0}, 16, usual, KP_ERR_PEER_CLOSED},
+        {{7, 0, 0, 34}, 16, usual, KP_ERR_PEER_CLOSED},
         {{0, 0, 0, 0}, 16, 0, KP_ERR_PEER_CLOSED},
     };
     begin("hostile requests");
@@ -838,6 +842,58 @@ static const struct {
     [KP_LIAR_WRITABLE] = {"an artefact that is still written", KP_ERR_PROCESS_DEAD},
 };
 
+static kp_status_t wait_raw(kp_handle_t channel, uint32_t number)
+{
+    const kp_compiler_functions_t wait = {.ordinal = KP_COMPILER_WAIT, .module = number};
+    return raw(channel, &wait, sizeof(wait), KP_HANDLE_NONE, PATIENCE);
+}
+
+/* A service that is at it for long says so, whoever asks again or does not. */
+static void test_waiting(void)
+{
+    begin("who waits for long is told to ask again");
+    const kp_compiler_request_t request = {KP_COMPILER_COMPILE, GUARDED, 0, 16};
+    for (unsigned round = 0; round < 2; round++) {
+        const uint8_t bytes[16] = {0, 'a', 's', 'm', 1, 0, 0, 0, KP_LIAR_SLEEP, 0, 200};
+        kp_compiler_client_t client;
+        kp_compiler_info_t counts = {0};
+        CHECK(kp_compiler_connect(&client, service) == KP_OK);
+        CHECK(raw(client.channel, &request, sizeof(request), vmo_with(bytes, sizeof(bytes)),
+                  PATIENCE) == KP_ERR_SHOULD_WAIT);
+        CHECK(wait_raw(client.channel, 77) == KP_ERR_INVALID_ARGUMENT);
+        kp_status_t status = KP_ERR_SHOULD_WAIT;
+        unsigned times = 0;
+        for (; round == 0 && status == KP_ERR_SHOULD_WAIT; times++)
+            status = wait_raw(client.channel, 1);
+        do { /* or looks away until it is done */
+            CHECK(kp_compiler_ask_info(&client, PATIENCE, &counts) == KP_OK);
+            (void)kp_object_wait_many(NULL, 0, kp_now() + 10 * KP_NS_PER_MS);
+        } while (good && counts.workers > 0);
+        if (round == 1)
+            status = wait_raw(client.channel, 1);
+        CHECK(status == KP_ERR_TIMED_OUT && (round == 1 || times > 1));
+        CHECK(wait_raw(client.channel, 1) == KP_ERR_INVALID_ARGUMENT); /* that was the answer */
+        kp_compiler_disconnect(&client);
+    }
+    /* Honest work, some of it met by the beat, and now and then by a connection's end. */
+    for (unsigned i = 0; i < 60; i++) {
+        const uint8_t bytes[16] = {0, 'a', 's',       'm', 1, 0, 0, 0, KP_LIAR_HONEST,
+                                   0, 201, (uint8_t)i};
+        kp_compiler_client_t client;
+        kp_compiler_code_t code;
+        CHECK(kp_compiler_connect(&client, service) == KP_OK);
+        if (i % 4 == 0)
+            (void)raw(client.channel, &request, sizeof(request), vmo_with(bytes, sizeof(bytes)),
+                      PATIENCE);
+        else
+            CHECK(compile(&client, bytes, sizeof(bytes), &code, NULL) == KP_OK && code.address);
+        if (i % 4 > 0)
+            kp_compiler_code_release(&code);
+        kp_compiler_disconnect(&client);
+    }
+    end();
+}
+
 /* Each lie is its client's alone: whole modules and functions, and somebody honest meanwhile. */
 static void test_lies(void)
 {
@@ -962,6 +1018,7 @@ int main(int argc, char **argv)
     }
     if (is_liar) {
         test_lies();
+        test_waiting();
         kp_log("compiler: finished: %u failed", failures);
         return failures != 0;
     }
