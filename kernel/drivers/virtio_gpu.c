@@ -3,7 +3,7 @@
 
    Commands are synchronous: the calling thread parks until the device has answered, because after
    a flush returns the caller may paint into the same pixels again. One caller at a time; a second
-   one gets ERR_SHOULD_WAIT. A device that does not answer within a second is given up. */
+   one gets ERR_SHOULD_WAIT. A device that does not answer within ten seconds is given up. */
 #include "kernel/drivers/device.h"
 #include "kernel/drivers/gpu_protocol.h"
 #include "kernel/drivers/virtio.h"
@@ -22,7 +22,8 @@ enum {
     SLOT_ANSWER = 256,
     CURSOR_RESOURCE = 3, /* screens use 1 and 2 in turn */
 };
-#define ANSWER_TIMEOUT KP_NS_PER_S
+/* A guard against a dead device: much longer than a busy host may keep a living one waiting. */
+#define ANSWER_TIMEOUT (10 * KP_NS_PER_S)
 
 typedef struct gpu {
     kp_virtio_t virtio;

@@ -32,6 +32,7 @@ typedef struct net {
     uint8_t *transmit_buffers[TRANSMIT_COUNT];
     kp_spinlock_t receive_lock;
     kp_virtqueue_t receive; /* guarded by receive_lock */
+    bool receive_armed;     /* READABLE waits for an interrupt; guarded by receive_lock */
     uint64_t received;      /* frames; guarded by receive_lock */
     uint64_t receive_bad;   /* dropped for their length; guarded by receive_lock */
     kp_spinlock_t transmit_lock;
@@ -61,6 +62,9 @@ static void transmit_interrupt(void *argument)
     net_t *net = argument;
     kp_spin_lock(&net->transmit_lock);
     transmit_reclaim(net);
+    /* A writer may have taken and used again what this interrupt is about: then the next one. */
+    if (net->idle_count == 0 && kp_virtqueue_arm(&net->transmit))
+        transmit_reclaim(net);
     bool room = net->idle_count > 0;
     if (room)
         kp_virtqueue_disarm(&net->transmit);
@@ -114,10 +118,17 @@ static int64_t net_read(kp_device_t *device, void *to, size_t capacity)
         if (kp_virtqueue_arm(&net->receive)) {
             kp_device_signal(device, 0, KP_SIGNAL_READABLE);
             kp_virtqueue_disarm(&net->receive);
+            net->receive_armed = false;
             result = receive_frame(net, to, capacity);
+        } else {
+            net->receive_armed = true;
         }
-    } else if (result > 0) {
+    } else if (result > 0 && net->receive_armed) {
+        /* The frame may be here before its interrupt, which now may never come: without the signal
+           the frames behind it would wait for a reader who waits for the signal. */
+        kp_device_signal(device, 0, KP_SIGNAL_READABLE);
         kp_virtqueue_disarm(&net->receive);
+        net->receive_armed = false;
     }
     /* Give buffers back in groups: each ring of the doorbell is a trip out of the guest. */
     if ((uint16_t)(net->receive.available - net->receive.published) >= RECEIVE_COUNT / 4)
@@ -233,6 +244,7 @@ static kp_status_t net_bring_up(net_t *net)
     for (uint32_t i = 0; i < net->transmit.size; i++)
         net->idle[net->idle_count++] = (uint8_t)i;
     kp_virtqueue_arm(&net->receive);
+    net->receive_armed = true;
     status = kp_device_register(&net->device);
     if (status != KP_OK)
         return status;

@@ -14,11 +14,11 @@ expect bad-silent-host '10.0.2.99'
 check bad-silent-host-cause "$(cat "$work/text")" grep -qiE 'reached|too long' "$work/text"
 go "10.0.2.2:$port/huge?mb=50" # more than the guest's memory holds as a page
 huge="load-done [^ ]*huge[^ ]*"
-check bad-huge-page "$(explain)" wait_for 200 logged "$huge"
+check bad-huge-page "$(explain)" wait_until logged "$huge"
 check bad-huge-page-cause "$(explain)" logged "$huge \(ERR_NO_MEMORY\|ERR_PROCESS_DEAD\|OK\)"
 # What arrived is dumped whole, or it is said that there is no memory for that: never half a page.
 dumped_or_not() { has_dumps $((dumps_seen + 1)) || logged 'no dump: ERR_NO_MEMORY'; }
-check bad-huge-page-dump "$(explain)" wait_for 200 dumped_or_not
+check bad-huge-page-dump "$(explain)" wait_until dumped_or_not
 if has_dumps $((dumps_seen + 1)); then
     expect bad-huge-page-text 'memory\|Paragraph'
 fi

@@ -49,6 +49,41 @@ KP_TEST(net_receives)
     }
 }
 
+/* Frames that come between a reader's look and the interrupt, and buffers that come back so. */
+KP_TEST(net_signals_stay_level)
+{
+    kp_device_t *net = net_start();
+    uint8_t frame[1514] = {0};
+    KP_EXPECT_INT(net->ops->read(net, frame, sizeof frame), KP_ERR_SHOULD_WAIT);
+    fake_chain_t chain;
+    for (uint32_t i = 0; i < 2; i++) {
+        KP_REQUIRE(fake_next(0, &chain));
+        fake_finish(0, chain.head, 12 + 60); /* without an interrupt, as yet */
+    }
+    KP_EXPECT_INT(net->ops->read(net, frame, sizeof frame), 60);
+    KP_EXPECT(fake.signals & KP_SIGNAL_READABLE); /* the second frame is there */
+    KP_EXPECT_INT(net->ops->read(net, frame, sizeof frame), 60);
+    KP_EXPECT_INT(net->ops->read(net, frame, sizeof frame), KP_ERR_SHOULD_WAIT);
+    KP_EXPECT(!(fake.signals & KP_SIGNAL_READABLE));
+
+    while (net->ops->write(net, frame, 60) == 60)
+        continue;
+    KP_EXPECT(!(fake.signals & KP_SIGNAL_WRITABLE));
+    KP_REQUIRE(fake_next(1, &chain));
+    fake_finish(1, chain.head, 0);
+    KP_EXPECT_INT(net->ops->write(net, frame, 60), 60); /* sees it before the interrupt does */
+    fake_interrupt(1);
+    KP_EXPECT(!(fake.signals & KP_SIGNAL_WRITABLE)); /* no room again */
+    kp_virtqueue_t *transmit = fake.queues[1].queue;
+    const uint16_t *event =
+        (uint16_t *)(void *)(transmit->page + transmit->available_offset) + 2 + transmit->size;
+    KP_EXPECT_INT(*event, transmit->used); /* the next one to finish interrupts */
+    KP_REQUIRE(fake_next(1, &chain));
+    fake_finish(1, chain.head, 0);
+    fake_interrupt(1);
+    KP_EXPECT(fake.signals & KP_SIGNAL_WRITABLE);
+}
+
 KP_TEST(net_drops_bad_lengths)
 {
     kp_device_t *net = net_start();
