@@ -45,8 +45,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     size_t part = size < sizeof(request) ? size : sizeof(request);
     kp_status_t status = kp_compiler_request_parse(bytes, part, size % 3, &request);
     MUST(status == KP_ERR_PROTOCOL || part == sizeof(request));
-    MUST(status != KP_OK || request.module_size <= KP_COMPILER_MODULE_BYTES_MAX ||
-         request.ordinal == KP_COMPILER_INFO || request.ordinal == KP_COMPILER_FUNCTIONS);
+    bool has_module = request.ordinal == KP_COMPILER_COMPILE || request.ordinal == KP_COMPILER_OPEN;
+    MUST(status != KP_OK || !has_module || request.module_size <= KP_COMPILER_MODULE_BYTES_MAX);
+    MUST(status == KP_ERR_PROTOCOL || request.ordinal <= KP_COMPILER_WAIT);
     bytes += part;
     size -= part;
     kp_compiler_reply_t reply = {0};
