@@ -371,7 +371,10 @@ static void serve(kp_hosted_child_t *child)
             break;
         }
         uint32_t seen = atomic_load(&page->state), state = seen & KP_PAGE_STATE;
-        if (state == KP_PAGE_CALL) {
+        if (atomic_load(&child->is_killed)) {
+            /* It may run for a moment yet, but what it asks for counts no more: its end is that it was killed. */
+            kp_page_wait(page, state, KP_PAGE_ENDED, &child->is_dead, &current->dying);
+        } else if (state == KP_PAGE_CALL) {
             has_started = true;
             serve_call(child);
             spins = true;
@@ -381,9 +384,7 @@ static void serve(kp_hosted_child_t *child)
             /* After a fault its death is what we wait for. */
             if (!atomic_load(&child->is_dead) && !atomic_load(&child->is_killed))
                 sleep_on_page(child, seen, INT64_MAX);
-        } else if (atomic_load(&child->is_killed)) {
-            kp_page_wait(page, KP_PAGE_ENDED, KP_PAGE_ENDED, &child->is_dead, &current->dying);
-        } else {
+        } else if (!atomic_load(&child->is_killed)) {
             kp_log("process", KP_LOG_WARN, "%s: broke the call page's protocol", process->name);
             kp_hosted_child_kill(child);
             kp_process_fault(process, KP_EXIT_FAULT, 0, 0);
