@@ -7,7 +7,7 @@
 #include "abi/tab.h"
 #include "runtime/program/kp.h"
 
-#define CONSOLE_WAIT (5 * KP_NS_PER_S)
+#define CONSOLE_WAIT (30 * KP_NS_PER_S) /* for a part; a dump of megabytes takes longer */
 
 static const struct {
     const char *name;
@@ -40,6 +40,7 @@ static kp_status_t write_all(kp_handle_t console, const char *bytes, size_t size
         }
         if (written < 0)
             return (kp_status_t)written;
+        deadline = kp_now() + CONSOLE_WAIT;
         bytes += written;
         size -= (size_t)written < size ? (size_t)written : size;
     }
