@@ -53,16 +53,22 @@ void kp_fault_init(const char *command_line)
 
 typedef struct search {
     const char *name;
-    bool found;
+    uint64_t newest; /* number of those processes; 0: there is none */
 } search_t;
 
-static void process_end_named(kp_process_t *process, void *context)
+static void process_find_named(kp_process_t *process, void *context)
 {
     search_t *search = context;
-    if (strcmp(process->name, search->name) != 0)
-        return;
-    search->found = true;
-    kp_process_end(process, KP_EXIT_KILLED, 0, 0);
+    if (strcmp(process->name, search->name) == 0)
+        search->newest = KP_MAX(search->newest, process->object.koid);
+}
+
+/* Not its successor, which may come before the search is over. */
+static void process_end_named(kp_process_t *process, void *context)
+{
+    const search_t *search = context;
+    if (strcmp(process->name, search->name) == 0 && process->object.koid <= search->newest)
+        kp_process_end(process, KP_EXIT_KILLED, 0, 0);
 }
 
 void kp_fault_mark(const char *mark)
@@ -72,8 +78,9 @@ void kp_fault_mark(const char *mark)
         if (strcmp(fault->mark, mark) != 0 || !atomic_exchange(&fault->waits, false))
             continue;
         search_t search = {.name = fault->name};
+        kp_process_each(process_find_named, &search);
         kp_process_each(process_end_named, &search);
         kp_log("fault", KP_LOG_WARN, "%s at %s: %s", fault->name, mark,
-               search.found ? "killed" : "no such process");
+               search.newest ? "killed" : "no such process");
     }
 }
