@@ -33,7 +33,7 @@ typedef struct kp_job_policy {
     uint32_t reserved;  /* 0 */
     uint64_t period_ns; /* KP_BAND_DEADLINE only */
     uint64_t budget_ns; /* KP_BAND_DEADLINE only: at most half the period */
-    uint64_t slack_ns;  /* least timer slack of its processes */
+    uint64_t slack_ns;  /* least slack of its timers, and the grain of its waits on the clock */
 } kp_job_policy_t;
 
 typedef struct kp_job_info {

@@ -34,6 +34,19 @@ static inline kp_handle_t kp_call_handle(uint64_t argument)
     return argument <= UINT32_MAX ? (kp_handle_t)argument : KP_HANDLE_NONE;
 }
 
+/* Until when the caller waits: where its job has slack (background tabs), the clock's next multiple of that, so that
+   waits of many processes end together; at most slack late. */
+static inline kp_time_t kp_call_deadline(const kp_call_t *call, uint64_t deadline)
+{
+    kp_time_t slack =
+        (kp_time_t)atomic_load_explicit(&call->process->job->slack_ns, memory_order_relaxed);
+    kp_time_t exact = (kp_time_t)deadline;
+    if (slack <= 0 || exact <= KP_TIME_POLL || exact > KP_TIME_INFINITE - slack)
+        return exact;
+    kp_time_t beyond = exact % slack;
+    return beyond > 0 ? exact + (slack - beyond) : exact;
+}
+
 /* Opens a handle to a capability in the caller's table: the call's result. Takes the capability: it
    is closed on error. */
 int64_t kp_call_result_handle(kp_call_t *call, kp_capability_t capability);

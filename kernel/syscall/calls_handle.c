@@ -98,7 +98,7 @@ int64_t kp_call_object_wait_one(kp_call_t *call)
         .table = &call->process->handles,
         .handle = kp_call_handle(call->arguments[0]),
     };
-    status = kp_wait_many(&waiter, 1, (kp_time_t)call->arguments[2]);
+    status = kp_wait_many(&waiter, 1, kp_call_deadline(call, call->arguments[2]));
     if (observed_at) {
         kp_status_t written =
             kp_user_write(call->process, observed_at, &waiter.observed, sizeof(waiter.observed));
@@ -138,7 +138,7 @@ int64_t kp_call_object_wait_many(kp_call_t *call)
 {
     kp_process_t *process = call->process;
     uint64_t address = call->arguments[0], count = call->arguments[1];
-    kp_time_t deadline = (kp_time_t)call->arguments[2];
+    kp_time_t deadline = kp_call_deadline(call, call->arguments[2]);
     if (count > KP_WAIT_MANY_MAX)
         return KP_ERR_INVALID_ARGUMENT;
 

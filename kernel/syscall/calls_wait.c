@@ -116,7 +116,7 @@ int64_t kp_call_port_wait(kp_call_t *call)
 {
     kp_port_t *port = kp_port_from_object(call->object);
     uint64_t address = call->arguments[1], capacity = call->arguments[2];
-    kp_time_t deadline = (kp_time_t)call->arguments[3];
+    kp_time_t deadline = kp_call_deadline(call, call->arguments[3]);
     if (capacity == 0 || capacity > KP_PORT_PACKETS_MAX)
         return KP_ERR_INVALID_ARGUMENT;
     kp_status_t status =

@@ -96,6 +96,25 @@ KP_TEST(slack_of_the_job_holds_for_its_timers)
     tear_down();
 }
 
+KP_TEST(slack_of_the_job_is_the_grain_of_its_waits)
+{
+    KP_REQUIRE(set_up());
+    const kp_time_t slack = 20 * MS;
+    const kp_job_policy_t policy = {
+        .band = KP_BAND_NORMAL, .weight = 100, .slack_ns = (uint64_t)slack};
+    KP_EXPECT_INT(kp_job_set_policy(process->job, &policy), KP_OK);
+    kp_handle_t timer = TIMER();
+    const kp_time_t deadline = kp_machine_now() / slack * slack + slack + 1;
+    KP_EXPECT_INT(CALL(object_wait_one, timer, KP_SIGNAL_SIGNALED, deadline, 0), KP_ERR_TIMED_OUT);
+    KP_EXPECT(kp_machine_now() >= deadline - 1 + slack);
+    /* Polling, and what never ends, stay what they are. */
+    KP_EXPECT_INT(CALL(object_wait_one, timer, KP_SIGNAL_SIGNALED, KP_TIME_POLL, 0),
+                  KP_ERR_TIMED_OUT);
+    KP_EXPECT_INT(CALL(timer_set, timer, kp_machine_now(), 0), KP_OK);
+    KP_EXPECT_INT(CALL(object_wait_one, timer, KP_SIGNAL_SIGNALED, KP_TIME_INFINITE, 0), KP_OK);
+    tear_down();
+}
+
 KP_TEST(a_flood_of_timers_is_stopped)
 {
     KP_REQUIRE(set_up());
