@@ -49,6 +49,8 @@ static inline int kp_linux_place_open(int directory, const char *path, size_t pa
 {
     char above[KP_LINUX_PATH_SIZE];
     size_t length = path_length;
+    place->directory = -1;
+    place->name = place->text;
     if (path_length >= sizeof(place->text))
         return -ENAMETOOLONG;
     memcpy(place->text, path, path_length);
