@@ -607,10 +607,12 @@ static void random_step(unsigned q)
     kp_sched_queue_t *queue = &many.queues[q];
     unsigned i = (unsigned)rand() % THREADS;
     kp_sched_entity_t *e = &many.threads[i];
-    switch (rand() % 8) {
+    switch (rand() % 9) {
     case 0:
-        if (queue->current)
+        if (queue->current) {
+            queue->current->keeps_donor = rand() % 2;
             kp_sched_block(queue, many.now);
+        }
         (void)kp_sched_pick(queue, many.now);
         break;
     case 1:
@@ -646,6 +648,11 @@ static void random_step(unsigned q)
     }
     case 6:
         random_policy(i);
+        break;
+    case 7:
+        if (queue->current && queue->current != e)
+            (void)kp_sched_lend(&many.queues[many.home[i]], e, queue->current, queue->current->rank,
+                                many.now);
         break;
     default:
         if (kp_sched_tick(queue, many.now)) {
