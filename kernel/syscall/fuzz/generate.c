@@ -349,6 +349,19 @@ static bool is_for_crowds(uint32_t number)
     }
 }
 
+/* Only who holds nothing can freeze, which chance does not bring about. */
+static void hold_nothing(kp_generate_t *generate)
+{
+    const uint64_t none[6] = {0};
+    int64_t startup = generate->call(generate->context, KP_CALL_startup_channel, none);
+    if (startup > 0)
+        kp_generate_see(generate, (kp_handle_t)startup);
+    for (unsigned i = 0; i < generate->handle_count && i < KP_GENERATE_HANDLES; i++) {
+        const uint64_t values[6] = {generate->handles[i].handle};
+        (void)generate->call(generate->context, KP_CALL_handle_close, values);
+    }
+}
+
 int64_t kp_generate_call(kp_generate_t *generate)
 {
     size_t index = pick_call(generate);
@@ -378,6 +391,8 @@ int64_t kp_generate_call(kp_generate_t *generate)
     bool names_guest = call->number == KP_CALL_guest_grow || call->number == KP_CALL_guest_destroy;
     if (names_guest && !one_in(generate, 4))
         values[0] = generate->guest_address;
+    if (call->number == KP_CALL_process_freeze && generate->deadline_ns == 0)
+        hold_nothing(generate);
     int64_t result = generate->call(generate->context, call->number, values);
     if (call->number == KP_CALL_code_map && result > 0)
         generate->code_address = (uint64_t)result;
