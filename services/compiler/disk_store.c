@@ -170,7 +170,7 @@ static bool record_add(kp_compiler_disk_t *disk, const char *name, const kp_file
     }
     kp_compiler_record_t *record = &disk->records[disk->record_count++];
     for (unsigned i = 0; i < KP_SHA256_SIZE; i++) {
-        unsigned high = (uint8_t)name[2 * i], low = (uint8_t)name[2 * i + 1];
+        unsigned high = (uint8_t)name[(size_t)2 * i], low = (uint8_t)name[(size_t)2 * i + 1];
         high = high <= '9' ? high - '0' : high - 'a' + 10;
         low = low <= '9' ? low - '0' : low - 'a' + 10;
         record->identity[i] = (uint8_t)(high << 4 | low);
