@@ -12,4 +12,4 @@ $(BUILD)/test/runner.wasm: runtime/runner/test/program.c | $$(WASM_READY)
 	@mkdir -p $(@D)
 	$(Q)$(WASM_CC) $(WASM_CFLAGS) -std=gnu17 -O1 -Wno-unused-command-line-argument $(WASM_LDFLAGS) $< -o $@
 test: $(BUILD)/test/runner.wasm
-TEST_SCRIPTS += runtime/runner/test/runner.sh
+TEST_SCRIPTS += runtime/runner/test/runner.sh runtime/runner/test/real-programs

@@ -39,7 +39,7 @@ $(HTTP_TEST_BUNDLE): $(BUILD)/tools/bundle $(HTTP_TEST_IMAGES:%=$(BUILD)/image/h
 
 $(eval $(call HOSTED_TEST,hosted_http,kernel/machine/hosted/test/http.c,$$(HTTP_TEST_BUNDLE)))
 
-TEST_SCRIPTS += runtime/test/build-checks runtime/test/quickjs
+TEST_SCRIPTS += runtime/test/build-checks runtime/test/quickjs runtime/test/real-programs
 
 # VMOs, processes and snapshots: one program for both machines (hosted.c starts it from the same archive
 # as the others, memory.sh in QEMU).
