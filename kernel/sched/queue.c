@@ -254,6 +254,14 @@ static void donation_end(kp_sched_entity_t *e, kp_time_t now)
     e->floor = 0;
 }
 
+/* What its cap leaves e, if nobody pays for what it has done for its donor: one that never answers shall not escape
+   its cap by that. Only of one that has a cap. */
+static int64_t cap_left(const kp_sched_entity_t *e, kp_time_t now)
+{
+    int64_t left = kp_sched_cap_left(e->cap, now);
+    return left == INT64_MAX || !e->donor ? left : left - e->debt;
+}
+
 void kp_sched_block(kp_sched_queue_t *q, kp_time_t now)
 {
     kp_sched_entity_t *e = q->current;
@@ -270,6 +278,8 @@ void kp_sched_put(kp_sched_queue_t *q, kp_time_t now)
     kp_sched_entity_t *e = q->current;
     kp_sched_charge(q, now);
     q->current = NULL;
+    if (e->donor && e->cap && cap_left(e, now) <= 0)
+        donation_end(e, now);
     if (e->band == KP_BAND_DEADLINE && e->remaining <= 0 && !e->exhausted) {
         e->exhausted = true;
         release_arm(q, e, KP_MAX(e->deadline, now + 1));
@@ -333,8 +343,7 @@ bool kp_sched_tick(kp_sched_queue_t *q, kp_time_t now)
         return q->occupied != 0;
     if (q->occupied >> (current->rank + 1))
         return true;
-    if (current->cap && current->band != KP_SCHED_KERNEL && !current->donor &&
-        kp_sched_cap_left(current->cap, now) <= 0)
+    if (current->cap && current->band != KP_SCHED_KERNEL && cap_left(current, now) <= 0)
         return true;
     if (current->band == KP_BAND_DEADLINE && current->remaining <= 0 && !current->exhausted)
         return true;
@@ -353,8 +362,8 @@ kp_time_t kp_sched_next(const kp_sched_queue_t *q, kp_time_t now)
         return next;
     if (q->counts[e->rank] && e->rank != KP_BAND_DEADLINE)
         next = KP_MIN(next, q->slice_end);
-    if (e->cap && e->band != KP_SCHED_KERNEL && !e->donor) {
-        int64_t left = kp_sched_cap_left(e->cap, now);
+    if (e->cap && e->band != KP_SCHED_KERNEL) {
+        int64_t left = cap_left(e, now);
         if (left != INT64_MAX)
             next = KP_MIN(next, now + KP_MAX(left, 0));
     }

@@ -410,6 +410,26 @@ KP_TEST(donation_nests_and_ends)
     KP_EXPECT_INT(kp_sched_cap_left(&cap, sim.now), (50 - 8) * MS);
 }
 
+/* One that is handed the CPU and never answers does not escape its own cap by that. */
+KP_TEST(donation_does_not_lift_a_cap)
+{
+    kp_sched_cap_t cap;
+    kp_sched_cap_init(&cap, NULL, 10);
+    reset();
+    actor_t *client = actor(KP_BAND_NORMAL, 0, 0);
+    actor_t *server = actor(KP_BAND_BACKGROUND, 0, 0);
+    server->entity.cap = &cap;
+    server->next_wake = KP_TIME_INFINITE;
+    wake_due();
+    client->next_wake = KP_TIME_INFINITE;
+    kp_sched_hand_off(&sim.queue, &server->entity, sim.now);
+    KP_EXPECT(server->entity.donor == &client->entity);
+    run(2 * S);
+    KP_EXPECT(server->entity.used > 2 * S / 10 * 8 / 10);
+    KP_EXPECT(server->entity.used < 2 * S / 10 * 12 / 10);
+    KP_EXPECT(!server->entity.donor);
+}
+
 /* A server that must wait for somebody else before it can answer: whom it waits for runs in the rank that it tells
    (kernel/object/priority.h), and it comes back in its caller's rank, who pays for it. */
 KP_TEST(donation_outlasts_a_wait_for_a_lock)
