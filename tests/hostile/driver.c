@@ -13,6 +13,7 @@
 #include "runtime/program/kp.h"
 #include "runtime/program/startup.h"
 #include "tests/hostile/driver.h"
+#include "tests/kp_only.h"
 
 enum {
     END_DONE = 0,
@@ -195,20 +196,6 @@ static const char *abuse_run(const char *name, int end)
     return why;
 }
 
-static bool is_wanted(const char *name)
-{
-    const char *argument;
-    bool any = false;
-    for (size_t i = 1; (argument = kp_startup_argument(i)) != NULL; i++) {
-        if (strncmp(argument, "only=", 5) != 0)
-            continue;
-        any = true;
-        if (strcmp(argument + 5, name) == 0)
-            return true;
-    }
-    return !any;
-}
-
 /* Lets the kernel count its objects, a few times: who has ended may still be on its last instructions. */
 static void objects_report(const char *after)
 {
@@ -268,7 +255,7 @@ int main(void)
         failures += why != NULL;
     }
     for (size_t i = 0; storm_calls == 0 && i < sizeof(abuses) / sizeof(abuses[0]); i++) {
-        if (!is_wanted(abuses[i].name) ||
+        if (!kp_only_wanted(abuses[i].name) ||
             (!driver_job && strncmp(abuses[i].name, "spawn_", 6) == 0))
             continue;
         const char *why = abuse_run(abuses[i].name, abuses[i].end);

@@ -2,6 +2,7 @@
    N". Words: only=NAME; busy=COUNT: how many processes keep the processors busy. */
 #include <stdlib.h>
 
+#include "tests/kp_only.h"
 #include "tests/processes/processes.h"
 
 kp_handle_t driver_job, driver_code, driver_directory, child_control, child_given[8];
@@ -96,20 +97,6 @@ static int child(void)
     return role_run(role);
 }
 
-static bool is_wanted(const char *name)
-{
-    const char *argument;
-    bool any = false;
-    for (size_t i = 1; (argument = kp_startup_argument(i)) != NULL; i++) {
-        if (strncmp(argument, "only=", 5) != 0)
-            continue;
-        any = true;
-        if (strcmp(argument + 5, name) == 0)
-            return true;
-    }
-    return !any;
-}
-
 int main(void)
 {
     int failed = 0;
@@ -127,7 +114,7 @@ int main(void)
         return 1;
     }
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-        if (!is_wanted(tests[i].name))
+        if (!kp_only_wanted(tests[i].name))
             continue;
         int line = tests[i].run();
         if (line)
