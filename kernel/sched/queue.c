@@ -172,16 +172,22 @@ uint32_t kp_sched_share(const kp_job_policy_t *policy)
                       1);
 }
 
+/* Before e's rank changes: what it has used is charged, and it leaves the heap of its rank. True: it was in that. */
+static bool set_aside(kp_sched_queue_t *q, kp_sched_entity_t *e, kp_time_t now)
+{
+    if (e == q->current)
+        kp_sched_charge(q, now);
+    if (e->state != KP_SCHED_READY)
+        return false;
+    ready_remove(q, e);
+    leave(q, e, now);
+    return true;
+}
+
 void kp_sched_set_policy(kp_sched_queue_t *q, kp_sched_entity_t *e, const kp_job_policy_t *policy,
                          kp_time_t now)
 {
-    bool queued = e->state == KP_SCHED_READY;
-    if (e == q->current)
-        kp_sched_charge(q, now);
-    if (queued) {
-        ready_remove(q, e);
-        leave(q, e, now);
-    }
+    bool queued = set_aside(q, e, now);
     uint32_t weight = policy->weight ? KP_MIN(policy->weight, (uint32_t)WEIGHT_MAX) : WEIGHT_USUAL;
     e->inverse_weight = (WEIGHT_USUAL << KP_SCHED_FRACTION_BITS) / weight;
     bool was_deadline = e->band == KP_BAND_DEADLINE;
@@ -431,13 +437,7 @@ bool kp_sched_lend(kp_sched_queue_t *q, kp_sched_entity_t *e, const kp_sched_ent
     lent = KP_MIN(lent, (uint8_t)KP_BAND_SYSTEM);
     if (lent <= e->band || e->donor || donor->donor == e)
         return false;
-    bool queued = e->state == KP_SCHED_READY;
-    if (e == q->current)
-        kp_sched_charge(q, now);
-    if (queued) {
-        ready_remove(q, e);
-        leave(q, e, now);
-    }
+    bool queued = set_aside(q, e, now);
     e->donor = donor;
     e->debt = 0;
     e->floor = lent;
