@@ -22,6 +22,17 @@ void kp_compiler_reply(kp_compiler_connection_t *connection, kp_transaction_t tr
         (void)kp_handle_close(code);
 }
 
+void kp_compiler_answer_later(kp_compiler_connection_t *connection, kp_transaction_t *transaction,
+                              uint32_t number)
+{
+    const kp_compiler_reply_t reply = {
+        .status = KP_ERR_SHOULD_WAIT, .function = UINT32_MAX, .module = number};
+    kp_compiler_reply(connection, *transaction, &reply, sizeof(reply), KP_HANDLE_NONE);
+    *transaction = KP_TRANSACTION_NONE;
+    connection->requests--;
+    kp_compiler_connection_watch(connection);
+}
+
 void kp_compiler_answer(kp_compiler_connection_t *connection, kp_transaction_t transaction,
                         const kp_compiler_reply_t *reply, kp_handle_t code)
 {

@@ -291,6 +291,9 @@ void kp_compiler_answer(kp_compiler_connection_t *connection, kp_transaction_t t
 /* The same with the entry's code; fills the reply in. */
 void kp_compiler_deliver(kp_compiler_connection_t *connection, kp_transaction_t transaction,
                          kp_compiler_entry_t *entry, kp_compiler_reply_t *reply);
+/* Tells who asked to ask again (WAIT) for that number; the question is answered by this, and is NONE then. */
+void kp_compiler_answer_later(kp_compiler_connection_t *connection, kp_transaction_t *transaction,
+                              uint32_t number);
 /* Sends; code may be NONE and is taken. */
 void kp_compiler_reply(kp_compiler_connection_t *connection, kp_transaction_t transaction,
                        const void *reply, size_t size, kp_handle_t code);

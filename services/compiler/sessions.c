@@ -288,12 +288,7 @@ static void asks_beat(kp_compiler_session_t *session)
         kp_compiler_ask_t *ask = &session->asks[i];
         if (ask->transaction == KP_TRANSACTION_NONE || !kp_compiler_is_due(ask->asked))
             continue;
-        const kp_compiler_reply_t reply = {
-            .status = KP_ERR_SHOULD_WAIT, .function = UINT32_MAX, .module = session->number};
-        kp_compiler_reply(connection, ask->transaction, &reply, sizeof(reply), KP_HANDLE_NONE);
-        ask->transaction = KP_TRANSACTION_NONE;
-        connection->requests--;
-        kp_compiler_connection_watch(connection);
+        kp_compiler_answer_later(connection, &ask->transaction, session->number);
     }
 }
 

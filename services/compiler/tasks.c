@@ -266,12 +266,7 @@ static void tasks_beat(kp_compiler_service_t *service)
             connection->tickets++;
             task->ticket = ++connection->numbers;
         }
-        const kp_compiler_reply_t reply = {
-            .status = KP_ERR_SHOULD_WAIT, .function = UINT32_MAX, .module = task->ticket};
-        kp_compiler_reply(connection, task->transaction, &reply, sizeof(reply), KP_HANDLE_NONE);
-        task->transaction = KP_TRANSACTION_NONE;
-        connection->requests--;
-        kp_compiler_connection_watch(connection);
+        kp_compiler_answer_later(connection, &task->transaction, task->ticket);
     }
 }
 
